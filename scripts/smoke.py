@@ -1,0 +1,127 @@
+"""Check an installed seqscore from outside its source tree: quick imports, the command line, one score that is right.
+
+Builds a tiny Llama with random weights and a byte-level tokenizer, scores texts with it through ``python -m seqscore``,
+and compares every token with a float64 forward through plain transformers. Exits with 1 and says why if it is not so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+TEXTS = ["It rained.", "The keys are on the table, 24 of them.", "小猫在窗台上睡着了 👨‍👩‍👧‍👦"]
+TOLERANCE = 1e-4  # nats a token, against float64: what the project promises
+IMPORT_SECONDS, HELP_SECONDS = 0.2, 0.5  # promised; a busy machine is given twice that
+SLACK = 2.0
+TRIES = 5
+
+
+def check(holds: bool, what: str) -> None:
+    """Stop with a message unless ``holds``."""
+    print(f"smoke: {'ok  ' if holds else 'FAIL'} {what}", flush=True)
+    if not holds:
+        raise SystemExit(1)
+
+
+def build_model(folder: Path) -> None:
+    """A random two-layer Llama whose 257 tokens are the bytes and an end-of-text token."""
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(models.BPE(vocab={symbol: i for i, symbol in enumerate(alphabet)}, merges=[]))
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    end = "<|endoftext|>"
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token=end, eos_token=end)
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        initializer_range=0.5,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=tokenizer.eos_token_id,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def seqscore(*arguments: str) -> tuple[str, float]:
+    """Standard output of ``python -m seqscore``, and the seconds it took."""
+    start = time.perf_counter()
+    done = subprocess.run([sys.executable, "-m", "seqscore", *arguments], capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - start
+    check(done.returncode == 0, f"exit status of seqscore {' '.join(arguments)[:60]} {done.stderr.strip()[-2000:]}")
+    return done.stdout, seconds
+
+
+def expected_logprobs(folder: Path, token_ids: list[int]) -> list[float]:
+    """log p(token | tokens before it) of all tokens but the first, nats, from a float64 forward."""
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64)
+    ids = torch.tensor([token_ids])
+    with torch.inference_mode():
+        logprobs = model(ids).logits.log_softmax(-1)
+    picked: list[float] = logprobs[0, :-1].gather(1, ids[0, 1:, None])[:, 0].tolist()
+    return picked
+
+
+def check_record(folder: Path, text: str, record: dict[str, Any]) -> None:
+    """One JSONL record, scored without a start token, against transformers."""
+    tokens = record["tokens"]
+    data = text.encode()
+    check(record["text"] == text and [token["id"] for token in tokens] != [], f"the text comes back: {text}")
+    check(b"".join(data[t["start"] : t["end"]] for t in tokens) == data, "the byte spans cover the text")
+    check(tokens[0]["logprob"] is None, "the first token is unscored")
+    expected = expected_logprobs(folder, [token["id"] for token in tokens])
+    error = max(abs(token["logprob"] - right) for token, right in zip(tokens[1:], expected, strict=True))
+    check(error < TOLERANCE, f"largest error against float64: {error:.1e} nats")
+    check(abs(record["log_likelihood"] - sum(expected)) < TOLERANCE * len(expected), "the sum is that of the tokens")
+
+
+def check_times() -> None:
+    """The quickest of several tries: what a machine can do, not how busy it is."""
+    timed_import = "import time; t = time.perf_counter(); import seqscore; print(time.perf_counter() - t)"
+    command = [sys.executable, "-c", timed_import]
+    imports = [float(subprocess.run(command, capture_output=True, text=True, check=True).stdout) for _ in range(TRIES)]
+    helps = [seqscore("--help")[1] for _ in range(TRIES)]
+    for what, seconds, promised in (("import", imports, IMPORT_SECONDS), ("--help", helps, HELP_SECONDS)):
+        check(min(seconds) < SLACK * promised, f"{what} takes {min(seconds):.3f} s (promised: {promised} s)")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--not-from", type=Path, help="a source tree that the package must not be imported from")
+    arguments = parser.parse_args()
+
+    import seqscore as package
+
+    home = Path(package.__file__).resolve()
+    outside = arguments.not_from is None or not home.is_relative_to(arguments.not_from.resolve())
+    check(outside, f"the installed package is {home.parent}")
+    check(seqscore("--version")[0].strip().endswith(package.__version__), f"version {package.__version__}")
+    check_times()
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary) / "tiny model"
+        build_model(folder)
+        options = ["--model", str(folder), "--device", "cpu", "--bos", "none", "--format", "jsonl", "--tokens"]
+        records = [json.loads(line) for line in seqscore("score", *TEXTS, *options)[0].splitlines()]
+        check(len(records) == len(TEXTS), "one record a text")
+        for text, record in zip(TEXTS, records, strict=True):
+            check_record(folder, text, record)
+    print("smoke: passed")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,55 @@
+"""The probability that a causal language model gives a text: right, reproducible, fast.
+
+    from seqscore import Scorer
+    scorer = Scorer.from_pretrained()
+    scorer.score("The quick brown fox jumps over the lazy dog.").perplexity
+
+Names are imported when they are first used, so that ``import seqscore`` stays quick.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from seqscore._version import __version__
+
+if TYPE_CHECKING:
+    from seqscore.errors import SeqscoreError
+    from seqscore.models.load import LoadOptions
+    from seqscore.scorer import Scorer
+    from seqscore.scores.sequence import SequenceScore, TokenScore, WordScore
+    from seqscore.text.items import Pair
+
+__all__ = [
+    "LoadOptions",
+    "Pair",
+    "Scorer",
+    "SeqscoreError",
+    "SequenceScore",
+    "TokenScore",
+    "WordScore",
+    "__version__",
+]
+
+_HOME = {
+    "LoadOptions": "seqscore.models.load",
+    "Pair": "seqscore.text.items",
+    "Scorer": "seqscore.scorer",
+    "SeqscoreError": "seqscore.errors",
+    "SequenceScore": "seqscore.scores.sequence",
+    "TokenScore": "seqscore.scores.sequence",
+    "WordScore": "seqscore.scores.sequence",
+}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'seqscore' has no attribute {name!r}")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,93 @@
+"""The application: its commands, and how every failure becomes one clear line and an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import click
+import typer
+
+from seqscore._version import __version__
+from seqscore.cli.score import score
+from seqscore.cli.underflow import underflow
+from seqscore.errors import SeqscoreError
+
+__all__ = ["app", "run"]
+
+EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE_CLOSED = 1, 2, 130, 141
+
+app = typer.Typer(
+    name="seqscore",
+    help="The probability that a language model gives a text.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    rich_markup_mode=None,
+)
+app.command()(score)
+app.command()(underflow)
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"seqscore {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """The probability that a language model gives a text."""
+
+
+def run(arguments: Sequence[str] | None = None) -> int:
+    """Run a command line and return its exit status; see ``seqscore.cli.main``."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    command = typer.main.get_command(app)
+    try:
+        status = command.main(args=given, prog_name="seqscore", standalone_mode=False)
+        sys.stdout.flush()
+        return status if isinstance(status, int) else 0
+    except BrokenPipeError:
+        return _pipe_closed()
+    except (KeyboardInterrupt, click.exceptions.Abort):
+        return _failed("interrupted", EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except SeqscoreError as error:
+        return _failed(f"error: {error}", EXIT_ERROR, debug="--debug" in given)
+    except OSError as error:
+        return _failed(f"error: {error}", EXIT_ERROR, debug="--debug" in given)
+    except Exception as error:  # the last resort: a defect of ours or of a library, still one line
+        line = f"error: unexpected {type(error).__name__}: {error} (run again with --debug for the details)"
+        return _failed(line, EXIT_ERROR, debug="--debug" in given)
+
+
+def _failed(message: str, status: int, *, debug: bool = False) -> int:
+    """One line on standard error."""
+    if debug:
+        traceback.print_exc()
+    from seqscore.output.escape import terminal_text
+
+    try:
+        print(f"seqscore: {terminal_text(' '.join(message.split()))}", file=sys.stderr, flush=True)
+    except OSError:
+        return status
+    return status
+
+
+def _pipe_closed() -> int:
+    """The reader went away, as ``head`` does: say nothing, and keep the interpreter from writing at its end."""
+    devnull = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(devnull, sys.stdout.fileno())
+    os.close(devnull)
+    return EXIT_PIPE_CLOSED

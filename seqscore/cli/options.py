@@ -1,0 +1,94 @@
+"""Options that commands share."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import click
+import typer
+
+__all__ = [
+    "AllowPickle",
+    "BatchTokens",
+    "Bos",
+    "Boundary",
+    "Debug",
+    "Device",
+    "Dtype",
+    "Engine",
+    "Long",
+    "MaxLength",
+    "Model",
+    "Revision",
+    "SpecialTokens",
+    "TrustRemoteCode",
+]
+
+_MODEL, _CONVENTION, _OTHER = "Model", "Convention", "Other"
+
+Model: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        "--model", "-m", help="'default', a hub name, a local folder or a .gguf file.", rich_help_panel=_MODEL
+    ),
+]
+Revision: TypeAlias = Annotated[
+    str | None, typer.Option(help="Branch, tag or commit of a hub model.", rich_help_panel=_MODEL)
+]
+Device: TypeAlias = Annotated[
+    str, typer.Option(help="auto (CUDA if there is one), cpu, cuda, cuda:1, mps.", rich_help_panel=_MODEL)
+]
+Dtype: TypeAlias = Annotated[
+    str, typer.Option(help="float32, bfloat16, float16 or float64; nothing else decides.", rich_help_panel=_MODEL)
+]
+Engine: TypeAlias = Annotated[
+    str, typer.Option(help="auto, padded or reference; a named one never falls back.", rich_help_panel=_MODEL)
+]
+BatchTokens: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="How many positions may run at once; bounds memory.", rich_help_panel=_MODEL)
+]
+MaxLength: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=1, help="Read at most so many positions at once (default: the model's).", rich_help_panel=_MODEL),
+]
+AllowPickle: TypeAlias = Annotated[
+    bool, typer.Option("--allow-pickle", help="Read pickle weights too. Trusted files only.", rich_help_panel=_MODEL)
+]
+TrustRemoteCode: TypeAlias = Annotated[
+    bool,
+    typer.Option("--trust-remote-code", help="Run Python code that the model brings.", rich_help_panel=_MODEL),
+]
+Bos: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Start token before a text: auto (BOS, else EOS), none, lm-eval, or a token.",
+        rich_help_panel=_CONVENTION,
+    ),
+]
+Long: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Longer than the model's context: overlapping windows, truncate (counted) or error.",
+        click_type=click.Choice(["windows", "truncate", "error"]),
+        rich_help_panel=_CONVENTION,
+    ),
+]
+Boundary: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Tokenise context and text together or apart.",
+        click_type=click.Choice(["joint", "separate"]),
+        rich_help_panel=_CONVENTION,
+    ),
+]
+SpecialTokens: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        help="Text that spells a special token is ordinary text (literal) or that token (parse).",
+        click_type=click.Choice(["literal", "parse"]),
+        rich_help_panel=_CONVENTION,
+    ),
+]
+Debug: TypeAlias = Annotated[
+    bool, typer.Option("--debug", help="Show the details of a failure.", rich_help_panel=_OTHER)
+]

@@ -1,0 +1,112 @@
+"""``seqscore score``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from seqscore.cli import options
+
+__all__ = ["score"]
+
+_INPUT, _OUTPUT = "Input", "Output"
+
+
+def score(
+    texts: Annotated[list[str] | None, typer.Argument(help="Texts to score; - reads lines of standard input.")] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option("--file", "-f", help="A file with a text a line; may be repeated.", rich_help_panel=_INPUT),
+    ] = None,
+    whole_file: Annotated[
+        bool, typer.Option("--whole-file", help="A file is one text.", rich_help_panel=_INPUT)
+    ] = False,
+    column: Annotated[
+        str | None,
+        typer.Option(help="Column of texts in a .jsonl, .csv, .tsv or .parquet file.", rich_help_panel=_INPUT),
+    ] = None,
+    id_column: Annotated[str | None, typer.Option(help="Column of row ids.", rich_help_panel=_INPUT)] = None,
+    context_column: Annotated[str | None, typer.Option(help="Column of contexts.", rich_help_panel=_INPUT)] = None,
+    context: Annotated[
+        str | None,
+        typer.Option("--context", "-c", help="Stands before every text and is not scored.", rich_help_panel=_INPUT),
+    ] = None,
+    tokens: Annotated[bool, typer.Option("--tokens", "-t", help="Show every token.", rich_help_panel=_OUTPUT)] = False,
+    rank: Annotated[bool, typer.Option("--rank", help="Add the rank of every token.", rich_help_panel=_OUTPUT)] = False,
+    entropy: Annotated[
+        bool, typer.Option("--entropy", help="Add the model's entropy at every token.", rich_help_panel=_OUTPUT)
+    ] = False,
+    output_format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            help="table for people; the others hold full precision.",
+            click_type=click.Choice(["table", "jsonl", "csv", "parquet"]),
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = "table",
+    unit: Annotated[
+        str,
+        typer.Option(help="Unit of logarithms.", click_type=click.Choice(["nats", "bits"]), rich_help_panel=_OUTPUT),
+    ] = "nats",
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write to this file.", rich_help_panel=_OUTPUT)
+    ] = None,
+    model: options.Model = "default",
+    revision: options.Revision = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "float32",
+    engine: options.Engine = "auto",
+    batch_tokens: options.BatchTokens = None,
+    max_length: options.MaxLength = None,
+    allow_pickle: options.AllowPickle = False,
+    trust_remote_code: options.TrustRemoteCode = False,
+    bos: options.Bos = "auto",
+    long: options.Long = "windows",
+    boundary: options.Boundary = "joint",
+    special_tokens: options.SpecialTokens = "literal",
+    debug: options.Debug = False,
+) -> int:
+    """Log-likelihood, perplexity and bits per byte of texts.
+
+    Texts come from the arguments, from files (a text a line) or from standard input (-).
+    """
+    from seqscore.cli.session import open_scorer, progress
+    from seqscore.evaluate.inputs import InputOptions, open_inputs
+    from seqscore.evaluate.rows import ErrorRow
+    from seqscore.evaluate.score_rows import score_rows
+    from seqscore.output.writers import open_writer
+
+    inputs = open_inputs(
+        texts or [],
+        file or [],
+        options=InputOptions(
+            whole_file=whole_file,
+            column=column,
+            id_column=id_column,
+            context_column=context_column,
+            context=context,
+        ),
+    )
+    failed = 0
+    with open_writer(output_format, output, unit=unit, tokens=tokens) as writer, progress("scoring") as tracked:
+        scorer = open_scorer(
+            model=model,
+            revision=revision,
+            device=device,
+            dtype=dtype,
+            engine=engine,
+            batch_tokens=batch_tokens,
+            max_length=max_length,
+            allow_pickle=allow_pickle,
+            trust_remote_code=trust_remote_code,
+        )
+        extras = [name for name, asked in (("rank", rank), ("entropy", entropy)) if asked]
+        policies = {"bos": bos, "long": long, "boundary": boundary, "special_tokens": special_tokens}
+        for row in tracked(score_rows(scorer, inputs, extras=extras, **policies)):
+            writer.write(row)
+            failed += isinstance(row, ErrorRow)
+    return 1 if failed else 0

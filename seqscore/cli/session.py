@@ -1,0 +1,51 @@
+"""What commands do alike: load the scorer they were asked for, say things on standard error, show progress."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from seqscore.scorer import Scorer
+
+__all__ = ["open_scorer", "progress", "say"]
+
+T = TypeVar("T")
+
+
+def say(message: str) -> None:
+    """A line for people, on standard error."""
+    from seqscore.output.escape import terminal_text
+
+    print(f"seqscore: {terminal_text(message)}", file=sys.stderr, flush=True)
+
+
+def open_scorer(*, allow_pickle: bool, trust_remote_code: bool, **settings: Any) -> Scorer:
+    """The scorer that the model options describe; what must be fetched is said beforehand."""
+    from seqscore.models.load import LoadOptions
+    from seqscore.scorer import Scorer
+
+    options = LoadOptions(allow_pickle=allow_pickle, trust_remote_code=trust_remote_code, notify=say)
+    return Scorer.from_pretrained(settings.pop("model"), options=options, **settings)
+
+
+@contextmanager
+def progress(label: str) -> Iterator[Any]:
+    """A function that wraps an iterable and shows how far it is, where standard error is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda items, total=None: items
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    # Results go to standard output: the bar leaves that alone and is gone at the end.
+    bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False)
+
+    def wrap(items: Iterable[T], total: int | None = None) -> Iterator[T]:
+        return iter(bar.track(items, total=total, description=label))
+
+    with bar:
+        yield wrap

@@ -1,0 +1,51 @@
+"""The surroundings of every forward pass: no gradients, no dropout, full float32 products, memory errors named."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from seqscore.errors import DeviceError
+from seqscore.models.adapter import evaluating
+
+if TYPE_CHECKING:
+    from seqscore.models.adapter import ModelAdapter
+
+__all__ = ["forward_passes"]
+
+
+@contextmanager
+def forward_passes(adapter: ModelAdapter, *, batch_tokens: int | None = None) -> Iterator[None]:
+    """Run forward passes of a model within this block; what is changed for it is put back.
+
+    Raises:
+        DeviceError: the device ran out of memory.
+    """
+    import torch
+
+    try:
+        with torch.inference_mode(), evaluating(adapter.model), _full_float32():
+            yield
+    except (torch.OutOfMemoryError, MemoryError) as error:
+        budget = "" if batch_tokens is None else f" with batch_tokens={batch_tokens}"
+        raise DeviceError(
+            f"{adapter.device} ran out of memory{budget}; use a smaller batch_tokens, a shorter context "
+            f"(max_length), a smaller dtype, or another device"
+        ) from error
+
+
+@contextmanager
+def _full_float32() -> Iterator[None]:
+    """TF32 off: it keeps 10 bits of the 23, and cuDNN convolutions use it unless told otherwise."""
+    import torch
+
+    if not torch.cuda.is_available():
+        yield
+        return
+    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

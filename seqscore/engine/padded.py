@@ -1,0 +1,67 @@
+"""The padded engine: requests of like length side by side, padded on the right, the head only where a target stands.
+
+Padding on the right needs no masking in a model that reads from left to right (``adapt`` checks that it does): no
+token of a text sees what follows it, and positions count from the left. So the attention mask is all ones. Masking the
+padding would make rows without a single visible key, for which some attention implementations give NaN (measured:
+Gemma 2 in float64), and would keep fast causal kernels from being used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from seqscore.engine.base import Extra, TargetValues
+from seqscore.engine.guard import forward_passes
+from seqscore.engine.head import split_targets, target_values
+from seqscore.plan.batches import PaddedBatch, padded_batches
+from seqscore.plan.requests import Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from seqscore.models.adapter import ModelAdapter
+
+__all__ = ["PaddedEngine"]
+
+
+class PaddedEngine:
+    """Runs any causal model: padding stands on the right, where no token of the text looks."""
+
+    name: ClassVar[str] = "padded"
+
+    def __init__(self, adapter: ModelAdapter, *, batch_tokens: int) -> None:
+        self._adapter = adapter
+        self._batch_tokens = batch_tokens
+
+    def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[TargetValues]:
+        """The values of each request's targets, in order."""
+        results: dict[int, TargetValues] = {}
+        with forward_passes(self._adapter, batch_tokens=self._batch_tokens):
+            for batch in padded_batches(requests, batch_tokens=self._batch_tokens):
+                chosen = [requests[i] for i in batch.indices]
+                values = self._batch(batch, chosen, extras)
+                parts = split_targets(values, [request.num_targets for request in chosen])
+                results.update(zip(batch.indices, parts, strict=True))
+        return [results[i] for i in range(len(requests))]
+
+    def _batch(self, batch: PaddedBatch, requests: list[Request], extras: frozenset[Extra]) -> TargetValues:
+        import torch
+
+        device = self._adapter.device
+        ids = _padded_ids(batch, requests).to(device)
+        rows, columns, targets = (
+            torch.from_numpy(part).to(device) for part in (batch.rows, batch.columns, batch.targets)
+        )
+        states, head = self._adapter.at_targets(ids, rows, columns)
+        return target_values(states, head, targets, extras=extras)
+
+
+def _padded_ids(batch: PaddedBatch, requests: list[Request]) -> Tensor:
+    """[b, width] int64. Padding is id 0, which no token of a text sees."""
+    import torch
+
+    ids = torch.zeros(len(requests), batch.width, dtype=torch.int64)
+    for row, request in enumerate(requests):
+        ids[row, : request.num_inputs] = torch.from_numpy(request.inputs)
+    return ids

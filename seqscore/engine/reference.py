@@ -1,0 +1,40 @@
+"""The reference engine: one sequence a forward pass, the model's own logits, nothing clever.
+
+It is what the other engines are tested against and what benchmarks start from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, ClassVar
+
+from seqscore.engine.base import Extra, TargetValues
+from seqscore.engine.guard import forward_passes
+from seqscore.engine.head import target_values
+from seqscore.plan.requests import Request
+
+if TYPE_CHECKING:
+    from seqscore.models.adapter import ModelAdapter
+
+__all__ = ["ReferenceEngine"]
+
+
+class ReferenceEngine:
+    """log p(x_t | x_<t) from model(x_<n).logits, request after request."""
+
+    name: ClassVar[str] = "reference"
+
+    def __init__(self, adapter: ModelAdapter) -> None:
+        self._adapter = adapter
+
+    def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[TargetValues]:
+        """The values of each request's targets, in order."""
+        with forward_passes(self._adapter):
+            return [self._one(request, extras) for request in requests]
+
+    def _one(self, request: Request, extras: frozenset[Extra]) -> TargetValues:
+        import torch
+
+        ids = torch.from_numpy(request.ids).to(self._adapter.device)
+        logits = self._adapter.logits(ids[None, :-1])[0, request.first_target - 1 :]
+        return target_values(logits, None, ids[request.first_target :], extras=extras)

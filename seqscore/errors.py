@@ -1,0 +1,120 @@
+"""Every error that seqscore raises on purpose, under one base class.
+
+A message says what went wrong, what was expected, what was found, which item it concerns and what to do about it.
+``code`` is the short stable name that machine formats carry.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+__all__ = [
+    "CacheError",
+    "ContextLengthError",
+    "DeviceError",
+    "DownloadError",
+    "EngineError",
+    "InputError",
+    "MissingDependencyError",
+    "ModelError",
+    "NumericsError",
+    "OptionError",
+    "SeqscoreError",
+    "TokenizerError",
+    "UnsafeModelError",
+]
+
+
+class SeqscoreError(Exception):
+    """Base class of all errors raised by seqscore.
+
+    Args:
+        message: what, expected, got, what to do; one line, written for people.
+        item: index of the item concerned in the caller's input, where there is one.
+    """
+
+    code: ClassVar[str] = "error"
+
+    def __init__(self, message: str, *, item: int | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.item = item
+
+    def __str__(self) -> str:
+        return self.message if self.item is None else f"item {self.item}: {self.message}"
+
+    def for_item(self, item: int) -> SeqscoreError:
+        """The same error, naming the item it concerns."""
+        return type(self)(self.message, item=item)
+
+
+class OptionError(SeqscoreError):
+    """An option has a value that it cannot have, or options contradict each other."""
+
+    code = "bad_option"
+
+
+class InputError(SeqscoreError):
+    """A text, a pair, a list of token ids or an input file cannot be scored as it stands."""
+
+    code = "bad_input"
+
+
+class ContextLengthError(InputError):
+    """A sequence does not fit into the model's context and the chosen policy forbids windows or cutting."""
+
+    code = "too_long"
+
+
+class ModelError(SeqscoreError):
+    """A model cannot be found, read or used as a causal language model."""
+
+    code = "bad_model"
+
+
+class UnsafeModelError(ModelError):
+    """A checkpoint could run code of its own (pickle weights, remote code) and that was not allowed."""
+
+    code = "unsafe_model"
+
+
+class TokenizerError(ModelError):
+    """A tokenizer is missing, or does not do what scoring needs."""
+
+    code = "bad_tokenizer"
+
+
+class DownloadError(ModelError):
+    """Something could not be fetched."""
+
+    code = "download_failed"
+
+
+class CacheError(ModelError):
+    """The cache folder cannot be read or written."""
+
+    code = "bad_cache"
+
+
+class DeviceError(SeqscoreError):
+    """The device asked for does not exist here, or has not enough memory."""
+
+    code = "bad_device"
+
+
+class EngineError(SeqscoreError):
+    """The engine asked for cannot run this model."""
+
+    code = "bad_engine"
+
+
+class NumericsError(SeqscoreError):
+    """A forward pass gave NaN where a log-probability must stand."""
+
+    code = "not_a_number"
+
+
+class MissingDependencyError(SeqscoreError):
+    """An optional library is needed and not installed; the message names it."""
+
+    code = "missing_dependency"

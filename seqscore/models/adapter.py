@@ -1,0 +1,216 @@
+"""What an engine needs to know of a model: its trunk, its head, and what its forward pass takes.
+
+How a model gets from its last hidden states to logits is not declared anywhere: some scale them, some cap them, some
+normalise once more. So it is measured: on a few tokens the head found here must give the model's own logits, else the
+model's own forward pass is used for the head too.
+"""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+from seqscore.errors import ModelError, NumericsError
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor, nn
+
+__all__ = ["Head", "ModelAdapter", "adapt", "context_length"]
+
+_PROBE_LENGTH = 8
+_LENGTH_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "max_sequence_length")
+# Positions are not limited where they enter as a bias that grows with distance, or as a recurrence.
+_UNLIMITED = frozenset({"bloom", "mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm", "recurrent_gemma"})
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """logits = cap * tanh(scale * (h W^T + b) / cap), the cap where there is one.
+
+    Shape: ``weight`` [V, D], ``bias`` [V] or None.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    scale: float
+    soft_cap: float | None
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """[p, V] logits in float32 (float64 for a float64 model) of hidden states [p, D]."""
+        import torch
+
+        dtype = torch.promote_types(hidden.dtype, torch.float32)
+        bias = None if self.bias is None else self.bias.to(dtype)
+        logits = torch.nn.functional.linear(hidden.to(dtype), self.weight.to(dtype), bias)
+        if self.scale != 1.0:
+            logits = logits.mul_(self.scale)
+        if self.soft_cap is not None:
+            logits = logits.div_(self.soft_cap).tanh_().mul_(self.soft_cap)
+        return logits
+
+
+@dataclass(frozen=True, slots=True)
+class ModelAdapter:
+    """A model as engines see it.
+
+    ``head`` is None where the model's own forward pass must compute its logits. ``context_length``: how many positions
+    the model reads at most, None for no limit. ``vocabulary``: how many token ids it knows.
+    """
+
+    model: nn.Module
+    trunk: nn.Module | None
+    head: Head | None
+    context_length: int | None
+    vocabulary: int
+    device: torch.device
+    dtype: torch.dtype
+
+    def logits(self, ids: Tensor) -> Tensor:
+        """[b, n, V] logits by the model's own forward pass of ids [b, n], in float32 (float64 for a float64 model)."""
+        return self._widened(self.model(**_inputs(self.model, ids)).logits)
+
+    def at_targets(self, ids: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Head | None]:
+        """What stands at ``[rows, columns]`` of a batch padded on the right: hidden states [p, D] and the head that
+        turns them into logits; or, for a model whose head is its own, logits [p, V] and None.
+
+        Shape: ``ids`` [b, n]; ``rows``, ``columns`` [p].
+        """
+        if self.trunk is not None and self.head is not None:
+            return self.trunk(**_inputs(self.trunk, ids))[0][rows, columns], self.head
+        return self._widened(self.model(**_inputs(self.model, ids)).logits[rows, columns]), None
+
+    def _widened(self, logits: Tensor) -> Tensor:
+        import torch
+
+        return logits.to(torch.promote_types(self.dtype, torch.float32))
+
+
+def adapt(model: nn.Module) -> ModelAdapter:
+    """Look at a model: find its trunk and head, and check on a few tokens that it is what it must be.
+
+    Raises:
+        ModelError: the model looks at tokens to the right, or gives no logits.
+        NumericsError: its logits are NaN.
+    """
+    import torch
+
+    weight = model.get_input_embeddings().weight  # type: ignore[operator]
+    size, device = int(weight.shape[0]), weight.device
+    adapter = ModelAdapter(model, None, None, context_length(model), size, device, weight.dtype)
+    with torch.inference_mode(), evaluating(model):
+        ids = _probe_ids(size, device)
+        logits = _probe_logits(adapter, ids)
+        _check_causal(adapter, ids, logits)
+        trunk, head = _find_head(model, ids, logits)
+    return replace(adapter, trunk=trunk, head=head, vocabulary=min(size, int(logits.shape[-1])))
+
+
+def context_length(model: nn.Module) -> int | None:
+    """How many positions ``model`` can read at once, by its config; None where nothing limits it."""
+    config = model.config.get_text_config()  # type: ignore[union-attr,operator]
+    if config.model_type in _UNLIMITED:
+        return None
+    for name in _LENGTH_NAMES:
+        value = getattr(config, name, None)
+        if isinstance(value, int) and value > 0:
+            return value
+    return None
+
+
+class evaluating:
+    """Dropout off for the time of the block; the caller's model is left in the mode it was in."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self._training = [module for module in model.modules() if module.training]
+
+    def __enter__(self) -> None:
+        for module in self._training:
+            module.training = False
+
+    def __exit__(self, *_: object) -> None:
+        for module in self._training:
+            module.training = True
+
+
+def _parameter_names(module: nn.Module) -> frozenset[str]:
+    return frozenset(inspect.signature(module.forward).parameters)
+
+
+def _inputs(module: nn.Module, ids: Tensor) -> dict[str, Any]:
+    """What a forward pass of ``ids`` [b, n] takes, of what ``module`` knows: every position is seen, none is cached."""
+    import torch
+
+    names = _parameter_names(module)
+    inputs: dict[str, Any] = {"input_ids": ids}
+    if "attention_mask" in names:
+        inputs["attention_mask"] = torch.ones_like(ids)
+    if "position_ids" in names:
+        inputs["position_ids"] = torch.arange(ids.shape[1], device=ids.device).expand(ids.shape[0], -1)
+    if "use_cache" in names:
+        inputs["use_cache"] = False
+    return inputs
+
+
+def _probe_ids(size: int, device: torch.device) -> Tensor:
+    """A few different tokens; two rows that part at the last one."""
+    import torch
+
+    first = [(7 * i + 3) % size for i in range(_PROBE_LENGTH)]
+    second = [*first[:-1], (first[-1] + 1) % size]
+    return torch.tensor([first, second], device=device)
+
+
+def _probe_logits(adapter: ModelAdapter, ids: Tensor) -> Tensor:
+    try:
+        logits = adapter.logits(ids)
+    except (AttributeError, TypeError, ValueError, RuntimeError, IndexError) as error:
+        raise ModelError(f"{type(adapter.model).__name__} gives no logits for token ids: {error}") from error
+    if bool(logits.isnan().any()):
+        raise NumericsError(
+            f"{type(adapter.model).__name__} gives NaN logits on a plain probe of {_PROBE_LENGTH} tokens: its weights "
+            f"are damaged, or this dtype overflows; try dtype='float32'"
+        )
+    return logits
+
+
+def _check_causal(adapter: ModelAdapter, ids: Tensor, logits: Tensor) -> None:
+    """A change of the last token must leave the logits before it as they are."""
+    before = logits[:, :-1]
+    scale = float(before.abs().max())
+    if float((before[0] - before[1]).abs().max()) > 1e-3 * max(scale, 1e-6):
+        raise ModelError(
+            f"{type(adapter.model).__name__} is not a causal language model: its output at a token depends on the "
+            f"tokens that follow; expected a model that reads from left to right only"
+        )
+
+
+def _find_head(model: nn.Module, ids: Tensor, logits: Tensor) -> tuple[nn.Module | None, Head | None]:
+    """Trunk and head, if together they give the model's logits."""
+    import torch
+
+    output = getattr(model, "get_output_embeddings", lambda: None)()
+    trunk = getattr(model, "base_model", None)
+    if not isinstance(output, torch.nn.Linear) or not isinstance(trunk, torch.nn.Module) or trunk is model:
+        return None, None
+    try:
+        hidden = trunk(**_inputs(trunk, ids))[0]
+    except (AttributeError, TypeError, ValueError, RuntimeError, KeyError, IndexError):
+        return None, None
+    if not isinstance(hidden, torch.Tensor) or hidden.shape[-1] != output.weight.shape[1]:
+        return None, None
+    head = _declared_head(model, output)
+    # Half precision: the model rounds its logits to that dtype, this head does not.
+    tolerance = 1e-5 if logits.dtype == hidden.dtype else 2e-2
+    error = float((head.logits(hidden) - logits).abs().max())
+    return (trunk, head) if error <= tolerance * max(1.0, float(logits.abs().max())) else (None, None)
+
+
+def _declared_head(model: nn.Module, output: nn.Linear) -> Head:
+    """The head that the config declares: scales multiply (Cohere) or divide (Granite), a cap is Gemma 2's."""
+    config: Any = model.config.get_text_config()  # type: ignore[union-attr,operator]
+    scale = float(getattr(config, "logit_scale", None) or 1.0)
+    scale /= float(getattr(config, "logits_scaling", None) or 1.0)
+    cap = getattr(config, "final_logit_softcapping", None)
+    return Head(output.weight, output.bias, scale, None if cap is None else float(cap))

@@ -1,0 +1,77 @@
+"""Loading without transformers' own log lines, warnings and progress bars on standard error."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import warnings
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+__all__ = ["quiet_transformers"]
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Silence transformers, huggingface_hub and Python warnings inside the block, and restore what was set before.
+
+    What matters of those messages (weights missing, shapes that differ, code of its own) is checked by the caller and raised
+    as an error instead. Errors themselves pass through. Not meant for several threads at once.
+    """
+    import transformers.utils.logging  # noqa: F401  (importing it sets its level, so first)
+
+    with ExitStack() as stack:
+        stack.enter_context(warnings.catch_warnings())
+        warnings.simplefilter("ignore")
+        for name in ("transformers", "huggingface_hub", "gguf"):
+            stack.enter_context(_level(logging.getLogger(name), logging.CRITICAL))
+        stack.enter_context(_no_progress_bars())
+        stack.enter_context(_no_gguf_bar())
+        yield
+
+
+@contextmanager
+def _level(logger: logging.Logger, level: int) -> Iterator[None]:
+    before = logger.level
+    logger.setLevel(level)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
+@contextmanager
+def _no_progress_bars() -> Iterator[None]:
+    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
+    from transformers.utils import logging as library
+
+    hub_had_none = are_progress_bars_disabled()
+    had_bars = library.is_progress_bar_enabled()
+    library.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if had_bars:
+            library.enable_progress_bar()  # turns on those of huggingface_hub as well
+            if hub_had_none:
+                disable_progress_bars()
+
+
+@contextmanager
+def _no_gguf_bar() -> Iterator[None]:
+    """The GGUF reader of transformers draws its bar with plain tqdm, which no verbosity setting reaches."""
+    module: Any = sys.modules.get("transformers.modeling_gguf_pytorch_utils")
+    if module is None or not hasattr(module, "tqdm"):
+        yield
+        return
+    before = module.tqdm
+    module.tqdm = _no_bar
+    try:
+        yield
+    finally:
+        module.tqdm = before
+
+
+def _no_bar(iterable: Iterable[Any], *_: object, **__: object) -> Iterable[Any]:
+    return iterable

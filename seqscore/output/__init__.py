@@ -1,0 +1,1 @@
+"""Scores to tables, files and figures. Text is untrusted here: whatever is shown is escaped."""

@@ -1,0 +1,1 @@
+"""Which forward passes to run for which targets. Plain Python and NumPy: imports without torch."""

@@ -1,0 +1,1 @@
+"""Token log-probabilities to numbers: sums, perplexities, protocols, statistics. NumPy only."""

@@ -1,0 +1,257 @@
+"""The score of one sequence: per-token log-probabilities and everything derived from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqscore.errors import MissingDependencyError
+from seqscore.scores.reductions import Unit, bits_per, in_unit, log_likelihood, perplexity
+from seqscore.scores.signature import Signature
+from seqscore.text.words import WordSpan, word_spans
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["SequenceScore", "TokenScore", "WordScore"]
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """One token of a scored sequence. ``logprob`` and ``entropy`` are in nats; None where not scored or not asked for.
+
+    ``start`` and ``end`` are byte offsets into the UTF-8 text. ``rank`` is 1 + the number of strictly greater logits.
+    """
+
+    id: int
+    text: str
+    start: int
+    end: int
+    logprob: float | None
+    rank: int | None
+    entropy: float | None
+    is_greedy: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class WordScore:
+    """A word and the log-likelihood of its tokens, in nats; None where one of them is not scored."""
+
+    text: str
+    start: int
+    end: int
+    first_token: int
+    last_token: int
+    log_likelihood: float | None
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SequenceScore:
+    """Log-probabilities of the tokens of one text, or of a continuation given its context.
+
+    Every token of ``text`` is listed: scored, context, or cut (a token without a log-probability is NaN, never 0.0).
+
+    Shape and dtype: [n] each; ``token_ids``, ``starts``, ``ends`` int64 (byte offsets into the UTF-8 text, which they
+    cover in order); ``logprobs`` float64 in nats, NaN where not scored; ``scored`` bool; ``greedy`` bool, the target's
+    logit is the maximum; ``ties`` bool, another logit equals that maximum; ``ranks`` int64, 1 + the number of strictly
+    greater logits, 0 where not scored; ``entropies`` float64 in nats of the model's distribution at that place, NaN
+    where not scored. ``ranks`` and ``entropies`` are None unless asked for. Arrays are read-only.
+    """
+
+    text: str | None
+    context: str | None
+    token_ids: IntArray
+    starts: IntArray
+    ends: IntArray
+    logprobs: FloatArray
+    scored: BoolArray
+    greedy: BoolArray
+    ties: BoolArray
+    ranks: IntArray | None = None
+    entropies: FloatArray | None = None
+    start_token: int | None = None
+    boundary: str | None = None
+    exact_spans: bool = True
+    num_windows: int = 1
+    num_cut: int = 0
+    settings: Signature = Signature(())
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    @cached_property
+    def log_likelihood(self) -> float:
+        """Sum of the scored tokens' log-probabilities, in nats, rounded once; 0.0 where nothing is scored."""
+        return log_likelihood(self.logprobs[self.scored])
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the text (context included, start token not)."""
+        return len(self.token_ids)
+
+    @property
+    def num_scored(self) -> int:
+        """Tokens that have a log-probability."""
+        return int(self.scored.sum())
+
+    @property
+    def num_bytes_scored(self) -> int:
+        """UTF-8 bytes of the scored tokens."""
+        return int((self.ends - self.starts)[self.scored].sum())
+
+    @property
+    def perplexity(self) -> float | None:
+        """exp(-log_likelihood / num_scored); None where nothing is scored."""
+        return perplexity(self.log_likelihood, self.num_scored)
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """-log_likelihood / ln 2 / bytes of the scored tokens; None where there are none."""
+        return bits_per(self.log_likelihood, self.num_bytes_scored)
+
+    @property
+    def bits_per_token(self) -> float | None:
+        """-log_likelihood / ln 2 / num_scored; None where nothing is scored."""
+        return bits_per(self.log_likelihood, self.num_scored)
+
+    @property
+    def is_greedy(self) -> bool | None:
+        """Whether every scored token has the greatest logit at its place; None where nothing is scored."""
+        return bool(self.greedy[self.scored].all()) if self.scored.any() else None
+
+    @property
+    def signature(self) -> str:
+        """One line that names the convention, the model and the versions behind these numbers."""
+        return str(self.settings)
+
+    def surprisals(self, unit: Unit = "bits") -> FloatArray:
+        """-log p(x_t | x_<t) in bits (or nats), [n], NaN where not scored."""
+        return -self.logprobs * in_unit(1.0, unit)
+
+    @property
+    def continuation(self) -> str | None:
+        """The text behind the context; the whole text where there is no context."""
+        if self.text is None or self.context is None:
+            return self.text
+        return self.text[len(self.context) :]
+
+    @cached_property
+    def token_texts(self) -> tuple[str, ...]:
+        """The piece of text that each token stands for; bytes that are no character of their own as ``\\xe4``."""
+        if self.text is None:
+            return ("",) * len(self)
+        data = self.text.encode("utf-8")
+        spans = zip(self.starts.tolist(), self.ends.tolist(), strict=True)
+        return tuple(data[start:end].decode("utf-8", "backslashreplace") for start, end in spans)
+
+    def tokens(self) -> Iterator[TokenScore]:
+        """The tokens in order."""
+        for i, text in enumerate(self.token_texts):
+            scored = bool(self.scored[i])
+            yield TokenScore(
+                id=int(self.token_ids[i]),
+                text=text,
+                start=int(self.starts[i]),
+                end=int(self.ends[i]),
+                logprob=float(self.logprobs[i]) if scored else None,
+                rank=int(self.ranks[i]) if scored and self.ranks is not None else None,
+                entropy=float(self.entropies[i]) if scored and self.entropies is not None else None,
+                is_greedy=bool(self.greedy[i]) if scored else None,
+            )
+
+    def words(self) -> tuple[WordScore, ...]:
+        """The words (runs without white space) with their log-likelihoods: log p(w) = sum of its tokens' log p."""
+        if self.text is None:
+            return ()
+        return tuple(self._word(span) for span in word_spans(self.text, self.starts, self.ends))
+
+    def _word(self, span: WordSpan) -> WordScore:
+        tokens = slice(span.first_token, span.last_token)
+        total = log_likelihood(self.logprobs[tokens]) if self.scored[tokens].all() else None
+        return WordScore(span.text, span.begin, span.end, span.first_token, span.last_token, total)
+
+    def to_dict(self, *, unit: Unit = "nats", tokens: bool = True) -> dict[str, Any]:
+        """The JSONL record of this score: plain Python values, infinities as the strings "Infinity", "-Infinity"."""
+        record: dict[str, Any] = {
+            "text": self.text,
+            "context": self.context,
+            "log_likelihood": _plain(in_unit(self.log_likelihood, unit)),
+            "unit": unit,
+            "num_tokens": self.num_tokens,
+            "num_scored": self.num_scored,
+            "perplexity": _plain(self.perplexity),
+            "bits_per_byte": _plain(self.bits_per_byte),
+            "is_greedy": self.is_greedy,
+            "start_token": self.start_token,
+            "boundary": self.boundary,
+            "exact_spans": self.exact_spans,
+            "num_windows": self.num_windows,
+            "num_cut": self.num_cut,
+        }
+        if tokens:
+            record["tokens"] = [_token_dict(token, unit) for token in self.tokens()]
+        return {**record, "signature": self.signature}
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A table with a row for each token.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingDependencyError(
+                "to_pandas() needs pandas; install it with: pip install 'seqscore[notebook]'"
+            ) from error
+        names = ("id", "text", "start", "end", "logprob", "rank", "entropy", "is_greedy")
+        return pd.DataFrame([{name: getattr(token, name) for name in names} for token in self.tokens()], columns=names)
+
+    def _repr_html_(self) -> str:
+        from seqscore.scores.notebook import sequence_html
+
+        return sequence_html(self)
+
+    def __repr__(self) -> str:
+        shown = (
+            "token ids" if self.text is None else repr(self.text if len(self.text) <= 60 else self.text[:57] + "...")
+        )
+        return (
+            f"SequenceScore({shown}, log_likelihood={self.log_likelihood:.6g} nats, perplexity={self.perplexity}, "
+            f"num_scored={self.num_scored} of {self.num_tokens})"
+        )
+
+
+def _plain(value: float | None) -> float | str | None:
+    """A number that strict JSON can hold."""
+    if value is None or math.isfinite(value):
+        return value
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def _token_dict(token: TokenScore, unit: Unit) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "text": token.text,
+        "start": token.start,
+        "end": token.end,
+        "logprob": None if token.logprob is None else _plain(in_unit(token.logprob, unit)),
+        "rank": token.rank,
+        "entropy": None if token.entropy is None else _plain(in_unit(token.entropy, unit)),
+        "is_greedy": token.is_greedy,
+    }

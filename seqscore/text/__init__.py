@@ -1,0 +1,1 @@
+"""Text to token ids: encoding, byte spans, boundary and start-token policies, windows, words. No tensors."""

@@ -1,0 +1,78 @@
+"""What a caller may hand in to be scored, and the named policies of encoding."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Literal, TypeAlias, TypeGuard, get_args
+
+__all__ = [
+    "BoundaryPolicy",
+    "Context",
+    "Item",
+    "LongPolicy",
+    "Message",
+    "Pair",
+    "SpecialTokensPolicy",
+    "is_single_item",
+    "item_size",
+]
+
+Message: TypeAlias = Mapping[str, str]
+"""A chat message, ``{"role": "user", "content": "..."}``."""
+
+Context: TypeAlias = str | Sequence[int] | Sequence[Message]
+"""What stands before a continuation: text, token ids, or chat messages (rendered by the model's template)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A context, which is not scored, and the continuation, which is: log p(continuation | context).
+
+    Both are text, or both are token ids; the context may also be a list of chat messages before a text.
+    """
+
+    context: Context
+    continuation: str | Sequence[int]
+
+
+Item: TypeAlias = str | Sequence[int] | Pair
+"""A text, token ids, or a Pair."""
+
+LongPolicy: TypeAlias = Literal["windows", "truncate", "error"]
+"""What happens to a sequence longer than the model's context."""
+
+BoundaryPolicy: TypeAlias = Literal["joint", "separate"]
+"""Whether context and continuation are tokenised together or apart."""
+
+SpecialTokensPolicy: TypeAlias = Literal["literal", "parse"]
+"""Whether text that spells a special token is ordinary text or that token."""
+
+LONG_POLICIES: tuple[LongPolicy, ...] = get_args(LongPolicy)
+BOUNDARY_POLICIES: tuple[BoundaryPolicy, ...] = get_args(BoundaryPolicy)
+SPECIAL_TOKENS_POLICIES: tuple[SpecialTokensPolicy, ...] = get_args(SpecialTokensPolicy)
+
+
+def is_single_item(items: object) -> TypeGuard[str | Pair | Sequence[int]]:
+    """Whether this is one item (a text, a Pair, integers in a list, tuple, array or tensor) and not several."""
+    if isinstance(items, str | Pair):
+        return True
+    if hasattr(items, "ndim"):
+        return bool(items.ndim == 1)
+    return isinstance(items, list | tuple) and len(items) > 0 and isinstance(items[0], Integral)
+
+
+def item_size(item: Item) -> int:
+    """Roughly how large an item is: its characters or token ids; 1 for what is no item at all."""
+    if isinstance(item, Pair):
+        return _size(item.context) + _size(item.continuation)
+    return _size(item)
+
+
+def _size(part: object) -> int:
+    if isinstance(part, str):
+        return len(part)
+    if not isinstance(part, Sequence):
+        return 1
+    return sum(len(str(message.get("content", ""))) if isinstance(message, Mapping) else 1 for message in part)

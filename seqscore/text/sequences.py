@@ -1,0 +1,212 @@
+"""Items to token sequences: start token, context/continuation boundary, what is scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqscore.errors import InputError, SeqscoreError
+from seqscore.text.chat import is_chat, render_chat, spelled_special_tokens
+from seqscore.text.encoder import Encoded, TextEncoder
+from seqscore.text.items import BoundaryPolicy, Item, Pair, SpecialTokensPolicy
+from seqscore.text.start import StartToken
+
+__all__ = ["BoundaryFlag", "SequenceBuilder", "TokenSequence"]
+
+BoundaryFlag: TypeAlias = Literal["clean", "spanned", "swallowed", "separate"]
+"""How context and continuation met.
+
+``clean``: the context has the same tokens alone and before the continuation. ``spanned``: it has not, a token may
+reach over the boundary; the split counts tokens of the context alone, as lm-eval does. ``swallowed``: such a token
+left nothing of the continuation, which was therefore tokenised apart. ``separate``: tokenised apart on request.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenSequence:
+    """An item as tokens.
+
+    Shape: ``ids``, ``starts``, ``ends`` [n]; the start token is not among them. ``first_scored`` indexes ``ids``:
+    tokens from there on are targets. ``is_pair`` says whether the tokens before are a context.
+    """
+
+    text: str | None
+    context: str | None
+    ids: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    ends: NDArray[np.int64]
+    exact: bool
+    start_token: int | None
+    first_scored: int
+    is_pair: bool
+    boundary: BoundaryFlag | None
+
+    @property
+    def model_ids(self) -> NDArray[np.int64]:
+        """[n] or [n + 1]: what the model reads, the start token in front where there is one."""
+        if self.start_token is None:
+            return self.ids
+        return np.concatenate([np.array([self.start_token], dtype=np.int64), self.ids])
+
+
+@dataclass(frozen=True, slots=True)
+class SequenceBuilder:
+    """Builds token sequences under one set of policies.
+
+    ``encoder`` honours ``special_tokens``; ``markup_encoder`` always parses them, for rendered chat templates.
+    """
+
+    tokenizer: Any
+    encoder: TextEncoder
+    markup_encoder: TextEncoder
+    start: StartToken
+    boundary: BoundaryPolicy
+    special_tokens: SpecialTokensPolicy
+
+    def build(self, items: Sequence[Item], *, first_index: int = 0) -> list[TokenSequence | SeqscoreError]:
+        """One sequence an item, in order; an item that cannot be encoded gives its error, naming its index."""
+        built: list[TokenSequence | SeqscoreError] = [InputError("not encoded")] * len(items)
+        texts = [i for i, item in enumerate(items) if isinstance(item, str)]
+        for i, encoded in zip(texts, self._encode_texts([str(items[i]) for i in texts]), strict=True):
+            built[i] = encoded if isinstance(encoded, SeqscoreError) else self._plain(encoded)
+        for i, item in enumerate(items):
+            if not isinstance(item, str):
+                try:
+                    built[i] = self._pair(item) if isinstance(item, Pair) else self._plain(self.encoder.from_ids(item))
+                except SeqscoreError as error:
+                    built[i] = error
+        return [one.for_item(first_index + i) if isinstance(one, SeqscoreError) else one for i, one in enumerate(built)]
+
+    def _encode_texts(self, texts: list[str]) -> list[Encoded | SeqscoreError]:
+        """All at once, which is fast; one by one where one of them is bad, to know which."""
+        try:
+            return list(self.encoder.encode_batch(texts))
+        except SeqscoreError:
+            return [self._encode_or_error(text) for text in texts]
+
+    def _encode_or_error(self, text: str) -> Encoded | SeqscoreError:
+        try:
+            return self.encoder.encode(text)
+        except SeqscoreError as error:
+            return error
+
+    def _plain(self, encoded: Encoded) -> TokenSequence:
+        """A text or token ids on their own: everything is scored that something stands before."""
+        whole = TokenSequence(
+            text=encoded.text,
+            context=None,
+            ids=encoded.ids,
+            starts=encoded.starts,
+            ends=encoded.ends,
+            exact=encoded.exact,
+            start_token=self.start.token_id,
+            first_scored=0,
+            is_pair=False,
+            boundary=None,
+        )
+        return _settle_start(whole)
+
+    def _pair(self, pair: Pair) -> TokenSequence:
+        if isinstance(pair.continuation, str) and isinstance(pair.context, str):
+            return self._text_pair(pair.context, pair.continuation, self.encoder)
+        if isinstance(pair.continuation, str) and is_chat(pair.context):
+            context = render_chat(self.tokenizer, pair.context, special_tokens=self.special_tokens)  # type: ignore[arg-type]
+            return self._text_pair(context, pair.continuation, self.markup_encoder)
+        if isinstance(pair.continuation, str) or isinstance(pair.context, str):
+            raise InputError(
+                f"a Pair is two texts, two lists of token ids, or chat messages and a text; got "
+                f"{type(pair.context).__name__} and {type(pair.continuation).__name__}"
+            )
+        return self._ids_pair(pair.context, pair.continuation)  # type: ignore[arg-type]
+
+    def _ids_pair(self, context: Sequence[int], continuation: Sequence[int]) -> TokenSequence:
+        before, after = self.encoder.from_ids(context), self.encoder.from_ids(continuation)
+        if not len(after.ids):
+            raise InputError("the continuation has no tokens; a Pair needs at least one to score")
+        whole = self.encoder.from_ids([*before.ids.tolist(), *after.ids.tolist()])
+        return self._joined(whole, before.text, len(before.ids), "separate", with_start=True)
+
+    def _text_pair(self, context: str, continuation: str, encoder: TextEncoder) -> TokenSequence:
+        if not continuation:
+            raise InputError("the continuation is empty; a Pair needs at least one token to score")
+        # Markup is parsed in a rendered context only: a continuation that spells a special token stands apart.
+        foreign = encoder is not self.encoder and bool(spelled_special_tokens(self.tokenizer, continuation))
+        if not context:
+            return self._joined(self.encoder.encode(continuation), context, 0, "clean", with_start=True)
+        if self.boundary == "separate" or foreign:
+            return self._apart(context, continuation, encoder, "separate")
+        return self._joint(context, continuation, encoder)
+
+    def _joint(self, context: str, continuation: str, encoder: TextEncoder) -> TokenSequence:
+        """enc(context + continuation), split behind as many tokens as enc(context) has (lm-eval's rule).
+
+        White space at the end of the context goes with the continuation.
+        """
+        lm_eval = self.start.kind == "lm-eval"
+        encode = encoder.encode_with_defaults if lm_eval else encoder.encode
+        stem = context.rstrip()
+        before, whole = encode(stem), encode(context + continuation)
+        n = len(before.ids)
+        if n >= len(whole.ids):
+            return self._apart(context, continuation, encoder, "swallowed")
+        same = bool(np.array_equal(whole.ids[:n], before.ids))
+        return self._joined(whole, context, n, "clean" if same else "spanned", with_start=not lm_eval or n == 0)
+
+    def _apart(self, context: str, continuation: str, encoder: TextEncoder, flag: BoundaryFlag) -> TokenSequence:
+        lm_eval = self.start.kind == "lm-eval"
+        before = encoder.encode_with_defaults(context) if lm_eval else encoder.encode(context)
+        after = self.encoder.encode(continuation)
+        if not len(after.ids):
+            raise InputError("the continuation gives no token with this tokenizer; a Pair needs at least one to score")
+        shift = len(context.encode("utf-8"))
+        whole = Encoded(
+            text=context + continuation,
+            ids=np.concatenate([before.ids, after.ids]),
+            starts=np.concatenate([before.starts, after.starts + shift]),
+            ends=np.concatenate([before.ends, after.ends + shift]),
+            exact=before.exact and after.exact,
+        )
+        return self._joined(whole, context, len(before.ids), flag, with_start=not lm_eval)
+
+    def _joined(
+        self, whole: Encoded, context: str | None, num_context: int, flag: BoundaryFlag, *, with_start: bool
+    ) -> TokenSequence:
+        sequence = TokenSequence(
+            text=whole.text,
+            context=context,
+            ids=whole.ids,
+            starts=whole.starts,
+            ends=whole.ends,
+            exact=whole.exact,
+            start_token=self.start.token_id if with_start else None,
+            first_scored=num_context,
+            is_pair=True,
+            boundary=flag,
+        )
+        return _settle_start(sequence if with_start else _lift_start(sequence, self.start.token_id))
+
+
+def _settle_start(sequence: TokenSequence) -> TokenSequence:
+    """Never two start tokens; without one the first token has nothing before it and is not scored."""
+    ids, start = sequence.ids, sequence.start_token
+    if start is not None and not (len(ids) and ids[0] == start):
+        return sequence
+    return replace(sequence, start_token=None, first_scored=max(1, sequence.first_scored))
+
+
+def _lift_start(sequence: TokenSequence, start: int | None) -> TokenSequence:
+    """The BOS that the tokenizer itself put in front, which stands for no byte of the text, is the start token."""
+    if sequence.first_scored > 0 and sequence.ids[0] == start and sequence.ends[0] == 0:
+        return replace(
+            sequence,
+            ids=sequence.ids[1:],
+            starts=sequence.starts[1:],
+            ends=sequence.ends[1:],
+            start_token=int(sequence.ids[0]),
+            first_scored=sequence.first_scored - 1,
+        )
+    return sequence

@@ -1,0 +1,104 @@
+"""Which stretches of a long sequence are run so that every target is scored once, with the most context it can have."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from seqscore.errors import ContextLengthError
+from seqscore.text.items import LongPolicy
+
+__all__ = ["Layout", "Window", "layout"]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One forward pass: positions ``begin .. end`` (inclusive) of a sequence, of which ``end`` is only a target.
+
+    The model reads positions ``begin .. end - 1``; positions ``first_target .. end`` are scored.
+    """
+
+    begin: int
+    end: int
+    first_target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """The windows of a sequence, and which of its positions had to be cut (``cut_begin <= position < cut_end``).
+
+    ``head`` positions at the front are read before the first window's own ones: a start token that stays where the
+    beginning of the context behind it was cut.
+    """
+
+    windows: tuple[Window, ...]
+    head: int = 0
+    cut_begin: int = 0
+    cut_end: int = 0
+
+    @property
+    def num_cut(self) -> int:
+        """How many positions were cut."""
+        return self.cut_end - self.cut_begin
+
+
+def layout(
+    length: int, *, first_target: int, max_inputs: int | None, long: LongPolicy, is_pair: bool, head: int = 0
+) -> Layout:
+    """Lay windows over a sequence.
+
+    Args:
+        length: number of positions, start token included.
+        first_target: position of the first target, at least 1.
+        max_inputs: how many positions the model can read at once; None for no limit.
+        long: the policy for a sequence that needs more.
+        is_pair: whether the positions before ``first_target`` are a context, which ``truncate`` cuts from its beginning.
+        head: positions at the front that ``truncate`` keeps before a cut context (the start token).
+
+    Raises:
+        ContextLengthError: the sequence is too long and ``long`` is ``error``, or a continuation alone is too long
+            and ``long`` is ``truncate``.
+    """
+    if length <= first_target:
+        return Layout(windows=())
+    last = length - 1
+    if max_inputs is None or last <= max_inputs:
+        return Layout(windows=(Window(0, last, first_target),))
+    if long == "windows":
+        return Layout(windows=_overlapping(last, first_target, max_inputs))
+    if long == "truncate":
+        return _truncated(length, first_target, max_inputs, head) if is_pair else _shortened(length, max_inputs)
+    raise ContextLengthError(
+        f"the sequence needs {last} positions and the model reads at most {max_inputs}; "
+        f"use long='windows' to score it in overlapping windows, or long='truncate' to cut it"
+    )
+
+
+def _overlapping(last: int, first_target: int, max_inputs: int) -> tuple[Window, ...]:
+    """Windows that end every half context; each reads the ``max_inputs`` positions before its end.
+
+    The last one ends at the last target, so each target behind the first window sees at least half a context.
+    """
+    stride = max(1, max_inputs // 2)
+    end = min(last, max(max_inputs, first_target - 1 + stride))
+    windows = [Window(max(0, end - max_inputs), end, first_target)]
+    while end < last:
+        scored_to, end = end, min(last, end + stride)
+        windows.append(Window(end - max_inputs, end, scored_to + 1))
+    return tuple(windows)
+
+
+def _shortened(length: int, max_inputs: int) -> Layout:
+    """A text without its end."""
+    return Layout(windows=(Window(0, max_inputs, 1),), cut_begin=max_inputs + 1, cut_end=length)
+
+
+def _truncated(length: int, first_target: int, max_inputs: int, head: int) -> Layout:
+    """A Pair without the beginning of its context; the continuation stays whole."""
+    last = length - 1
+    begin = last - max_inputs + head
+    if begin > first_target - (0 if head else 1):
+        raise ContextLengthError(
+            f"the continuation has {length - first_target} tokens and the model reads at most {max_inputs} positions, "
+            f"a start token or context included; a continuation is never cut: use long='windows', or shorten it"
+        )
+    return Layout(windows=(Window(begin, last, first_target),), head=head, cut_begin=head, cut_end=begin)

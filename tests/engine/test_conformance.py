@@ -1,0 +1,127 @@
+"""Every engine on every architecture against plain transformers in float64, one sequence at a time."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from seqscore.engine.base import TargetValues
+from seqscore.engine.resolve import ENGINES, resolve_engine
+from seqscore.models.adapter import adapt
+from seqscore.plan.requests import Request
+from tests.tiny_models import CONFIGS, VOCABULARY, tiny_model
+
+LENGTHS = (2, 3, 9, 15, 16, 17, 31, 40)
+
+
+@lru_cache(maxsize=1)
+def requests() -> tuple[Request, ...]:
+    generator = np.random.default_rng(5)
+    made = []
+    for i, length in enumerate(LENGTHS):
+        ids = generator.integers(3, VOCABULARY, size=length)
+        made.append(Request(ids, first_target=1 if i % 3 else max(1, length // 2)))
+    return tuple(made)
+
+
+@lru_cache(maxsize=len(CONFIGS))
+def expected(architecture: str) -> tuple[NDArray[np.float64], ...]:
+    """[n - 1, V] log-softmax of each request by plain transformers in float64."""
+    model = tiny_model(architecture, dtype=torch.float64)
+    with torch.no_grad():
+        rows = [model(input_ids=torch.from_numpy(request.inputs)[None]).logits[0].double() for request in requests()]
+    return tuple(row.log_softmax(-1).numpy() for row in rows)
+
+
+def target_logprobs(request: Request, logprobs: NDArray[np.float64]) -> NDArray[np.float64]:
+    return logprobs[np.arange(request.first_target - 1, request.num_inputs), request.targets]
+
+
+@lru_cache(maxsize=len(CONFIGS))
+def naive_error(architecture: str, dtype: torch.dtype) -> float:
+    """Largest error of transformers itself in ``dtype``: what the arithmetic costs, whatever the engine."""
+    model = tiny_model(architecture, dtype=dtype)
+    errors = []
+    for request, exact in zip(requests(), expected(architecture), strict=True):
+        with torch.no_grad():
+            logits = model(input_ids=torch.from_numpy(request.inputs)[None]).logits[0]
+        errors.append(np.abs(logits.double().log_softmax(-1).numpy() - exact).max())
+    return float(max(errors))
+
+
+def run(architecture: str, engine: str, dtype: torch.dtype) -> list[TargetValues]:
+    adapter = adapt(tiny_model(architecture, dtype=dtype))
+    return resolve_engine(engine, adapter, batch_tokens=64).run(requests(), extras=frozenset({"rank", "entropy"}))
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("architecture", sorted(CONFIGS))
+def test_float32_agrees_with_float64(architecture: str, engine: str) -> None:
+    # Four times what plain float32 costs over the whole vocabulary: room for another order of summation.
+    tolerance = 4 * naive_error(architecture, torch.float32) + 1e-7
+    assert tolerance < 1e-3
+    for request, exact, values in zip(
+        requests(), expected(architecture), run(architecture, engine, torch.float32), strict=True
+    ):
+        np.testing.assert_allclose(values.logprobs, target_logprobs(request, exact), rtol=0, atol=tolerance)
+
+
+# Their forward pass computes attention or logits in float32 whatever the dtype of the weights.
+COMPUTE_IN_FLOAT32 = frozenset({"gpt_neo", "gptj", "mamba"})
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("architecture", sorted(CONFIGS))
+def test_float64_leaves_only_the_order_of_summation(architecture: str, engine: str) -> None:
+    tolerance = 4 * naive_error(architecture, torch.float32) if architecture in COMPUTE_IN_FLOAT32 else 1e-12
+    for request, exact, values in zip(
+        requests(), expected(architecture), run(architecture, engine, torch.float64), strict=True
+    ):
+        np.testing.assert_allclose(values.logprobs, target_logprobs(request, exact), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("architecture", sorted(CONFIGS))
+def test_bfloat16_costs_what_bfloat16_costs(architecture: str, engine: str) -> None:
+    tolerance = 2 * naive_error(architecture, torch.bfloat16) + 1e-3
+    for request, exact, values in zip(
+        requests(), expected(architecture), run(architecture, engine, torch.bfloat16), strict=True
+    ):
+        np.testing.assert_allclose(values.logprobs, target_logprobs(request, exact), rtol=0, atol=tolerance)
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+@pytest.mark.parametrize("architecture", sorted(CONFIGS))
+def test_ranks_entropies_and_greedy_flags(architecture: str, engine: str) -> None:
+    for request, exact, values in zip(
+        requests(), expected(architecture), run(architecture, engine, torch.float64), strict=True
+    ):
+        rows = exact[request.first_target - 1 : request.num_inputs]
+        chosen = target_logprobs(request, exact)
+        assert values.ranks is not None and values.entropies is not None
+        np.testing.assert_array_equal(values.ranks, 1 + (rows > chosen[:, None] + 1e-9).sum(1))
+        np.testing.assert_array_equal(values.greedy, values.ranks == 1)
+        np.testing.assert_allclose(values.entropies, -(np.exp(rows) * rows).sum(1), rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_the_greedy_token_is_seen_and_a_tie_is_flagged(engine: str) -> None:
+    model = tiny_model("llama")
+    with torch.no_grad():
+        model.lm_head.weight[7] = model.lm_head.weight[9]  # tokens 7 and 9 always have the same logit
+        context = torch.arange(5, 15)[None]
+        model.lm_head.weight[[7, 9]] += 3 * model.model(input_ids=context)[0][0, -1]
+    adapter = adapt(model)
+    request = Request(np.array([*range(5, 15), 9]), first_target=10)
+    (values,) = resolve_engine(engine, adapter).run([request], extras=frozenset({"rank"}))
+    assert values.greedy.tolist() == [True] and values.ties.tolist() == [True]
+    assert values.ranks is not None and values.ranks.tolist() == [1]
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_no_requests(engine: str) -> None:
+    assert resolve_engine(engine, adapt(tiny_model("llama"))).run([], extras=frozenset()) == []
