@@ -1,4 +1,4 @@
-"""Accuracy on minimal pairs: how often the model gives the good sentence the higher probability. Ties are counted apart."""
+"""Accuracy on minimal pairs: how often the good sentence gets the higher probability. Ties are counted apart."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def build_model(folder: Path) -> None:
     backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     backend.decoder = decoders.ByteLevel()
     end = "<|endoftext|>"
-    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token=end, eos_token=end)
+    tokenizer: Any = PreTrainedTokenizerFast(tokenizer_object=backend, bos_token=end, eos_token=end)  # type: ignore[no-untyped-call]
     torch.manual_seed(0)
     config = LlamaConfig(
         vocab_size=len(tokenizer),

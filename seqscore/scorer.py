@@ -5,20 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack, overload
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from seqscore._version import __version__
+from seqscore.call import Call, Policies, Prepared
 from seqscore.engine.base import Extra
 from seqscore.engine.resolve import resolve_engine
-from seqscore.errors import ModelError, OptionError, SeqscoreError, TokenizerError
+from seqscore.errors import OptionError, SeqscoreError, TokenizerError
 from seqscore.models.adapter import ModelAdapter, adapt
 from seqscore.models.default import DEFAULT_MODEL
 from seqscore.models.load import LoadedModel, LoadOptions, describe_loaded, load_model
 from seqscore.plan.chunks import growing_chunks
-from seqscore.plan.requests import Request
-from seqscore.scores.assemble import ScoredTargets, assemble
 from seqscore.scores.sequence import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.encoder import TextEncoder
@@ -34,9 +31,8 @@ from seqscore.text.items import (
     is_single_item,
     item_size,
 )
-from seqscore.text.sequences import SequenceBuilder, TokenSequence
+from seqscore.text.sequences import SequenceBuilder
 from seqscore.text.start import StartPolicy, resolve_start
-from seqscore.text.windows import Layout, layout
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -161,13 +157,13 @@ class Scorer:
             NumericsError: the model gave NaN; the message names the token.
             OptionError: an option has no such value.
         """
-        run = _Run(self, **policies)
+        call = self._call(**policies)
         if is_single_item(items):
-            (only,) = self._run([items], 0, run)
+            (only,) = self._run([items], 0, call)
             if isinstance(only, SeqscoreError):
                 raise type(only)(only.message) from only
             return only
-        return [_or_raise(score) for score in self._run(list(items), 0, run)]  # type: ignore[arg-type]
+        return [_or_raise(score) for score in self._run(list(items), 0, call)]  # type: ignore[arg-type]
 
     @overload
     def stream(
@@ -196,159 +192,76 @@ class Scorer:
         error that is itself handed in as an item (a row that could not be read). Policies as in ``score``.
         """
         _check("errors", errors, ("raise", "record"))
-        return self._stream(items, _Run(self, **policies), errors)
+        return self._stream(items, self._call(**policies), errors)
 
     def _stream(
-        self, items: Iterable[Item | SeqscoreError], run: _Run, errors: str
+        self, items: Iterable[Item | SeqscoreError], call: Call, errors: str
     ) -> Iterator[SequenceScore | SeqscoreError]:
         index = 0
         for chunk in growing_chunks(items, weigh=_weight):
-            for score in self._run(chunk, index, run):
+            for score in self._run(chunk, index, call):
                 yield score if errors == "record" else _or_raise(score)
             index += len(chunk)
 
     def _run(
-        self, items: Sequence[Item | SeqscoreError], first_index: int, run: _Run
+        self, items: Sequence[Item | SeqscoreError], first_index: int, call: Call
     ) -> list[SequenceScore | SeqscoreError]:
         """One score or error an item, in order."""
-        prepared = run.prepare(items, first_index)
-        requests = [request for one in prepared if isinstance(one, _Prepared) for request in one.requests]
-        values = iter(self._engine.run(requests, extras=run.extras))
+        prepared = call.prepare(items, first_index)
+        requests = [request for one in prepared if isinstance(one, Prepared) for request in one.requests]
+        values = iter(self._engine.run(requests, extras=call.extras))
         results: list[SequenceScore | SeqscoreError] = []
         for index, one in enumerate(prepared, start=first_index):
             if isinstance(one, SeqscoreError):
                 results.append(one)
                 continue
             try:
-                results.append(run.score(one, [next(values) for _ in one.requests]))
+                results.append(call.score(one, [next(values) for _ in one.requests]))
             except SeqscoreError as error:
                 results.append(error.for_item(index))
         return results
 
-    def _encoder(self, special_tokens: SpecialTokensPolicy) -> TextEncoder:
-        if special_tokens not in self._encoders:
-            self._encoders[special_tokens] = TextEncoder(self._tokenizer, special_tokens=special_tokens)
-        return self._encoders[special_tokens]
-
-
-class Policies(TypedDict, total=False):
-    """The named choices of a call.
-
-    ``bos``: what stands before the first token, as context only: ``auto`` (the tokenizer's BOS, else its EOS),
-    ``none`` (the first token is then not scored), ``lm-eval``, or a token (its text or id).
-    ``long``: a sequence longer than the model's context is scored in overlapping ``windows``, is cut (``truncate``;
-    how much is on the record), or is an ``error``.
-    ``boundary``: context and continuation are tokenised as one text (``joint``) or ``separate``.
-    ``special_tokens``: text that spells a special token is ordinary text (``literal``) or that token (``parse``).
-    ``extras``: per-token values to compute as well, ``rank`` and ``entropy``.
-    """
-
-    bos: StartPolicy
-    long: LongPolicy
-    boundary: BoundaryPolicy
-    special_tokens: SpecialTokensPolicy
-    extras: Iterable[Extra]
-
-
-class _Prepared:
-    """A sequence with its windows, as requests to the engine."""
-
-    def __init__(self, sequence: TokenSequence, windows: Layout) -> None:
-        self.sequence = sequence
-        self.layout = windows
-        ids = sequence.model_ids
-        self.requests = []
-        for window in windows.windows:
-            stretch = ids[window.begin : window.end + 1]
-            if windows.head:
-                stretch = np.concatenate([ids[: windows.head], stretch])
-            self.requests.append(Request(stretch, window.first_target - window.begin + windows.head))
-
-
-class _Run:
-    """One call's policies, checked and resolved for the scorer's tokenizer."""
-
-    def __init__(
+    def _call(
         self,
-        scorer: Scorer,
         *,
         bos: StartPolicy = "auto",
         long: LongPolicy = "windows",
         boundary: BoundaryPolicy = "joint",
         special_tokens: SpecialTokensPolicy = "literal",
         extras: Iterable[Extra] = (),
-    ) -> None:
+    ) -> Call:
+        """The policies of a call, checked and resolved for this model."""
         _check("long", long, LONG_POLICIES)
         _check("boundary", boundary, BOUNDARY_POLICIES)
         _check("special_tokens", special_tokens, SPECIAL_TOKENS_POLICIES)
-        self.extras: frozenset[Extra] = frozenset([extras] if isinstance(extras, str) else extras)
-        for extra in self.extras:
+        asked = frozenset(extras)
+        for extra in asked:
             _check("extras", extra, EXTRAS)
-        self._scorer, self._long = scorer, long
-        self._start = resolve_start(scorer._tokenizer, bos)
-        self._builder = SequenceBuilder(
-            tokenizer=scorer._tokenizer,
-            encoder=scorer._encoder(special_tokens),
-            markup_encoder=scorer._encoder("parse"),
-            start=self._start,
+        start = resolve_start(self._tokenizer, bos)
+        builder = SequenceBuilder(
+            tokenizer=self._tokenizer,
+            encoder=self._encoder(special_tokens),
+            markup_encoder=self._encoder("parse"),
+            start=start,
             boundary=boundary,
             special_tokens=special_tokens,
         )
-        self.signature = self._signature(boundary, special_tokens)
-
-    def prepare(self, items: Sequence[Item | SeqscoreError], first_index: int) -> list[_Prepared | SeqscoreError]:
-        """Encode the items and lay their windows."""
-        good = [item for item in items if not isinstance(item, SeqscoreError)]
-        built = iter(self._builder.build(good))
-        one_each = [item if isinstance(item, SeqscoreError) else next(built) for item in items]
-        return [self._prepare_one(one, index) for index, one in enumerate(one_each, start=first_index)]
-
-    def _prepare_one(self, one: TokenSequence | SeqscoreError, index: int) -> _Prepared | SeqscoreError:
-        if isinstance(one, SeqscoreError):
-            return one.for_item(index)
-        try:
-            self._check_vocabulary(one)
-            return _Prepared(one, self._layout(one))
-        except SeqscoreError as error:
-            return error.for_item(index)
-
-    def _layout(self, sequence: TokenSequence) -> Layout:
-        start = 0 if sequence.start_token is None else 1
-        return layout(
-            len(sequence.ids) + start,
-            first_target=sequence.first_scored + start,
-            max_inputs=self._scorer.max_length,
-            long=self._long,
-            is_pair=sequence.is_pair,
-            head=start if self._start.kind != "lm-eval" else 0,
+        return Call(
+            builder=builder,
+            long=long,
+            max_length=self.max_length,
+            vocabulary=self._adapter.vocabulary,
+            extras=asked,
+            signature=self._signature(start.describe(), long, boundary, special_tokens),
         )
 
-    def _check_vocabulary(self, sequence: TokenSequence) -> None:
-        size = self._scorer._adapter.vocabulary
-        ids = sequence.model_ids
-        if len(ids) and int(ids.max()) >= size:
-            raise ModelError(
-                f"token id {int(ids.max())} is outside the model's vocabulary of {size}: "
-                f"the tokenizer does not belong to this model"
-            )
-
-    def score(self, prepared: _Prepared, values: list[Any]) -> SequenceScore:
-        """The score of a sequence whose windows gave ``values``."""
-        offset = 0 if prepared.sequence.start_token is None else 1
-        targets = [
-            ScoredTargets(window.first_target - offset, one.logprobs, one.greedy, one.ties, one.ranks, one.entropies)
-            for window, one in zip(prepared.layout.windows, values, strict=True)
-        ]
-        return assemble(
-            prepared.sequence, targets, num_cut=prepared.layout.num_cut, extras=self.extras, settings=self.signature
-        )
-
-    def _signature(self, boundary: BoundaryPolicy, special_tokens: SpecialTokensPolicy) -> Signature:
+    def _signature(
+        self, bos: str, long: LongPolicy, boundary: BoundaryPolicy, special_tokens: SpecialTokensPolicy
+    ) -> Signature:
         import torch
         import transformers
 
-        scorer, about = self._scorer, self._scorer.description
-        length = "none" if scorer.max_length is None else str(scorer.max_length)
+        about = self.description
         return Signature.of(
             {
                 "seqscore": __version__,
@@ -357,15 +270,20 @@ class _Run:
                 "tokenizer": about.tokenizer_id,
                 "dtype": about.dtype,
                 "device": about.device.split(":")[0],
-                "engine": scorer.engine,
-                "bos": self._start.describe(),
+                "engine": self.engine,
+                "bos": bos,
                 "special": special_tokens,
                 "boundary": boundary,
-                "long": f"{self._long}/{length}",
+                "long": f"{long}/{'none' if self.max_length is None else self.max_length}",
                 "torch": torch.__version__,
                 "transformers": transformers.__version__,
             }
         )
+
+    def _encoder(self, special_tokens: SpecialTokensPolicy) -> TextEncoder:
+        if special_tokens not in self._encoders:
+            self._encoders[special_tokens] = TextEncoder(self._tokenizer, special_tokens=special_tokens)
+        return self._encoders[special_tokens]
 
 
 def _or_raise(score: SequenceScore | SeqscoreError) -> SequenceScore:

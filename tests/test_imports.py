@@ -1,16 +1,21 @@
 """The import rule: every module imports from the layers below it only.
 
 Own modules: every import counts, wherever it stands: at the top, in a function, under TYPE_CHECKING (to name a type of
-a higher layer is to depend on it), or as a constant handed to ``import_module``. Libraries: an import under
-TYPE_CHECKING does not count, since it never runs, except in ``plan/``, which is to be read without torch.
+a higher layer is to depend on it), or as a constant handed to ``import_module``. ``output/`` alone may name under
+TYPE_CHECKING the results whose classes stand beside the functions that compute them; it never runs those modules.
+Libraries: an import under TYPE_CHECKING does not count, since it never runs, except in ``plan/``, which is to be read
+without torch.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import textwrap
+import tomllib
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +35,9 @@ BELOW: dict[str, frozenset[str]] = {
         "models": "_version errors",
         "engine": "errors plan models",
         "scores": "_version errors text",
-        "scorer": "_version errors text plan models engine scores",
+        # The only two places that join the layers below: the front, and what it does with one call.
+        "call": "_version errors text plan models engine scores",
+        "scorer": "_version errors text plan models engine scores call",
         # Whoever uses the scorer may name what one hands to it: text.items (Item, Pair, the policies) and the public
         # names, "__init__" (from seqscore import LoadOptions).
         "evaluate": "_version errors scores scorer text.items __init__",
@@ -45,8 +52,11 @@ BELOW: dict[str, frozenset[str]] = {
     }.items()
 }
 
-# What even a record must not lead to: output/ reads results, it cannot compute them.
-UNREACHABLE = {"output": frozenset({"models", "engine", "scorer"})}
+# Parts whose names may stand in annotations besides.
+NAMED_ONLY = {"output": frozenset({"evaluate", "verify", "explain"})}
+
+# What no chain of imports that run may lead to: output/ reads results, it cannot compute them.
+UNREACHABLE = {"output": frozenset({"models", "engine", "call", "scorer"})}
 
 BANNED_LIBRARIES: dict[str, frozenset[str]] = {
     "text": frozenset({"torch", "transformers", "accelerate"}),
@@ -168,6 +178,8 @@ def layer_problems(module: Module, package: str) -> Iterator[str]:
         own = own_part(one.target, package)
         if own is None or own[0] == module.part:
             continue
+        if one.typing_only and own[0] in NAMED_ONLY.get(module.part, ()):
+            continue
         if not BELOW[module.part] & {own[0], own[1]}:
             allowed = sorted(BELOW[module.part])
             yield f"{module.name}:{one.line} imports {one.target}; {module.part} may import {allowed}"
@@ -198,21 +210,23 @@ def engine_problems(module: Module, package: str) -> Iterator[str]:
 
 
 def reach_problems(modules: list[Module], package: str) -> Iterator[str]:
-    """Parts that a part reaches through any chain of imports although it must not."""
-    edges = {module.name: {one.target for one in module.imports if own_part(one.target, package)} for module in modules}
+    """Chains of imports that run, from a part to another that it must not reach; the shortest to each."""
+    edges = {module.name: [one.target for one in module.imports if not one.typing_only] for module in modules}
     for module in modules:
-        forbidden = UNREACHABLE.get(module.part)
-        if not forbidden:
-            continue
-        reached, queue = {module.name}, [module.name]
+        forbidden = set(UNREACHABLE.get(module.part, ()))
+        chains = {module.name: [module.name]}
+        queue = deque([module.name] if forbidden else [])
         while queue:
-            for target in edges.get(queue.pop(), set()) - reached:
-                reached.add(target)
+            name = queue.popleft()
+            for target in edges.get(name, []):
+                own = own_part(target, package)
+                if own is None or target in chains:
+                    continue
+                chains[target] = [*chains[name], target]
                 queue.append(target)
-        for target in sorted(reached):
-            own = own_part(target, package)
-            if own and own[0] in forbidden:
-                yield f"{module.name} reaches {target}; {module.part} must not lead to {own[0]}"
+                if own[0] in forbidden:
+                    forbidden.discard(own[0])
+                    yield f"{' -> '.join(chains[target])}; {module.part} must not lead to {own[0]}"
 
 
 def problems(package: Path) -> list[str]:
@@ -250,6 +264,24 @@ def test_layers_go_downwards() -> None:
         assert ready, f"a cycle among {sorted(waiting)}"
         placed |= ready
         waiting = {part: needs for part, needs in waiting.items() if part not in ready}
+
+
+def undeclared(modules: list[Module], package: str, requirements: list[str]) -> set[str]:
+    """Libraries that the modules import and no requirement names."""
+    declared = {re.split(r"[^\w.-]", one.strip())[0].lower().replace("-", "_") for one in requirements}
+    libraries = {one.target.split(".")[0] for module in modules for one in module.imports}
+    return {name for name in libraries - {package} - sys.stdlib_module_names if name.lower() not in declared}
+
+
+def test_every_library_is_a_declared_dependency() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    requirements = [*project["dependencies"], *project["optional-dependencies"]["notebook"]]
+    assert not undeclared(read_tree(ROOT / "seqscore"), "seqscore", requirements)
+
+
+def test_the_check_of_dependencies_can_fail(tmp_path: Path) -> None:
+    modules = read_tree(write_tree(tmp_path, {"errors.py": "import click\n"}))
+    assert undeclared(modules, "pkg", ["numpy>=2", "torch"]) == {"click"}
 
 
 # ---- the checker is able to fail ----
@@ -328,7 +360,21 @@ def test_a_clean_tree_has_no_problem(tmp_path: Path) -> None:
         ("evaluate/run.py", "from pkg.output import table\n", "pkg.evaluate.run:1 imports pkg.output.table"),
         ("evaluate/run.py", "from pkg.text import words\n", "pkg.evaluate.run:1 imports pkg.text"),
         ("output/table.py", "from pkg.evaluate import run\n", "pkg.output.table:1 imports pkg.evaluate.run"),
-        ("evaluate/rows.py", "from pkg.scorer import Scorer\n", "pkg.output.table reaches pkg.engine.resolve"),
+        (
+            "evaluate/rows.py",
+            "from pkg.scorer import Scorer\n",
+            "pkg.output.table -> pkg.evaluate.rows -> pkg.scorer; output",
+        ),
+        (
+            "output/table.py",
+            "def f():\n    import pkg.evaluate.run as r\n",
+            "pkg.output.table -> pkg.evaluate.run -> pkg.scorer -> pkg.engine.resolve; output must not lead to engine",
+        ),
+        (
+            "evaluate/run.py",
+            "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from pkg.output import table\n",
+            "pkg.evaluate.run:3 imports pkg.output.table",
+        ),
         ("helpers.py", "", "'helpers' has no layer"),
     ],
 )
@@ -343,6 +389,7 @@ def test_the_checker_finds(tmp_path: Path, name: str, source: str, said: str) ->
         ("text/items.py", "from typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    import transformers\n"),
         ("engine/late.py", "from pkg.engine.head import x\nfrom pkg.engine.attention import y\n"),
         ("evaluate/run.py", "import torch\nfrom pkg.evaluate import rows\n"),
+        ("output/table.py", "import typing\nif typing.TYPE_CHECKING:\n    from pkg.evaluate.run import Lesson\n"),
     ],
 )
 def test_the_checker_allows(tmp_path: Path, name: str, source: str) -> None:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
+import numpy as np
+
 from seqscore.engine.base import Extra, TargetValues
 from seqscore.engine.guard import forward_passes
 from seqscore.engine.head import split_targets, target_values
@@ -61,7 +63,7 @@ def _padded_ids(batch: PaddedBatch, requests: list[Request]) -> Tensor:
     """[b, width] int64. Padding is id 0, which no token of a text sees."""
     import torch
 
-    ids = torch.zeros(len(requests), batch.width, dtype=torch.int64)
+    ids = np.zeros((len(requests), batch.width), dtype=np.int64)
     for row, request in enumerate(requests):
-        ids[row, : request.num_inputs] = torch.from_numpy(request.inputs)
-    return ids
+        ids[row, : request.num_inputs] = request.inputs
+    return torch.from_numpy(ids)

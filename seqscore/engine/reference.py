@@ -35,6 +35,6 @@ class ReferenceEngine:
     def _one(self, request: Request, extras: frozenset[Extra]) -> TargetValues:
         import torch
 
-        ids = torch.from_numpy(request.ids).to(self._adapter.device)
+        ids = torch.tensor(request.ids, device=self._adapter.device)
         logits = self._adapter.logits(ids[None, :-1])[0, request.first_target - 1 :]
         return target_values(logits, None, ids[request.first_target :], extras=extras)

@@ -25,7 +25,8 @@ ENCODERS = frozenset(
     }
     | {"rembert", "roberta", "roberta-prelayernorm", "roc_bert", "roformer", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 )
-"""Types with a class for causal language models in transformers that looks to the right unless ``is_decoder`` is set."""
+"""Types with a class for causal language models in transformers that looks to the right unless ``is_decoder`` is
+set."""
 
 NEVER_CAUSAL = frozenset({"cpmant", "xlm", "xlnet"})
 """Types whose class for causal language models looks to the right whatever is set."""
@@ -40,9 +41,9 @@ def require_causal(config: PreTrainedConfig, *, where: str) -> None:
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING
 
     kind = config.model_type
-    text = config.get_text_config()
     if getattr(config, "is_encoder_decoder", False):
         _refuse(where, f"{kind} is an encoder-decoder")
+    text = config.get_text_config(decoder=True)
     if kind in NEVER_CAUSAL or (kind in ENCODERS and not getattr(config, "is_decoder", False)):
         _refuse(where, f"{kind} predicts a token from both sides")
     if getattr(text, "use_bidirectional_attention", None) in (True, "all") or getattr(text, "is_causal", True) is False:
@@ -53,6 +54,6 @@ def require_causal(config: PreTrainedConfig, *, where: str) -> None:
 
 def _refuse(where: str, why: str) -> None:
     raise ModelError(
-        f"{where} is not a causal language model: {why}; a text's probability needs a model that predicts each token from "
-        "those before it (GPT, Llama, Qwen, ...)"
+        f"{where} is not a causal language model: {why}; a text's probability needs a model that predicts each token "
+        "from those before it (GPT, Llama, Qwen, ...)"
     )

@@ -42,7 +42,8 @@ _IMPLEMENTATION_KEYS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Checkpoint:
-    """What a folder holds. ``parameters`` is the number of weights, None where it cannot be known without reading them."""
+    """What a folder holds. ``parameters`` is the number of weights, None where it cannot be known without reading
+    them."""
 
     folder: Path
     config: dict[str, Any]
@@ -70,8 +71,8 @@ def inspect_folder(folder: Path, *, allow_pickle: bool, trust_remote_code: bool)
     files, kind = _choose_weights(folder, config, allow_pickle=allow_pickle)
     if not any((folder / name).is_file() for name in TOKENIZER_FILES) and not trust_remote_code:
         raise TokenizerError(
-            f"no tokenizer in {folder}: expected tokenizer.json, tokenizer.model, vocab.json or another vocabulary file; "
-            "save the model's tokenizer into the same folder (tokenizer.save_pretrained)"
+            f"no tokenizer in {folder}: expected tokenizer.json, tokenizer.model, vocab.json or another vocabulary "
+            "file; save the model's tokenizer into the same folder (tokenizer.save_pretrained)"
         )
     parameters = sum(_count_weights(file) for file in files) if kind == "safetensors" else None
     return Checkpoint(folder=folder, config=config, weight_files=files, format=kind, parameters=parameters)
@@ -121,21 +122,23 @@ def _refuse_code(folder: Path, config: dict[str, Any]) -> None:
     if model_type not in CONFIG_MAPPING:
         if config.get("auto_map"):
             raise UnsafeModelError(
-                f"the model in {folder} would run code of its own (auto_map in config.json; model_type {model_type!r} is "
-                "not part of transformers): read that code and allow it with --trust-remote-code, or use another model"
+                f"the model in {folder} would run code of its own (auto_map in config.json; model_type {model_type!r} "
+                "is not part of transformers): read that code and allow it with --trust-remote-code, or use another "
+                "model"
             )
         raise ModelError(f"{folder}: transformers knows no model_type {model_type!r} (config.json)")
     kernel = _named_kernel(config)
     if kernel is not None:
         raise UnsafeModelError(
-            f"config.json in {folder} asks for a kernel to be fetched and run ({kernel}): remove that entry, or allow it "
-            "with --trust-remote-code"
+            f"config.json in {folder} asks for a kernel to be fetched and run ({kernel}): remove that entry, or allow "
+            "it with --trust-remote-code"
         )
     _refuse_tokenizer_code(folder)
 
 
 def _named_kernel(value: Any) -> str | None:
-    """The first attention or expert implementation that is the name of a repository, not one that comes with transformers."""
+    """The first attention or expert implementation that is the name of a repository, not one that comes with
+    transformers."""
     if isinstance(value, list):
         return next((found for item in value if (found := _named_kernel(item))), None)
     if not isinstance(value, dict):
@@ -160,8 +163,9 @@ def _refuse_tokenizer_code(folder: Path) -> None:
     name = str(settings.get("tokenizer_class") or "")
     if tokenizer_class_from_name(name) is None and tokenizer_class_from_name(f"{name}Fast") is None:
         raise UnsafeModelError(
-            f"the tokenizer in {folder} would run code of its own (auto_map in tokenizer_config.json; its class {name!r} is "
-            "not part of transformers): read that code and allow it with --trust-remote-code, or use another model"
+            f"the tokenizer in {folder} would run code of its own (auto_map in tokenizer_config.json; its class "
+            f"{name!r} is not part of transformers): read that code and allow it with --trust-remote-code, or use "
+            "another model"
         )
 
 
@@ -193,8 +197,8 @@ def _choose_pickles(folder: Path, *, allow_pickle: bool) -> tuple[Path, ...]:
         raise ModelError(f"no weights in {folder}: expected model.safetensors or model.safetensors.index.json")
     if not allow_pickle:
         raise UnsafeModelError(
-            f"{folder} has pickle weights only ({', '.join(pickles[:3])}): a pickle can run any code when it is read; use a "
-            "safetensors version of the model, or, if you trust where it came from, --allow-pickle"
+            f"{folder} has pickle weights only ({', '.join(pickles[:3])}): a pickle can run any code when it is read; "
+            "use a safetensors version of the model, or, if you trust where it came from, --allow-pickle"
         )
     for name in ("pytorch_model.bin", "pytorch_model.bin.index.json"):
         if (folder / name).is_file():

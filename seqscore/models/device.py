@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqscore.errors import DeviceError, OptionError
@@ -72,10 +73,11 @@ def _devices_here() -> list[str]:
 def _full_name(device: torch.device) -> str:
     import torch
 
+    index: int | None = device.index
     if device.type not in ("cuda", "xpu"):
         return device.type
-    if device.index is not None:
-        return f"{device.type}:{device.index}"
+    if index is not None:
+        return f"{device.type}:{index}"
     module = torch.cuda if device.type == "cuda" else torch.xpu
     return f"{device.type}:{module.current_device() if module.is_available() else 0}"
 
@@ -105,14 +107,13 @@ def available_memory(device: str) -> int | None:
 
 def _host_memory() -> int | None:
     try:
-        with open("/proc/meminfo", encoding="ascii") as file:
+        with Path("/proc/meminfo").open(encoding="ascii") as file:
             fields = dict(line.split(":", 1) for line in file if ":" in line)
         free = 1024 * (int(fields["MemAvailable"].split()[0]) + int(fields["SwapFree"].split()[0]))
     except (OSError, KeyError, ValueError):
         return None
     try:
-        with open("/sys/fs/cgroup/memory.max", encoding="ascii") as file:
-            limit = file.read().strip()
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
     except OSError:
         return free
     return min(free, int(limit)) if limit.isdigit() else free
@@ -131,8 +132,8 @@ def require_memory(parameters: int, *, what: str, device: str, dtype: str) -> No
         left = available_memory(place)
         if left is not None and needed > left:
             raise DeviceError(
-                f"{what} does not fit: its {parameters / 1e6:,.0f} million weights in {dtype} take {needed / 1e9:.1f} GB and "
-                f"{place} has {left / 1e9:.1f} GB left; {_WAYS_OUT}"
+                f"{what} does not fit: its {parameters / 1e6:,.0f} million weights in {dtype} take {needed / 1e9:.1f} "
+                f"GB and {place} has {left / 1e9:.1f} GB left; {_WAYS_OUT}"
             )
 
 

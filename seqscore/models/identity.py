@@ -1,4 +1,5 @@
-"""Which weights and which tokenizer gave a number: fingerprints of files and of objects, and the memory of hashes of files."""
+"""Which weights and which tokenizer gave a number: fingerprints of files and of objects, and the memory of hashes of
+files."""
 
 from __future__ import annotations
 
@@ -14,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 from seqscore.errors import ModelError
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from torch import nn
+    from transformers import PreTrainedTokenizerBase
 
 __all__ = ["HashMemory", "fingerprint_files", "fingerprint_state", "fingerprint_tokenizer", "write_atomically"]
 
@@ -24,8 +26,8 @@ _DIGITS = 16
 class HashMemory:
     """SHA-256 of files, remembered in ``<cache>/hashes.json`` so that a large file is not read at every start.
 
-    A remembered hash counts only while absolute path, size, time of content change and time of status change are as they were.
-    A file that cannot be read or written costs time, never correctness: what it holds is then computed.
+    A remembered hash counts only while absolute path, size, time of content change and time of status change are as
+    they were. A file that cannot be read or written costs time, never correctness: what it holds is then computed.
 
     Args:
         cache_dir: folder of ``hashes.json``; None remembers nothing.
@@ -88,8 +90,8 @@ def write_atomically(path: Path, text: str) -> None:
 def fingerprint_files(paths: Sequence[Path], *, cache_dir: Path | None) -> str:
     """``sha256:<16 hex>`` of weight files, the same wherever they lie.
 
-    One file: the beginning of its SHA-256. Several: that of the lines ``<sha256>  <name>`` sorted by name, which is what
-    ``sha256sum * | sha256sum`` prints. Hashes of files are remembered (see ``HashMemory``).
+    One file: the beginning of its SHA-256. Several: that of the lines ``<sha256>  <name>`` sorted by name, which is
+    what ``sha256sum * | sha256sum`` prints. Hashes of files are remembered (see ``HashMemory``).
 
     Raises:
         ModelError: a file cannot be read.
@@ -108,8 +110,8 @@ def fingerprint_files(paths: Sequence[Path], *, cache_dir: Path | None) -> str:
 def fingerprint_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
     """``sha256:<16 hex>`` of what a tokenizer does: its backend, special tokens and chat template.
 
-    Truncation and padding, which a call may switch on and leave on, are left out. A tokenizer without a backend counts by
-    class name and vocabulary.
+    Truncation and padding, which a call may switch on and leave on, are left out. A tokenizer without a backend
+    counts by class name and vocabulary.
     """
     digest = hashlib.sha256()
     backend = getattr(tokenizer, "backend_tokenizer", None)
@@ -124,7 +126,7 @@ def fingerprint_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
     return f"sha256:{digest.hexdigest()[:_DIGITS]}"
 
 
-def fingerprint_state(model: PreTrainedModel) -> str:
+def fingerprint_state(model: nn.Module) -> str:
     """``xxh128:<16 hex>`` of a model in memory: names, dtypes, shapes and bytes of its state, sorted by name.
 
     Raises:
@@ -140,7 +142,8 @@ def fingerprint_state(model: PreTrainedModel) -> str:
         if tensor.is_meta:
             raise ModelError(f"weight {name} is not in memory (offloaded to disk?): load the model onto a device first")
         digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy())
+        raw: Any = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        digest.update(raw)
     return f"xxh128:{digest.hexdigest()[:_DIGITS]}"
 
 

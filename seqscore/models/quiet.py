@@ -9,15 +9,36 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-__all__ = ["quiet_transformers"]
+from seqscore.errors import ModelError, SeqscoreError
+from seqscore.models.checkpoint import one_line
+from seqscore.models.device import explain_out_of_memory
+
+__all__ = ["loading", "quiet_transformers"]
+
+
+@contextmanager
+def loading(what: str, *, device: str, dtype: str) -> Iterator[None]:
+    """Run a block that loads with transformers: quietly, and with every failure an error of ours that names ``what``.
+
+    Raises:
+        DeviceError: there was not enough memory.
+        ModelError: anything else that went wrong; errors of ours pass through as they are.
+    """
+    try:
+        with explain_out_of_memory(what=what, device=device, dtype=dtype), quiet_transformers():
+            yield
+    except SeqscoreError:
+        raise
+    except Exception as error:
+        raise ModelError(f"transformers cannot load {what}: {one_line(error)}") from error
 
 
 @contextmanager
 def quiet_transformers() -> Iterator[None]:
     """Silence transformers, huggingface_hub and Python warnings inside the block, and restore what was set before.
 
-    What matters of those messages (weights missing, shapes that differ, code of its own) is checked by the caller and raised
-    as an error instead. Errors themselves pass through. Not meant for several threads at once.
+    What matters of those messages (weights missing, shapes that differ, code of its own) is checked by the caller and
+    raised as an error instead. Errors themselves pass through. Not meant for several threads at once.
     """
     import transformers.utils.logging  # noqa: F401  (importing it sets its level, so first)
 
@@ -43,9 +64,10 @@ def _level(logger: logging.Logger, level: int) -> Iterator[None]:
 
 @contextmanager
 def _no_progress_bars() -> Iterator[None]:
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars
-    from transformers.utils import logging as library
+    from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars
+    from transformers.utils import logging as transformers_logging
 
+    library: Any = transformers_logging
     hub_had_none = are_progress_bars_disabled()
     had_bars = library.is_progress_bar_enabled()
     library.disable_progress_bar()

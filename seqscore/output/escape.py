@@ -16,10 +16,11 @@ from rich.cells import cell_len
 
 from seqscore.errors import OptionError
 
-__all__ = ["csv_text", "is_harmless", "json_text", "terminal_bytes", "terminal_text"]
+__all__ = ["csv_text", "json_text", "terminal_bytes", "terminal_text"]
 
 _ELLIPSIS = "…"
 _MAX_MARKS = 8  # more combining marks than any orthography stacks on one letter
+_MAX_CHARS_A_CELL = 16
 
 _NAMED = {"\n": r"\n", "\r": r"\r", "\t": r"\t", "\\": "\\\\"}
 
@@ -65,32 +66,27 @@ def terminal_text(text: str, *, max_width: int | None = None) -> str:
         OptionError: ``max_width`` is less than 1.
     """
     if max_width is None:
-        return text if is_harmless(text) else "".join(_pieces(text))
+        return text if _is_plain(text) else "".join(_pieces(text))
     if max_width < 1:
         raise OptionError(f"max_width must be at least 1 cell, got {max_width}")
+    # A script may have letters without a width of their own; a bound on them keeps the work small.
+    head = text[: max_width * _MAX_CHARS_A_CELL]
     kept: list[tuple[str, int]] = []
     width = 0
-    for cluster in _clusters(text):
-        cells = cell_len(cluster)
-        if width + cells > max_width:
-            while kept and width + 1 > max_width:
-                width -= kept.pop()[1]
-            return "".join(piece for piece, _ in kept) + _ELLIPSIS
-        kept.append((cluster, cells))
-        width += cells
-    return "".join(piece for piece, _ in kept)
+    for cluster in _clusters(head):
+        kept.append((cluster, cell_len(cluster)))
+        width += kept[-1][1]
+        if width > max_width:
+            break
+    cut = width > max_width or len(head) < len(text)
+    while cut and width > max_width - 1:
+        width -= kept.pop()[1]
+    return "".join(cluster for cluster, _ in kept) + (_ELLIPSIS if cut else "")
 
 
 def terminal_bytes(data: bytes, *, max_width: int | None = None) -> str:
     r"""UTF-8 ``data`` as ``terminal_text`` shows it; a byte that belongs to no whole character as ``\xe4``."""
     return terminal_text(data.decode("utf-8", "surrogateescape"), max_width=max_width)
-
-
-def is_harmless(text: str) -> bool:
-    """Whether ``terminal_text`` shows the text unchanged."""
-    if text.isascii():
-        return text.isprintable() and "\\" not in text
-    return not _SUSPECT.search(text) and not _has_many_marks(text)
 
 
 def csv_text(text: str) -> str:
@@ -112,18 +108,20 @@ def json_text(line: str) -> str:
     return _UNSAFE_IN_JSON.sub(lambda match: f"\\u{ord(match.group()):04x}", line)
 
 
-def _has_many_marks(text: str) -> bool:
-    """Whether a combining mark may have to be escaped: one stands first, or there are many."""
-    if unicodedata.category(text[0])[0] == "M":
-        return True
-    return sum(map(bool, map(unicodedata.combining, text))) > _MAX_MARKS
+def _is_plain(text: str) -> bool:
+    """Whether text is certainly shown as it is, told quickly; most text is."""
+    if text.isascii():
+        return text.isprintable() and "\\" not in text
+    if _SUSPECT.search(text) or _is_mark(text[0]):
+        return False
+    return sum(map(_is_mark, text)) <= _MAX_MARKS
 
 
 def _pieces(text: str) -> Iterator[str]:
     """What stands for each character, in order."""
     marks = _MAX_MARKS  # at the beginning, as if there were too many: nothing to stand on
     for i, char in enumerate(text):
-        if unicodedata.category(char)[0] == "M" and not _HIDDEN.match(char):
+        if _is_mark(char) and not _HIDDEN.match(char):
             shown = char if marks < _MAX_MARKS and _keeps_selector(text, i) else _escaped(char)
             marks += 1
         else:
@@ -172,8 +170,15 @@ def _arabic_base(text: str, i: int) -> bool:
 
 
 def _keeps_selector(text: str, i: int) -> bool:
-    """A second variation selector in a row shows nothing and can carry hidden text."""
-    return not ("\ufe00" <= text[i] <= "\ufe0f" and "\ufe00" <= text[i - 1] <= "\ufe0f")
+    """A variation selector that does not follow a visible character shows nothing and can carry hidden text."""
+    if not _is_selector(text[i]):
+        return True
+    before = text[i - 1]
+    return not (_is_selector(before) or before in _JOINERS or before.isspace())
+
+
+def _is_selector(char: str) -> bool:
+    return "\ufe00" <= char <= "\ufe0f"
 
 
 def _escaped(char: str) -> str:

@@ -12,7 +12,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["LiteralBackend", "literal_backend"]
+from seqscore.errors import TokenizerError
+
+__all__ = ["LiteralBackend", "literal_backend", "silent_parse"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +58,11 @@ def _rename(model: dict[str, Any], renamed: Mapping[str, str]) -> None:
         model["vocab"] = {renamed.get(piece, piece): number for piece, number in model["vocab"].items()}
     if model.get("unk_token") in renamed:
         model["unk_token"] = renamed[model["unk_token"]]
+
+
+def silent_parse(content: str, number: int) -> TokenizerError:
+    """The error for a tokenizer that still reads a text as a special token."""
+    return TokenizerError(
+        f"the tokenizer reads the text {content!r} as its special token {number} even when told not to; pass "
+        f"special_tokens='parse' if that is what the text means, or remove {content!r} from it"
+    )

@@ -1,9 +1,10 @@
 """Which bytes of a text each token stands for.
 
-Three ways, from the surest down. Spans always run through the text in order and cover its bytes:
+Ways to find them, from the surest down. Spans always run through the text in order and cover its bytes:
 ``starts[0] == 0``, ``starts[i + 1] == ends[i]``, ``ends[-1] == number of bytes``.
 
 1. :func:`joined_spans`: the tokens' bytes, one after the other, are the text's bytes. Exact, also inside a character.
+   :func:`walked_spans`: they are so up to spaces that the tokenizer dropped or put in.
 2. :func:`seqscore.text.offsets.offset_spans`: the tokenizer's character offsets, each token compared with its text.
 3. :func:`decoded_spans`: what decoding gains with each further token, compared with the text.
 
@@ -20,7 +21,15 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Spans", "byte_positions", "decoded_spans", "joined_spans", "last_token_spans"]
+__all__ = [
+    "Spans",
+    "byte_positions",
+    "decoded_spans",
+    "joined_spans",
+    "last_token_spans",
+    "replaced_spans",
+    "walked_spans",
+]
 
 Ints = NDArray[np.int64]
 
@@ -60,6 +69,34 @@ def joined_spans(pieces: Sequence[bytes], data: bytes, *, marker: bytes | None =
     return Spans(_unview(bounds, data, marker) if marked and marker else bounds, exact=True)
 
 
+def walked_spans(pieces: Sequence[bytes], data: bytes, *, marker: bytes | None = None) -> Spans | None:
+    """Spans of tokens whose bytes follow one another in the text up to spaces; None where they do not.
+
+    For tokenizers that drop white space, or put a space before some tokens that the text has not (after each special
+    token, before each digit). Exact unless such a space follows a space of the text: it could be either.
+    """
+    view = data.replace(marker, b" ") if marker else data
+    bounds = np.zeros(len(pieces) + 1, dtype=np.int64)
+    position, exact = 0, True
+    for index, piece in enumerate(pieces, start=1):
+        if not view.startswith(piece, position):
+            if piece.startswith(b" ") and view.startswith(piece[1:], position):
+                exact = exact and view[position - 1 : position] != b" "
+                piece = piece[1:]
+            else:
+                piece, begin = piece.lstrip(), position
+                while view[position : position + 1].isspace():
+                    position += 1
+                if begin == position or not piece or not view.startswith(piece, position):
+                    return None
+        position += len(piece)
+        bounds[index] = position
+    if view[position:].strip():
+        return None
+    bounds[-1] = len(view)
+    return Spans(_unview(bounds, data, marker) if marker and marker in data else bounds, exact)
+
+
 def _unview(bounds: Ints, data: bytes, marker: bytes) -> Ints:
     """Bounds in the text whose markers were written as spaces -> bounds in the text itself."""
     extra = len(marker) - 1
@@ -85,42 +122,66 @@ def last_token_spans(num_tokens: int, num_bytes: int) -> Spans:
     return Spans(bounds, exact=False)
 
 
-def decoded_spans(text: str, ids: Sequence[int], decode: Callable[[Sequence[int]], str]) -> Spans:
+def replaced_spans(pieces: Sequence[bytes]) -> tuple[str, Spans]:
+    """Tokens whose bytes need not be UTF-8, as text: each byte that is no part of a character becomes ``U+FFFD``."""
+    escaped = b"".join(pieces).decode("utf-8", "surrogateescape")
+    codes = np.frombuffer(escaped.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
+    stray = (codes >= 0xDC80) & (codes <= 0xDCFF)
+    widths = 1 + (codes >= 0x80) + (codes >= 0x800) + (codes >= 0x10000)
+    before = np.append(0, np.cumsum(np.where(stray, 1, widths)))
+    after = np.append(0, np.cumsum(np.where(stray, 3, widths)))
+    bounds = np.append(0, np.cumsum(np.fromiter(map(len, pieces), dtype=np.int64, count=len(pieces))))
+    character = np.searchsorted(before, bounds, side="right") - 1
+    text = "".join("\ufffd" if "\udc80" <= c <= "\udcff" else c for c in escaped)
+    return text, Spans(after[character] + bounds - before[character], exact=not stray.any())
+
+
+def decoded_spans(
+    text: str, ids: Sequence[int], decode: Callable[[Sequence[int]], str], *, unknown: int | None = None
+) -> Spans:
     """Spans from what ``decode`` gains with each further token, compared with the text up to white space.
 
     Linear in the number of tokens: decoding starts again near each token. Tokens that decode to no whole character
-    wait, with an empty span, for the one that completes it. From the first token that does not fit the text on,
-    all is left to the last token.
+    wait, with an empty span, for the one that completes it. The token ``unknown`` stands for what lies before the
+    next place where the tokens after it fit. From the first token that fits nowhere on, all is left to the last one.
     """
-    ends = np.zeros(len(ids) + 1, dtype=np.int64)
-    position, exact = 0, True
+    bounds = np.zeros(len(ids) + 1, dtype=np.int64)
+    position, exact, anywhere = 0, True, False
     window, read, known = 0, 0, ""
-    for index in range(len(ids)):
+    for index, token_id in enumerate(ids):
         whole = decode(ids[window : index + 1])
         gain = whole[len(known) :] if whole.startswith(known) else ""
-        after = _advance(text, position, gain)
-        if after is None:
-            exact = False
-            if index - read >= _LONGEST_HOLD:
-                ends[index + 1 :] = position
-                break
+        if token_id == unknown:
+            place: tuple[int, int] | None = (position, position)
+            exact, anywhere = False, True
         else:
-            position = after
+            place = _place(text, position, gain, anywhere=anywhere)
+        if place is not None:
+            bounds[index], position = place
+            anywhere = token_id == unknown
             window, read = read, index + 1
             known = decode(ids[window:read])
-        ends[index + 1] = position
+        bounds[index + 1] = position
+        exact = exact and place is not None
+        if index - read >= _LONGEST_HOLD:
+            bounds[index + 1 :] = position
+            break
     exact = exact and not text[position:].strip()
-    ends[-1] = len(text)
-    return Spans(byte_positions(text.encode())[ends], exact)
+    bounds[-1] = len(text)
+    return Spans(byte_positions(text.encode())[bounds], exact)
 
 
-def _advance(text: str, position: int, gain: str) -> int | None:
-    """Where in the text the gained characters end; None where they do not stand at this position."""
+def _place(text: str, position: int, gain: str, *, anywhere: bool) -> tuple[int, int] | None:
+    """Where the gained characters stand in the text, from ``position`` on; None where they do not stand there."""
+    core = gain.strip()
     if not gain:
         return None
+    if anywhere:
+        found = text.find(core or gain, position)
+        return None if found < 0 else (position + len(text[position:found].rstrip()), found + len(core or gain))
     if text.startswith(gain, position):
-        return position + len(gain)
-    while position < len(text) and text[position].isspace():
-        position += 1
-    core = gain.strip()
-    return position + len(core) if text.startswith(core, position) else None
+        return position, position + len(gain)
+    begin = position
+    while begin < len(text) and text[begin].isspace():
+        begin += 1
+    return (position, begin + len(core)) if text.startswith(core, begin) else None

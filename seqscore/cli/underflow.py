@@ -1,0 +1,73 @@
+"""``seqscore underflow``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import click
+import typer
+
+from seqscore.cli import options
+
+__all__ = ["underflow"]
+
+
+def underflow(
+    texts: Annotated[list[str] | None, typer.Argument(help="The text; - reads standard input.")] = None,
+    file: Annotated[list[str] | None, typer.Option("--file", "-f", help="A file with a text a line.")] = None,
+    whole_file: Annotated[bool, typer.Option("--whole-file", help="A file is one text.")] = False,
+    plot: Annotated[Path | None, typer.Option(help="Draw the products here (.png or .svg).")] = None,
+    output_format: Annotated[
+        str, typer.Option("--format", help="table or jsonl.", click_type=click.Choice(["table", "jsonl"]))
+    ] = "table",
+    model: options.Model = "default",
+    revision: options.Revision = None,
+    device: options.Device = "auto",
+    dtype: options.Dtype = "float32",
+    engine: options.Engine = "auto",
+    batch_tokens: options.BatchTokens = None,
+    max_length: options.MaxLength = None,
+    allow_pickle: options.AllowPickle = False,
+    trust_remote_code: options.TrustRemoteCode = False,
+    bos: options.Bos = "auto",
+    long: options.Long = "windows",
+    special_tokens: options.SpecialTokens = "literal",
+    debug: options.Debug = False,
+) -> int:
+    """The naive product of token probabilities beside the sum of their logarithms.
+
+    Shows at which token the product becomes subnormal and then zero in float16, bfloat16, float32 and float64, what
+    perplexity it would give, and the true one.
+    """
+    from seqscore.cli.session import open_scorer, say
+    from seqscore.evaluate.inputs import InputOptions, open_inputs, only_texts
+    from seqscore.explain.underflow import underflow_lesson
+    from seqscore.output.lessons import print_underflow, write_underflow_json
+
+    found = only_texts(open_inputs(texts or [], file or [], options=InputOptions(whole_file=whole_file)))
+    scorer = open_scorer(
+        model=model,
+        revision=revision,
+        device=device,
+        dtype=dtype,
+        engine=engine,
+        batch_tokens=batch_tokens,
+        max_length=max_length,
+        allow_pickle=allow_pickle,
+        trust_remote_code=trust_remote_code,
+    )
+    if plot is not None and len(found) != 1:
+        raise click.UsageError(f"--plot draws one text, got {len(found)}")
+    for text in found:
+        lesson = underflow_lesson(scorer, text, bos=bos, long=long, special_tokens=special_tokens)
+        if output_format == "table":
+            print_underflow(lesson)
+        else:
+            write_underflow_json(lesson)
+        if plot is not None:
+            from seqscore.output.plots import plot_underflow
+
+            plot_underflow(lesson.products, plot)
+            say(f"wrote {plot}")
+    return 0

@@ -1,0 +1,1 @@
+"""The logarithm's lessons, told with the numbers of a real model."""

@@ -1,0 +1,111 @@
+"""The Rust tokenizer of a fast tokenizer, spoken to directly: no padding, truncation or warnings stand in between."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from typing import Any
+
+from seqscore.errors import TokenizerError
+from seqscore.text.items import SpecialTokensPolicy
+from seqscore.text.literal import LiteralBackend, literal_backend, silent_parse
+from seqscore.text.pieces import style_of_backend
+
+__all__ = ["BackendSource"]
+
+_NO_CHARACTER = "\ufdd0"
+
+
+class BackendSource:
+    """The Rust tokenizer of a fast tokenizer (already a copy, which this object owns)."""
+
+    def __init__(self, backend: Any, special: Mapping[int, str], special_tokens: SpecialTokensPolicy) -> None:
+        backend.no_truncation()
+        backend.no_padding()
+        for randomness in ("dropout", "alpha", "nbest_size"):
+            if getattr(backend.model, randomness, None) is not None:
+                setattr(backend.model, randomness, None)  # the same text must give the same tokens
+        self._literal = special_tokens == "literal"
+        if self._literal:
+            marked = {number for number, token in backend.get_added_tokens_decoder().items() if token.special}
+            # What only the wrapping class calls special becomes special here too.
+            backend.add_special_tokens([content for number, content in special.items() if number not in marked])
+        backend.encode_special_tokens = self._literal
+        self._backend = backend
+        self._special = special
+        self.style = style_of_backend(backend)
+        self.unknown = _unknown_of_model(backend)
+        self.added = frozenset(int(number) for number in backend.get_added_tokens_decoder())
+
+    def size(self) -> int:
+        """One more than the highest token id."""
+        highest = max(self._backend.get_vocab(with_added_tokens=True).values(), default=-1)
+        return max(int(highest) + 1, int(self._backend.get_vocab_size(with_added_tokens=True)))
+
+    def ids(self, texts: Sequence[str]) -> list[list[int]]:
+        """Token ids of each text, no special tokens added."""
+        encodings = self._run(self._backend.encode_batch_fast, list(texts))
+        found: list[list[int]] = [encoding.ids for encoding in encodings]
+        if self._literal:
+            for index, ids in enumerate(found):
+                if self._spelled(texts[index], ids):
+                    found[index] = self._encoding(texts[index]).ids
+        return found
+
+    def offsets(self, text: str) -> Sequence[tuple[int, int]] | None:
+        """Character offsets of the tokens of :meth:`ids`."""
+        offsets: Sequence[tuple[int, int]] = self._encoding(text).offsets
+        return offsets
+
+    def with_defaults(self, text: str) -> tuple[list[int], list[bool]]:
+        """Token ids with what the post-processor adds, and which of them it added."""
+        encoding = self._backend.post_process(self._encoding(text), None, True)
+        return encoding.ids, [mask == 1 for mask in encoding.special_tokens_mask]
+
+    def token(self, token_id: int) -> str | bytes | None:
+        """The vocabulary string of a token, None where the id has none."""
+        token: str | None = self._backend.id_to_token(token_id)
+        return token
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """The tokenizer's own text for these tokens, special ones included."""
+        return str(self._backend.decode(list(ids), skip_special_tokens=False))
+
+    def _encoding(self, text: str) -> Any:
+        encoding = self._run(self._backend.encode_batch, [text])[0]
+        if not self._literal or not self._spelled(text, encoding.ids):
+            return encoding
+        encoding = self._run(self._hiding.backend.encode_batch, [text])[0]
+        for number in encoding.ids:
+            if number in self._hiding.hidden and number != self.unknown:
+                raise silent_parse(self._hiding.hidden[number], number)
+        return encoding
+
+    def _spelled(self, text: str, ids: Sequence[int]) -> bool:
+        """Whether special tokens that the text spells, before or after normalisation, are among its tokens."""
+        found = self._special.keys() & ids
+        if not found:
+            return False
+        normalizer = self._backend.normalizer
+        normal = text if normalizer is None else normalizer.normalize_str(text)
+        return any(self._special[number] in text or self._special[number] in normal for number in found)
+
+    @cached_property
+    def _hiding(self) -> LiteralBackend:
+        return literal_backend(self._backend, self._special.values())
+
+    def _run(self, encode: Any, texts: list[str]) -> Any:
+        try:
+            return encode(texts, add_special_tokens=False)
+        except Exception as error:  # a bare one comes here, e.g. from a model without an unknown token
+            raise TokenizerError(f"the tokenizer cannot encode this text: {error}") from error
+
+
+def _unknown_of_model(backend: Any) -> int | None:
+    """The id that the model gives to what it does not know, asked with a character that no vocabulary holds."""
+    try:
+        tokens = backend.model.tokenize(_NO_CHARACTER)
+    except Exception:  # noqa: BLE001 - what the library raises where there is no unknown token
+        return None
+    numbers = {int(token.id) for token in tokens}
+    return numbers.pop() if len(numbers) == 1 and backend.token_to_id(_NO_CHARACTER) not in numbers else None

@@ -1,0 +1,72 @@
+"""Padded batches hold every request once, under the budget, and say where each target stands."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqscore.plan.batches import padded_batches
+from seqscore.plan.chunks import growing_chunks
+from seqscore.plan.requests import Request
+
+
+@st.composite
+def some_requests(draw: st.DrawFn) -> list[Request]:
+    lengths = draw(st.lists(st.integers(2, 30), max_size=20))
+    return [Request(np.arange(n) + 100 * i, draw(st.integers(1, n - 1))) for i, n in enumerate(lengths)]
+
+
+@given(some_requests(), st.integers(1, 100))
+def test_every_target_stands_where_its_batch_says(requests: list[Request], budget: int) -> None:
+    seen = []
+    for batch in padded_batches(requests, batch_tokens=budget):
+        seen.extend(batch.indices)
+        assert batch.width == max(requests[i].num_inputs for i in batch.indices)
+        assert len(batch.indices) == 1 or len(batch.indices) * batch.width <= budget
+        found = [
+            (requests[batch.indices[row]].inputs[column], target)
+            for row, column, target in zip(batch.rows, batch.columns, batch.targets, strict=True)
+        ]
+        expected = [
+            (requests[i].ids[t - 1], requests[i].ids[t])
+            for i in batch.indices
+            for t in range(requests[i].first_target, len(requests[i].ids))
+        ]
+        assert found == expected
+    assert sorted(seen) == list(range(len(requests)))
+
+
+def test_a_request_needs_a_target_and_something_before_it() -> None:
+    for first_target in (0, 3, -1):
+        with pytest.raises(ValueError, match="first_target must be 1 to 2"):
+            Request(np.arange(3), first_target)
+
+
+@given(st.lists(st.integers(0, 50)), st.integers(1, 5), st.integers(5, 9), st.integers(1, 120))
+def test_chunks_are_the_items_in_order_and_bounded(items: list[int], first: int, largest: int, weight: int) -> None:
+    chunks = list(growing_chunks(items, weigh=lambda item: item, first=first, largest=largest, max_weight=weight))
+    assert [item for chunk in chunks for item in chunk] == items
+    assert all(0 < len(chunk) <= largest and sum(chunk[:-1]) < weight for chunk in chunks)
+    assert not chunks or len(chunks[0]) <= first
+
+
+def test_a_chunk_reads_no_further_than_it_must() -> None:
+    read: list[int] = []
+
+    def items() -> object:
+        for i in range(100):
+            read.append(i)
+            yield i
+
+    next(growing_chunks(items(), weigh=lambda _: 1, first=4))  # type: ignore[arg-type]
+    assert read == [0, 1, 2, 3]
+
+
+def test_planning_needs_no_torch() -> None:
+    code = "import sys, seqscore.plan.batches, seqscore.plan.chunks; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

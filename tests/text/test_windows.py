@@ -1,0 +1,86 @@
+"""Windows: every target once, with at least half a context, as much as there is where it fits."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from seqscore.errors import ContextLengthError
+from seqscore.text.windows import Layout, Window, layout
+
+
+def lay(length: int, first: int = 1, limit: int | None = 8, long: str = "windows", **more: object) -> Layout:
+    return layout(length, first_target=first, max_inputs=limit, long=long, **{"is_pair": False, **more})  # type: ignore[arg-type]
+
+
+def test_what_fits_is_one_window() -> None:
+    assert lay(9).windows == (Window(0, 8, 1),)  # 8 positions are read, the ninth is only a target
+    assert lay(5000, limit=None).windows == (Window(0, 4999, 1),)
+
+
+def test_nothing_to_score_is_no_window() -> None:
+    assert lay(1).windows == ()
+    assert lay(0).windows == ()
+
+
+def test_windows_end_every_half_context_and_the_last_is_aligned_to_the_right() -> None:
+    assert lay(19).windows == (Window(0, 8, 1), Window(4, 12, 9), Window(8, 16, 13), Window(10, 18, 17))
+
+
+def test_a_continuation_of_half_a_context_takes_one_window_at_its_end() -> None:
+    assert lay(100, first=96, is_pair=True).windows == (Window(91, 99, 96),)
+
+
+@given(st.integers(2, 300), st.integers(1, 300), st.integers(1, 40))
+def test_every_target_once_with_at_least_half_a_context(length: int, first: int, limit: int) -> None:
+    windows = lay(length, first=first, limit=limit).windows
+    targets = [t for window in windows for t in range(window.first_target, window.end + 1)]
+    assert targets == list(range(first, length))
+    for window in windows:
+        assert 0 <= window.begin < window.first_target <= window.end
+        assert window.end - window.begin <= limit
+        # Whatever does not reach back to the start fills the model's context.
+        assert window.begin == 0 or window.end - window.begin == limit
+        for target in range(window.first_target, window.end + 1):
+            assert target - window.begin >= min(target, limit - max(1, limit // 2) + 1)
+
+
+def test_truncating_a_text_cuts_its_end() -> None:
+    assert lay(20, long="truncate") == Layout((Window(0, 8, 1),), cut_begin=9, cut_end=20)
+
+
+def test_truncating_a_pair_cuts_the_beginning_of_its_context() -> None:
+    assert lay(20, first=15, long="truncate", is_pair=True) == Layout((Window(11, 19, 15),), cut_begin=0, cut_end=11)
+
+
+def test_truncating_a_pair_keeps_the_start_token() -> None:
+    got = lay(20, first=15, long="truncate", is_pair=True, head=1)
+    assert got == Layout((Window(12, 19, 15),), head=1, cut_begin=1, cut_end=12)
+    assert got.num_cut == 11
+
+
+@given(st.integers(10, 80), st.integers(1, 79), st.integers(2, 20), st.sampled_from([0, 1]))
+def test_truncation_never_cuts_a_continuation(length: int, first: int, limit: int, head: int) -> None:
+    if first >= length or first < head:
+        return
+    try:
+        got = lay(length, first=first, limit=limit, long="truncate", is_pair=True, head=head)
+    except ContextLengthError:
+        assert length - first > limit - (0 if head else 0)
+        return
+    (window,) = got.windows
+    assert (window.first_target, window.end) == (first, length - 1)
+    assert got.head + window.end - window.begin <= limit
+    assert got.head + window.first_target - window.begin >= 1
+    assert got.cut_end <= first
+
+
+def test_a_continuation_longer_than_the_context_is_never_cut() -> None:
+    with pytest.raises(ContextLengthError, match=r"continuation has 12 tokens and the model reads at most 8 positions"):
+        lay(20, first=8, long="truncate", is_pair=True)
+
+
+def test_error_policy_names_both_lengths() -> None:
+    with pytest.raises(ContextLengthError, match=r"needs 19 positions and the model reads at most 8"):
+        lay(20, long="error")
