@@ -135,6 +135,23 @@ def test_a_token_over_the_boundary_is_flagged(scorer: Scorer) -> None:
     close(spanned.logprobs[n:], oracle([BOS, *whole], n + 1))
 
 
+def test_lm_evals_convention(scorer: Scorer) -> None:
+    """Start token before an empty context only; where the context's tokens change, its own ones are run."""
+    alone = scorer.score(Pair("", "The fox"), bos="lm-eval")
+    close(alone.logprobs, oracle([BOS, *ids_of("The fox")]))
+    context, whole = ids_of("The quick"), ids_of("The quick brown fox")
+    clean = scorer.score(Pair("The quick", " brown fox"), bos="lm-eval")
+    assert clean.start_token is None and clean.boundary == "clean"
+    close(clean.logprobs[len(context) :], oracle(whole, len(context)))
+    context, whole = ids_of("one Answ"), ids_of("one Answer the question")
+    ids = [*context, *whole[len(context) :]]
+    spanned = scorer.score(Pair("one Answ", "er the question"), bos="lm-eval")
+    assert whole[: len(context)] != context and spanned.token_ids.tolist() == ids and not spanned.exact_spans
+    close(spanned.logprobs[len(context) :], oracle(ids, len(context)))
+    assert spanned.starts[0] == 0 and (spanned.starts[1:] == spanned.ends[:-1]).all()
+    assert spanned.ends[-1] == len("one Answer the question") and (spanned.ends >= spanned.starts).all()
+
+
 def test_a_swallowed_continuation_is_tokenised_apart(scorer: Scorer) -> None:
     assert len(ids_of("Answer")) <= len(ids_of("Answ"))
     score = scorer.score(Pair("Answ", "er"))

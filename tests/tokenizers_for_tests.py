@@ -1,7 +1,7 @@
 """Tiny tokenizers of every kind in use, built from scratch: no files, no network, no training.
 
-``build(kind)`` gives a fresh one, ``KINDS`` names them all. Each has special tokens of the usual names; vocabularies are
-small on purpose, so that characters fall apart into bytes, or are unknown.
+``build(kind)`` gives a fresh one, ``KINDS`` names them all. Each has special tokens of the usual names. Vocabularies
+are small on purpose, so that characters fall apart into bytes, or are unknown.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from seqscore.errors import ModelError, TokenizerError
 from seqscore.models.causal import require_causal
 from seqscore.models.checkpoint import one_line
 from seqscore.models.device import resolve_dtype
-from seqscore.models.quiet import loading
+from seqscore.models.quiet import loading, without_gguf_bar
 
 if TYPE_CHECKING:
     import torch
@@ -130,8 +130,7 @@ def load_gguf(
 
     Raises:
         ModelError: an architecture that transformers cannot read, not causal, or weights missing, left over, or
-        changed by
-            settings that transformers would drop.
+            changed by settings that transformers would drop.
         TokenizerError: a tokenizer whose splitter is not known.
         DeviceError: not enough memory.
     """
@@ -139,7 +138,8 @@ def load_gguf(
     with loading(str(path), device=device, dtype=dtype):
         require_causal(_read_config(path), where=str(path))
         tokenizer = _read_tokenizer(path, header, splitter)
-        model = _read_model(path, resolve_dtype(dtype))
+        with without_gguf_bar():
+            model = _read_model(path, resolve_dtype(dtype))
         _check_nothing_dropped(path, header, model)
         return model.to(device), tokenizer
 

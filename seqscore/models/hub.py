@@ -139,8 +139,8 @@ def _describe(name: str, revision: str | None, endpoint: str | None) -> ModelInf
         raise DownloadError(f"{name} on the hub has no revision {revision!r} (--revision)") from error
     except Exception as error:
         raise DownloadError(
-            f"cannot reach the hub for {name} ({one_line(error)}), and no copy of it is cached: connect to the "
-            "network, give a local folder, or use the default model"
+            f"{name} is no folder or file here, and the hub cannot be reached for it ({one_line(error)}), nor is a "
+            "copy of it cached: connect to the network, give a local folder, or use the default model"
         ) from error
 
 

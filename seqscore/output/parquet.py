@@ -16,7 +16,7 @@ __all__ = ["ParquetWriter"]
 
 _MAX_ROWS = 1_000
 _MAX_TOKENS = 100_000
-_INFINITIES = {"Infinity": float("inf"), "-Infinity": float("-inf")}
+_REALS = ("log_likelihood", "perplexity", "bits_per_byte", "logprob", "entropy")
 
 
 class ParquetWriter:
@@ -39,7 +39,7 @@ class ParquetWriter:
     def write(self, row: Row) -> None:
         """Take one row; a full group of rows is written."""
         record = _record(row, unit=self._unit, tokens=self._tokens)
-        self._rows.append({"id": str(row.id), **{name: _number(value) for name, value in record.items()}})
+        self._rows.append({"id": str(row.id), **record})
         self._num_tokens += len(record.get("tokens", ()))
         if len(self._rows) >= _MAX_ROWS or self._num_tokens >= _MAX_TOKENS:
             self._write_group()
@@ -69,14 +69,10 @@ def _record(row: Row, *, unit: Unit, tokens: bool) -> dict[str, Any]:
     if isinstance(row, ErrorRow):
         return {"error": f"{row.code}: {row.message}"}
     record = row.score.to_dict(unit=unit, tokens=tokens)
-    for token in record.get("tokens", ()):
-        token.update(logprob=_number(token["logprob"]), entropy=_number(token["entropy"]))
+    for part in (record, *record.get("tokens", ())):
+        # Parquet has infinities of its own.
+        part.update({name: float(part[name]) for name in _REALS if isinstance(part.get(name), str)})
     return record
-
-
-def _number(value: Any) -> Any:
-    """Parquet has infinities of its own."""
-    return _INFINITIES.get(value, value) if isinstance(value, str) else value
 
 
 def _schema(*, tokens: bool) -> pa.Schema:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import json
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,6 +31,7 @@ CSV_TOKEN_COLUMNS = (
     *("id", "token_index", "token_id", "token", "start", "end", "logprob", "unit", "rank", "entropy", "is_greedy"),
     *("error", "signature"),
 )
+_NUMBERS = frozenset({"log_likelihood", "perplexity", "bits_per_byte", "logprob", "entropy"})
 
 
 class Writer(Protocol):
@@ -48,7 +48,9 @@ class Writer(Protocol):
 
 
 @contextmanager
-def open_writer(output_format: str, target: Path | None, *, unit: str = "nats", tokens: bool = False) -> Iterator[Writer]:
+def open_writer(
+    output_format: str, target: Path | None, *, unit: str = "nats", tokens: bool = False
+) -> Iterator[Writer]:
     """A writer of ``output_format`` into ``target`` (None: standard output), as a context manager.
 
     A file appears at the end of the block, whole, or not at all where the block raises.
@@ -68,7 +70,7 @@ def open_writer(output_format: str, target: Path | None, *, unit: str = "nats", 
     if output_format == "parquet" and target is None:
         raise OptionError("format 'parquet' cannot go to standard output; name a file with -o FILE")
     with Output(target) as output:
-        writer = _new_writer(cast(Format, output_format), output, unit=cast(Unit, unit), tokens=tokens)
+        writer = _new_writer(output_format, output, unit=cast(Unit, unit), tokens=tokens)
         try:
             yield writer
             writer.finish()
@@ -136,7 +138,7 @@ class CsvWriter:
     def write(self, row: Row) -> None:
         """Write the row, or its tokens."""
         for record in self._records(row):
-            self._write_cells([self._cell(record.get(name)) for name in self._columns])
+            self._write_cells([self._cell(name, record.get(name)) for name in self._columns])
 
     def _records(self, row: Row) -> Iterator[dict[str, Any]]:
         if isinstance(row, ErrorRow):
@@ -153,15 +155,16 @@ class CsvWriter:
             named = {**token, "token_id": token["id"], "token": token["text"], "token_index": index}
             yield {**named, **shared}
 
-    def _cell(self, value: str | float | bool | None) -> str:
+    def _cell(self, name: str, value: str | float | bool | None) -> str:
         if value is None:
             return ""
         if isinstance(value, bool):
             return "true" if value else "false"
         if not isinstance(value, str):
             return repr(value)
-        text = terminal_text(value) if self._on_terminal else value
-        return text if value in ("Infinity", "-Infinity") else csv_text(text)
+        if name in _NUMBERS:  # an infinity
+            return value
+        return csv_text(terminal_text(value) if self._on_terminal else value)
 
     def _write_cells(self, cells: list[str]) -> None:
         buffer = io.StringIO(newline="")

@@ -134,7 +134,7 @@ def _stands_for(piece: bytes | None, data: bytes, marker: bytes | None) -> bool:
 
 def _folded(text: str) -> str:
     """A text without case, compatibility forms, combining marks, control characters and white space."""
-    if text.isascii():
-        return "".join(text.lower().split())
+    if text.isascii() and text.isprintable():
+        return text.lower().replace(" ", "")
     text = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     return "".join(c for c in text if not c.isspace() and unicodedata.category(c) not in _UNSEEN)

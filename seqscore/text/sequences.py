@@ -154,6 +154,8 @@ class SequenceBuilder:
         if n >= len(whole.ids):
             return self._apart(context, continuation, encoder, "swallowed")
         same = bool(np.array_equal(whole.ids[:n], before.ids))
+        if lm_eval and not same:
+            whole = _with_context_tokens(before, whole)
         return self._joined(whole, context, n, "clean" if same else "spanned", with_start=not lm_eval or n == 0)
 
     def _apart(self, context: str, continuation: str, encoder: TextEncoder, flag: BoundaryFlag) -> TokenSequence:
@@ -188,6 +190,22 @@ class SequenceBuilder:
             boundary=flag,
         )
         return _settle_start(sequence if with_start else _lift_start(sequence, self.start.token_id))
+
+
+def _with_context_tokens(before: Encoded, whole: Encoded) -> Encoded:
+    """What lm-eval runs where the context's tokens change: enc(context), then whatever of enc(context + continuation)
+    is behind as many tokens. A piece of the text may be in neither; its bytes go with the token behind it.
+    """
+    n = len(before.ids)
+    ends = np.maximum(np.concatenate([before.ends, whole.ends[n:]]), before.ends[-1])
+    ends[:n] = before.ends
+    return Encoded(
+        text=whole.text,
+        ids=np.concatenate([before.ids, whole.ids[n:]]),
+        starts=np.concatenate([before.starts, ends[n - 1 : -1]]),
+        ends=ends,
+        exact=False,
+    )
 
 
 def _settle_start(sequence: TokenSequence) -> TokenSequence:

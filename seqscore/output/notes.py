@@ -1,0 +1,37 @@
+"""What a reader of a score should know besides its numbers."""
+
+from __future__ import annotations
+
+from seqscore.scores.sequence import SequenceScore
+
+__all__ = ["notes"]
+
+
+def notes(score: SequenceScore) -> list[tuple[str, str]]:
+    """Pairs (note, detail): the note is the same for all scores that it concerns, the detail ("3") may be empty."""
+    found: list[tuple[str, str]] = []
+    if score.num_windows > 1:
+        found.append(
+            (
+                "longer than the model's context, scored in as many overlapping windows as stands in parentheses",
+                str(score.num_windows),
+            )
+        )
+    if score.num_cut:
+        found.append(
+            (
+                "longer than the model's context, as many tokens as stands in parentheses were cut off",
+                str(score.num_cut),
+            )
+        )
+    if score.boundary == "spanned":
+        found.append(("context and text have other tokens together than apart; split as the context's own tokens", ""))
+    if score.boundary == "swallowed":
+        found.append(("one token would span the whole boundary, so context and text were tokenised apart", ""))
+    if not score.exact_spans:
+        found.append(("the tokenizer changes the text, so the bytes given for some tokens are approximate", ""))
+    if score.num_tokens == 0:
+        found.append(("empty text, log-likelihood 0 by definition and no perplexity", ""))
+    elif score.num_scored == 0:
+        found.append(("no token has a log-probability, so there is no perplexity", ""))
+    return found

@@ -1,0 +1,192 @@
+"""``seqscore score`` through a real process."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from seqscore import Pair, Scorer
+from tests.cli.conftest import Run
+
+TEXT = "The quick brown fox jumps over the lazy dog."
+
+
+@pytest.fixture(scope="session")
+def scorer(tiny_folder: Path) -> Scorer:
+    return Scorer.from_pretrained(tiny_folder)
+
+
+def lines(output: str) -> list[dict[str, object]]:
+    return [json.loads(line) for line in output.splitlines()]
+
+
+def test_jsonl_holds_the_librarys_own_numbers(run: Run, scorer: Scorer) -> None:
+    done = run("score", TEXT, "日本 👩‍👩‍👧", "--bos", "none", "--format", "jsonl", "--tokens", "--rank", "--entropy")
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    expected = scorer.score([TEXT, "日本 👩‍👩‍👧"], bos="none", extras=("rank", "entropy"))
+    records = lines(done.stdout)
+    assert records == [
+        {"id": i, **json.loads(json.dumps(score.to_dict()))} for i, score in enumerate(expected)
+    ]
+    tokens = records[0]["tokens"]
+    assert isinstance(tokens, list) and tokens[0]["logprob"] is None and tokens[0]["start"] == 0
+    assert tokens[-1]["end"] == len(TEXT)
+
+
+def test_pairs_bits_and_policies(run: Run, scorer: Scorer) -> None:
+    done = run("score", " fox jumps", "--context", "The quick", "--format", "jsonl", "--unit", "bits", "--engine", "reference")
+    (record,) = lines(done.stdout)
+    score = scorer.score(Pair("The quick", " fox jumps"))
+    assert record["unit"] == "bits" and "tokens" not in record and record["context"] == "The quick"
+    assert record["log_likelihood"] == pytest.approx(score.log_likelihood / np.log(2), rel=1e-5)
+    assert "engine:reference" in str(record["signature"])
+
+
+def test_files_and_standard_input(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "texts.txt"
+    file.write_bytes(b"first\n\nthird, no newline")
+    done = run("score", "--file", str(file), "--format", "jsonl")
+    assert [(r["text"], r["num_tokens"] == 0) for r in lines(done.stdout)] == [
+        ("first", False),
+        ("", True),
+        ("third, no newline", False),
+    ]
+    assert lines(done.stdout)[1]["log_likelihood"] == 0.0 and lines(done.stdout)[1]["perplexity"] is None
+    piped = run("score", "-", "--format", "jsonl", stdin="first\n\nthird, no newline")
+    assert piped.stdout == done.stdout
+    whole = run("score", "--file", str(file), "--whole-file", "--format", "jsonl")
+    assert [r["text"] for r in lines(whole.stdout)] == ["first\n\nthird, no newline"]
+
+
+def test_csv_and_parquet_hold_full_precision(run: Run, scorer: Scorer, tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    expected = scorer.score([TEXT, "=1+1"])
+    rows = list(csv.DictReader(io.StringIO(run("score", TEXT, "=1+1", "--format", "csv").stdout)))
+    assert [float(row["log_likelihood"]) for row in rows] == [score.log_likelihood for score in expected]
+    assert rows[1]["text"] == "'=1+1"  # a spreadsheet would compute it
+    target = tmp_path / "out.parquet"
+    assert run("score", TEXT, "=1+1", "--format", "parquet", "-o", str(target)).returncode == 0
+    table = pq.read_table(target)
+    assert table["log_likelihood"].to_pylist() == [score.log_likelihood for score in expected]
+    assert table["text"].to_pylist() == [TEXT, "=1+1"]
+
+
+def test_columns_of_structured_files(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"key": "a", "sentence": "one", "before": "x "}\n{"key": "b", "sentence": "two", "before": "y "}\n')
+    done = run("score", "-f", str(file), "--column", "sentence", "--id-column", "key", "--format", "jsonl")
+    assert [(r["id"], r["text"]) for r in lines(done.stdout)] == [("a", "one"), ("b", "two")]
+    paired = run("score", "-f", str(file), "--column", "sentence", "--context-column", "before", "--format", "jsonl")
+    assert [(r["context"], r["text"]) for r in lines(paired.stdout)] == [("x ", "x one"), ("y ", "y two")]
+
+
+def test_the_table_shows_text_harmlessly(run: Run) -> None:
+    evil = "\x1b]0;owned\x07 \x1b[31mred [bold]markup[/bold] \u202egnp.exe"
+    done = run("score", evil, "--tokens")
+    assert done.returncode == 0
+    assert not any(ord(c) < 32 and c != "\n" or c == "\u202e" for c in done.stdout)
+    assert "\\x1b" in done.stdout and "\\u202e" in done.stdout
+    assert "perplexity" in done.stdout and "seqscore:" in done.stdout
+
+
+def test_a_row_that_cannot_be_scored_is_an_error_in_its_place(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"text": "good"}\n{"text": null}\n{"text": "good too"}\n')
+    done = run("score", "-f", str(file), "--format", "jsonl")
+    records = lines(done.stdout)
+    assert done.returncode == 1 and [("error" in r) for r in records] == [False, True, False]
+    assert set(records[1]["error"]) == {"code", "message"}  # type: ignore[call-overload]
+
+
+# -- failures: one clear line, a non-zero exit, never a traceback -------------------------------------------------------
+
+
+def failed(done: subprocess.CompletedProcess[str], message: str, status: int = 1) -> None:
+    assert done.returncode == status, (done.returncode, done.stderr)
+    assert message in done.stderr, done.stderr
+    assert "Traceback" not in done.stderr and "Traceback" not in done.stdout
+    assert done.stdout == ""
+
+
+def test_input_that_cannot_be_read(run: Run, tmp_path: Path) -> None:
+    failed(run("score", "--file", str(tmp_path / "missing.txt")), "missing.txt")
+    bad = tmp_path / "latin1.txt"
+    bad.write_bytes("first\nsecond\ncaf\xe9\n".encode("latin1"))
+    done = run("score", "--file", str(bad), "--format", "jsonl")
+    assert done.returncode == 1 and "line 3" in done.stderr + done.stdout and "UTF-8" in done.stderr + done.stdout
+
+
+def test_nothing_to_score_is_a_wrong_call(run: Run) -> None:
+    failed(run("score"), "", status=2)
+
+
+def test_unknown_options_and_values(run: Run) -> None:
+    failed(run("score", "a", "--no-such-option"), "no-such-option", status=2)
+    failed(run("score", "a", "--format", "xml"), "xml", status=2)
+    failed(run("score", "a", "--dtype", "int8"), "int8")
+    failed(run("score", "a", "--device", "tpu"), "tpu")
+    failed(run("score", "a", "--engine", "warp"), "engine='warp' is unknown")
+    failed(run("score", "a", "--bos", "<nope>"), "<nope>")
+
+
+def test_cuda_where_there_is_none(run: Run) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        failed(run("score", "a", "--device", "cuda"), "cuda")
+
+
+def test_a_model_that_is_not_there(run: Run, tmp_path: Path) -> None:
+    failed(run("score", "a", model=str(tmp_path / "nowhere")), "nowhere")
+
+
+def test_lone_surrogates_in_arguments(run: Run) -> None:
+    done = run("score", os.fsdecode(b"bad \xff byte"))
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+
+
+def test_a_closed_pipe_ends_quietly(tiny_folder: Path, environment: dict[str, str]) -> None:
+    command = f"yes 'a line' | {sys.executable} -m seqscore score - --format jsonl --model {tiny_folder} | head -n 3"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, env=environment, timeout=120, check=False)
+    assert len(done.stdout.splitlines()) == 3 and done.stderr == b""
+
+
+def test_ctrl_c_ends_cleanly(tiny_folder: Path, environment: dict[str, str]) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "seqscore", "score", "-", "--format", "jsonl", "--model", str(tiny_folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=environment,
+    )
+    assert process.stdin is not None and process.stdout is not None and process.stderr is not None
+    process.stdin.write(b"one line\n" * 16)
+    process.stdin.flush()
+    assert process.stdout.readline().startswith(b"{")
+    time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert b"Traceback" not in stderr and b"interrupted" in stderr
+
+
+def test_help_and_version_need_no_heavy_library() -> None:
+    code = (
+        "import sys; from seqscore.cli import main; status = main(['score', '--help']);"
+        "heavy = {'torch', 'transformers', 'tokenizers', 'matplotlib', 'pyarrow', 'datasets'} & set(sys.modules);"
+        "sys.exit(status or (f'{heavy}' if heavy else 0))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "--special-tokens" in done.stdout
