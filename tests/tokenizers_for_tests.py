@@ -68,12 +68,12 @@ def byte_level(
 
 
 def byte_level_with_added_tokens() -> PreTrainedTokenizerFast:
-    """GPT-2's kind with tokens that are added but not special: plain, stripping, of one character."""
+    """GPT-2's kind with tokens that are added but not special: plain, stripping, of letters that the alphabet uses."""
     return byte_level(
         added=(
             AddedToken("<code>", special=False, normalized=False),
             AddedToken("<both>", special=False, normalized=False, lstrip=True, rstrip=True),
-            AddedToken("ß", special=False, normalized=False),
+            AddedToken("ßß", special=False, normalized=False),
             AddedToken("    ", special=False, normalized=False),
         )
     )

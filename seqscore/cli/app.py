@@ -8,13 +8,12 @@ import traceback
 from collections.abc import Sequence
 from typing import Annotated
 
-import click
 import typer
 
 from seqscore._version import __version__
 from seqscore.cli.score import score
 from seqscore.cli.underflow import underflow
-from seqscore.errors import SeqscoreError
+from seqscore.errors import OptionError, SeqscoreError
 
 __all__ = ["app", "run"]
 
@@ -27,7 +26,6 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
-    rich_markup_mode=None,
 )
 app.command()(score)
 app.command()(underflow)
@@ -51,25 +49,44 @@ def _common(
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit status; see ``seqscore.cli.main``."""
     given = list(sys.argv[1:] if arguments is None else arguments)
-    command = typer.main.get_command(app)
     try:
-        status = command.main(args=given, prog_name="seqscore", standalone_mode=False)
+        status = _invoke(given)
         sys.stdout.flush()
-        return status if isinstance(status, int) else 0
+        return status
     except BrokenPipeError:
         return _pipe_closed()
-    except (KeyboardInterrupt, click.exceptions.Abort):
+    except (KeyboardInterrupt, typer.Abort):
         return _failed("interrupted", EXIT_INTERRUPTED)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
+    except typer.TyperException as error:
+        return _wrong_call(error)
     except SeqscoreError as error:
-        return _failed(f"error: {error}", EXIT_ERROR, debug="--debug" in given)
+        status = EXIT_USAGE if isinstance(error, OptionError) else EXIT_ERROR
+        return _failed(f"error: {error}", status, debug="--debug" in given)
     except OSError as error:
         return _failed(f"error: {error}", EXIT_ERROR, debug="--debug" in given)
     except Exception as error:  # the last resort: a defect of ours or of a library, still one line
         line = f"error: unexpected {type(error).__name__}: {error} (run again with --debug for the details)"
         return _failed(line, EXIT_ERROR, debug="--debug" in given)
+
+
+def _invoke(given: list[str]) -> int:
+    """Parse and run, without typer's own handling of closed pipes and Ctrl-C, which exits on the spot."""
+    command = typer.main.get_command(app)
+    try:
+        with command.make_context("seqscore", given) as context:
+            status = command.invoke(context)
+    except typer.Exit as done:
+        return done.exit_code
+    return status if isinstance(status, int) else 0
+
+
+def _wrong_call(error: typer.TyperException) -> int:
+    """What typer shows for a wrong call: usage and one line, or the help where nothing was asked for."""
+    show = getattr(error, "show", None)
+    if show is None:
+        return _failed(f"error: {error.format_message()}", EXIT_USAGE)
+    show()
+    return int(error.exit_code)
 
 
 def _failed(message: str, status: int, *, debug: bool = False) -> int:

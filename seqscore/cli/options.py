@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from typing import Annotated, Literal, TypeAlias
 
-import click
 import typer
 
 __all__ = [
@@ -66,26 +65,23 @@ Bos: TypeAlias = Annotated[
     ),
 ]
 Long: TypeAlias = Annotated[
-    str,
+    Literal["windows", "truncate", "error"],
     typer.Option(
         help="Longer than the model's context: overlapping windows, truncate (counted) or error.",
-        click_type=click.Choice(["windows", "truncate", "error"]),
         rich_help_panel=_CONVENTION,
     ),
 ]
 Boundary: TypeAlias = Annotated[
-    str,
+    Literal["joint", "separate"],
     typer.Option(
         help="Tokenise context and text together or apart.",
-        click_type=click.Choice(["joint", "separate"]),
         rich_help_panel=_CONVENTION,
     ),
 ]
 SpecialTokens: TypeAlias = Annotated[
-    str,
+    Literal["literal", "parse"],
     typer.Option(
         help="Text that spells a special token is ordinary text (literal) or that token (parse).",
-        click_type=click.Choice(["literal", "parse"]),
         rich_help_panel=_CONVENTION,
     ),
 ]

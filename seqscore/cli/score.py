@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-import click
 import typer
 
 from seqscore.cli import options
@@ -40,17 +39,16 @@ def score(
         bool, typer.Option("--entropy", help="Add the model's entropy at every token.", rich_help_panel=_OUTPUT)
     ] = False,
     output_format: Annotated[
-        str,
+        Literal["table", "jsonl", "csv", "parquet"],
         typer.Option(
             "--format",
             help="table for people; the others hold full precision.",
-            click_type=click.Choice(["table", "jsonl", "csv", "parquet"]),
             rich_help_panel=_OUTPUT,
         ),
     ] = "table",
     unit: Annotated[
-        str,
-        typer.Option(help="Unit of logarithms.", click_type=click.Choice(["nats", "bits"]), rich_help_panel=_OUTPUT),
+        Literal["nats", "bits"],
+        typer.Option(help="Unit of logarithms.", rich_help_panel=_OUTPUT),
     ] = "nats",
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Write to this file.", rich_help_panel=_OUTPUT)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
-import click
 import typer
 
 from seqscore.cli import options
+from seqscore.errors import OptionError
 
 __all__ = ["underflow"]
 
@@ -19,7 +19,7 @@ def underflow(
     whole_file: Annotated[bool, typer.Option("--whole-file", help="A file is one text.")] = False,
     plot: Annotated[Path | None, typer.Option(help="Draw the products here (.png or .svg).")] = None,
     output_format: Annotated[
-        str, typer.Option("--format", help="table or jsonl.", click_type=click.Choice(["table", "jsonl"]))
+        Literal["table", "jsonl"], typer.Option("--format", help="jsonl holds full precision.")
     ] = "table",
     model: options.Model = "default",
     revision: options.Revision = None,
@@ -58,7 +58,7 @@ def underflow(
         trust_remote_code=trust_remote_code,
     )
     if plot is not None and len(found) != 1:
-        raise click.UsageError(f"--plot draws one text, got {len(found)}")
+        raise OptionError(f"--plot draws one text, got {len(found)}")
     for text in found:
         lesson = underflow_lesson(scorer, text, bos=bos, long=long, special_tokens=special_tokens)
         if output_format == "table":

@@ -133,10 +133,11 @@ class CsvWriter:
         self._output, self._unit, self._tokens = output, unit, tokens
         self._columns = CSV_TOKEN_COLUMNS if tokens else CSV_COLUMNS
         self._on_terminal = output.stream.isatty()
-        self._write_cells(list(self._columns))
+        self._has_header = False
 
     def write(self, row: Row) -> None:
         """Write the row, or its tokens."""
+        self._write_header()
         for record in self._records(row):
             self._write_cells([self._cell(name, record.get(name)) for name in self._columns])
 
@@ -166,6 +167,12 @@ class CsvWriter:
             return value
         return csv_text(terminal_text(value) if self._on_terminal else value)
 
+    def _write_header(self) -> None:
+        # Not before there is something to write: a run that fails at once leaves standard output empty.
+        if not self._has_header:
+            self._has_header = True
+            self._write_cells(list(self._columns))
+
     def _write_cells(self, cells: list[str]) -> None:
         buffer = io.StringIO(newline="")
         # With this line end, cells that hold either of its two characters are put between quotes.
@@ -173,7 +180,8 @@ class CsvWriter:
         self._output.write(buffer.getvalue().removesuffix("\r\n").encode("utf-8") + b"\n")
 
     def finish(self) -> None:
-        """Nothing is left to be written."""
+        """A file without rows still has its header."""
+        self._write_header()
 
     def discard(self) -> None:
         """Nothing is held."""

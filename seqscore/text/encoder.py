@@ -176,17 +176,18 @@ class TextEncoder:
         return _record(text, ids, spans.bounds[:-1], spans.bounds[1:], spans.exact)
 
     def _searched(self, text: str, data: bytes, ids: list[int], pieces: Sequence[bytes]) -> Spans:
-        spans = walked_spans(pieces, data, marker=self._marker)
-        if spans is not None:
-            return spans
+        walked = walked_spans(pieces, data, marker=self._marker)
+        if walked is not None and walked.exact:
+            return walked
         unknown = self._source.unknown
         offsets = self._source.offsets(text)
         if offsets is None:
-            return decoded_spans(text, ids, self._source.decode, unknown=unknown)
+            return walked or decoded_spans(text, ids, self._source.decode, unknown=unknown)
         if len(offsets) != len(ids):
             return last_token_spans(len(ids), len(data))
         known = [None if number == unknown else piece for number, piece in zip(ids, pieces, strict=True)]
-        return offset_spans(data, offsets, known, marker=self._marker)
+        spans = offset_spans(data, offsets, known, marker=self._marker)
+        return spans if walked is None or spans.exact else walked
 
     def _decoded(self, ids: list[int]) -> tuple[str, Spans]:
         """The text that token ids stand for: what the tokenizer decodes, where its tokens join to that."""

@@ -35,7 +35,12 @@ class BackendSource:
         self._special = special
         self.style = style_of_backend(backend)
         self.unknown = _unknown_of_model(backend)
-        self.added = frozenset(int(number) for number in backend.get_added_tokens_decoder())
+        # A token that the model's own vocabulary holds as well ("ĊĊ" as end of text) is written in its alphabet.
+        self.added = frozenset(
+            int(number)
+            for number, token in backend.get_added_tokens_decoder().items()
+            if backend.model.token_to_id(token.content) is None
+        )
 
     def size(self) -> int:
         """One more than the highest token id."""

@@ -157,7 +157,7 @@ def decoded_spans(
         else:
             place = _place(text, position, gain, anywhere=anywhere)
         if place is not None:
-            bounds[index], position = place
+            bounds[read : index + 1], position = place
             anywhere = token_id == unknown
             window, read = read, index + 1
             known = decode(ids[window:read])

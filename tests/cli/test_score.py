@@ -134,10 +134,10 @@ def test_nothing_to_score_is_a_wrong_call(run: Run) -> None:
 def test_unknown_options_and_values(run: Run) -> None:
     failed(run("score", "a", "--no-such-option"), "no-such-option", status=2)
     failed(run("score", "a", "--format", "xml"), "xml", status=2)
-    failed(run("score", "a", "--dtype", "int8"), "int8")
+    failed(run("score", "a", "--dtype", "int8"), "int8", status=2)
     failed(run("score", "a", "--device", "tpu"), "tpu")
-    failed(run("score", "a", "--engine", "warp"), "engine='warp' is unknown")
-    failed(run("score", "a", "--bos", "<nope>"), "<nope>")
+    failed(run("score", "a", "--engine", "warp"), "engine='warp' is unknown", status=2)
+    failed(run("score", "a", "--bos", "<nope>"), "<nope>", status=2)
 
 
 def test_cuda_where_there_is_none(run: Run) -> None:

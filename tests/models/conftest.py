@@ -14,7 +14,12 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
 VOCABULARY = 300
 SPECIALS = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
-_CORPUS = ["the cat sat on the mat  in 2023 and 20 23", "a  2 and don't 're they'll 123 456", "  spaces  here ", "naïve café"]
+_CORPUS = [
+    "the cat sat on the mat  in 2023 and 20 23",
+    "a  2 and don't 're they'll 123 456",
+    "  spaces  here ",
+    "naïve café",
+]
 
 
 def make_tokenizer() -> Any:
@@ -32,7 +37,11 @@ def make_tokenizer() -> Any:
     backend.train_from_iterator(_CORPUS * 3, trainer)
     assert backend.get_vocab_size() == VOCABULARY
     return PreTrainedTokenizerFast(
-        tokenizer_object=backend, bos_token=SPECIALS[1], eos_token=SPECIALS[2], pad_token=SPECIALS[2], unk_token=SPECIALS[0]
+        tokenizer_object=backend,
+        bos_token=SPECIALS[1],
+        eos_token=SPECIALS[2],
+        pad_token=SPECIALS[2],
+        unk_token=SPECIALS[0],
     )
 
 
@@ -113,7 +122,7 @@ def write_gguf(
     parts: int | None = None,
     architecture: str = "llama",
 ) -> Path:
-    """Write a tiny Llama and a byte-level tokenizer as llama.cpp's converter does; ``tensors`` are added to the rest."""
+    """Write a tiny Llama and a byte-level tokenizer as llama.cpp's converter does; ``tensors`` come on top."""
     import gguf
 
     config = model.config
@@ -187,7 +196,9 @@ def _gguf_tensors(model: Any) -> dict[str, np.ndarray]:
                 value = value.reshape(heads[parts[-1]], 2, -1, value.shape[1]).swapaxes(1, 2).reshape(value.shape)
             tensors[f"blk.{parts[1]}.{_NAMES['.'.join(parts[2:])]}.weight"] = np.ascontiguousarray(value)
         else:
-            tensors[{"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output"}[parts[0]] + ".weight"] = value
+            tensors[
+                {"embed_tokens": "token_embd", "norm": "output_norm", "lm_head": "output"}[parts[0]] + ".weight"
+            ] = value
     return tensors
 
 

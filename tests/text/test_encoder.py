@@ -11,10 +11,10 @@ import pytest
 import torch
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from tests.tokenizers_for_tests import BYTE_EXACT_KINDS, KINDS, build, gpt2_alphabet
 
 from seqscore.errors import InputError, TokenizerError
 from seqscore.text.encoder import Encoded, SpecialTokens, TextEncoder
+from tests.tokenizers_for_tests import BYTE_EXACT_KINDS, KINDS, build, gpt2_alphabet
 
 SPECIAL = ("<|endoftext|>", "<s>", "</s>", "<unk>", "[SEP]", "[CLS]", "[UNK]", "<extra_id_0>")
 FRAGMENTS = st.sampled_from(
@@ -105,7 +105,7 @@ def assert_covers(encoded: Encoded, text: str) -> None:
     assert (encoded.starts <= encoded.ends).all()
 
 
-# ---- for every text and every kind ------------------------------------------------------------------------------------
+# ---- for every text and every kind ---------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -231,7 +231,7 @@ def test_any_ids_have_spans(kind: str, data: st.DataObject) -> None:
     assert_covers(encoded, encoded.text)
 
 
-# ---- particular texts -------------------------------------------------------------------------------------------------
+# ---- particular texts ----------------------------------------------------------------------------------------------
 
 EXAMPLES: list[tuple[str, str, list[str | bytes], bool]] = [
     ("byte-level", "the😀é", ["the", "😀", "é"], True),
@@ -240,7 +240,7 @@ EXAMPLES: list[tuple[str, str, list[str | bytes], bool]] = [
     ("byte-level-prefix", " the", [" ", "the"], True),
     ("byte-level-digits-prefix", "a12", ["a", "", "1", "", "2"], True),
     ("byte-level-added", "a <both>  b", ["a", " <both>", "  b"], True),
-    ("byte-level-added", "ß<code> 語", ["ß", "<code>", " ", b"\xe8", b"\xaa", b"\x9e"], True),
+    ("byte-level-added", "ßß<code> 語", ["ßß", "<code>", " ", b"\xe8", b"\xaa", b"\x9e"], True),
     ("byte-level-added", "x     the", ["x", "    ", " ", "the"], True),
     ("byte-level-nfc", "e\u0301 語", ["e\u0301", " ", b"\xe8", b"\xaa", b"\x9e"], True),
     ("byte-level-nfc", "\u1100\u1161\u11a8 語", ["\u1100\u1161\u11a8", "", "", " ", b"\xe8", b"\xaa", b"\x9e"], False),
@@ -288,7 +288,7 @@ def test_a_text_that_the_tokenizer_drops_has_no_tokens_and_says_so() -> None:
     assert encoder("wordpiece").encode_with_defaults(" \n ").ids.tolist() == [2, 3]
 
 
-# ---- special tokens ---------------------------------------------------------------------------------------------------
+# ---- special tokens ------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -302,7 +302,7 @@ def test_literal_never_reads_a_special_token(kind: str, around: list[str], data:
     try:
         encoded = encoder(kind).encode(text)
     except TokenizerError as error:
-        assert kind == "slow-words"  # noqa: PT017 - a word-level tokenizer in Python cannot do it, and says so
+        assert kind == "slow-words"  # a word-level tokenizer in Python cannot do it, and says so
         assert "special_tokens='parse'" in error.message
     else:
         assert not set(tokenizer.convert_tokens_to_ids(markup)) & set(encoded.ids.tolist())
@@ -329,6 +329,21 @@ def test_literal_keeps_added_tokens_that_are_not_special() -> None:
     assert tokenizer.convert_tokens_to_ids("<|endoftext|>") not in ids
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("<s>the cat", ["<s>", "the", " cat"]),
+        ("<s> the", ["<s>", "", " the"]),  # Llama 2 puts its dummy space after each special token
+        ("a<s>   the", ["a", "<s>", " ", " ", " the"]),
+        ("a </s> 日", ["a", " ", "</s>", " ", "日"]),
+    ],
+)
+def test_dummy_spaces_after_special_tokens(text: str, expected: list[str]) -> None:
+    encoded = encoder("llama-2", "parse").encode(text)
+    assert [piece.decode() for piece in slices(encoded)] == expected
+    assert encoded.exact
+
+
 def test_a_noncharacter_trick_is_caught() -> None:
     hiding = encoder("words")
     assert hiding.encode("the <s>").ids.tolist() == [2, 0]
@@ -337,7 +352,7 @@ def test_a_noncharacter_trick_is_caught() -> None:
         hiding.encode(f"<s> {name}")
 
 
-# ---- the caller's tokenizer -------------------------------------------------------------------------------------------
+# ---- the caller's tokenizer ----------------------------------------------------------------------------------------
 
 
 def state(tokenizer: Any) -> dict[str, Any]:
@@ -406,7 +421,7 @@ def test_an_encoder_can_be_sent_to_another_process() -> None:
     assert slices(again.encode("the 日 <s>")) == slices(mine.encode("the 日 <s>"))
 
 
-# ---- bad input --------------------------------------------------------------------------------------------------------
+# ---- bad input -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["byte-level", "byt5"])
@@ -500,10 +515,10 @@ def test_ids_without_a_token() -> None:
 
 
 def test_added_tokens_in_ids_stand_for_their_content() -> None:
-    ids = encoder("byte-level-added").encode("aß").ids.tolist()
+    ids = encoder("byte-level-added").encode("aßß").ids.tolist()
     # the tokenizer's own decoder takes the added token for a byte
-    assert plain_tokenizer("byte-level-added").decode(ids) == "a\ufffd"
-    assert encoder("byte-level-added").from_ids(ids).text == "aß"
+    assert plain_tokenizer("byte-level-added").decode(ids) == "a\ufffd\ufffd"
+    assert encoder("byte-level-added").from_ids(ids).text == "aßß"
 
 
 @pytest.mark.parametrize(
@@ -529,7 +544,7 @@ def test_piece_text_of_no_token() -> None:
         encoder("byte-level").piece_text(10**6)
 
 
-# ---- size -------------------------------------------------------------------------------------------------------------
+# ---- size ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("kind", ["byte-level", "byte-level-nfc", "llama-2", "unigram-nfkc", "wordpiece", "slow-bytes"])

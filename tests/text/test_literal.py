@@ -4,10 +4,10 @@ import json
 from typing import Any
 
 import pytest
-from tests.tokenizers_for_tests import build
 from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 
 from seqscore.text.literal import literal_backend, silent_parse
+from tests.tokenizers_for_tests import build
 
 
 def ids(backend: Any, text: str) -> list[int]:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from seqscore.text.offsets import offset_spans
@@ -76,6 +78,6 @@ def test_offset_spans(name: str) -> None:
     spans = offset_spans(data, offsets, pieces, marker=MARKER)
     edges = spans.bounds.tolist()
     assert (edges[0], edges[-1]) == (0, len(data))
-    found = [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    found = [data[a:b] for a, b in itertools.pairwise(edges)]
     assert found == [piece if isinstance(piece, bytes) else piece.encode() for piece in expected]
     assert spans.exact is exact

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.tokenizers_for_tests import build, gpt2_alphabet
 from tokenizers import pre_tokenizers
 
 from seqscore.text.pieces import PieceStyle, PieceTable, candidate_styles, style_of_backend, visible
+from tests.tokenizers_for_tests import build, gpt2_alphabet
 
 
 def test_gpt2_alphabet_reads_every_byte() -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 
 import numpy as np
@@ -23,7 +24,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"])) | st.text("a ▁é日�
 
 def cut(data: bytes, at: Sequence[int]) -> list[bytes]:
     edges = [0, *sorted(min(a, len(data)) for a in at), len(data)]
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(edges)]
 
 
 def slices(spans: Spans | None, data: bytes) -> list[bytes]:
@@ -31,7 +32,7 @@ def slices(spans: Spans | None, data: bytes) -> list[bytes]:
     edges = spans.bounds.tolist()
     assert edges[0] == 0
     assert edges[-1] == len(data)
-    return [data[a:b] for a, b in zip(edges, edges[1:], strict=False)]
+    return [data[a:b] for a, b in itertools.pairwise(edges)]
 
 
 @given(TEXTS, st.lists(st.integers(0, 40)))
@@ -181,6 +182,18 @@ def test_decoded_spans_find_their_way_after_an_unknown_token() -> None:
     spans = decoded_spans("a zebra c d", range(4), Decoder(pieces), unknown=1)
     assert slices(spans, b"a zebra c d") == [b"a", b" zebra", b" c", b" d"]
     assert not spans.exact
+
+
+def test_decoded_spans_keep_an_unknown_token_apart_from_a_split_character() -> None:
+    pieces = [b"a", b"<unk>", "日".encode()[:1], "日".encode()[1:]]
+    spans = decoded_spans("a zebra日", range(4), Decoder(pieces), unknown=1)
+    assert slices(spans, "a zebra日".encode()) == [b"a", b" zebra", b"", "日".encode()]
+
+
+def test_decoded_spans_find_white_space_after_an_unknown_token() -> None:
+    pieces = [b"<unk>", b" ", b"a"]
+    spans = decoded_spans("zebra  a", range(3), Decoder(pieces), unknown=0)
+    assert slices(spans, b"zebra  a") == [b"zebra", b" ", b" a"]
 
 
 def test_decoded_spans_stop_where_the_text_differs() -> None:

@@ -1,0 +1,1 @@
+"""Rows of input to rows of scores."""
