@@ -23,7 +23,7 @@ def main() -> None:
 
     print(f"{score.num_scored} tokens\n{'format':>9} {'result':>12} {'zero from token':>16} {'perplexity':>12}")
     for one in products.formats:
-        zero = "never" if one.first_zero is None else one.first_zero
+        zero = "never" if one.first_zero is None else one.first_zero + 1  # counted from 1, for people
         print(f"{one.dtype:>9} {one.product:12.4g} {zero:>16} {one.perplexity!s:>12.12}")
     print(f"{'log-sum':>9} {products.log_likelihood:12.4f} {'never':>16} {products.perplexity!s:>12.12}")
 

@@ -14,6 +14,7 @@ from seqscore.engine.resolve import resolve_engine
 from seqscore.errors import OptionError, SeqscoreError, TokenizerError
 from seqscore.models.adapter import ModelAdapter, adapt
 from seqscore.models.default import DEFAULT_MODEL
+from seqscore.models.identity import fingerprint_config
 from seqscore.models.load import LoadedModel, LoadOptions, describe_loaded, load_model
 from seqscore.plan.chunks import growing_chunks
 from seqscore.scores.sequence import SequenceScore
@@ -137,6 +138,10 @@ class Scorer:
         if self._given_description is not None:
             return self._given_description
         return describe_loaded(self._adapter.model, self._tokenizer)
+
+    @cached_property
+    def _config_id(self) -> str:
+        return fingerprint_config(self.description.model.config)
 
     @overload
     def score(self, items: str | Pair | Sequence[int], **policies: Unpack[Policies]) -> SequenceScore: ...  # type: ignore[overload-overlap]  # a str is an iterable of str
@@ -267,6 +272,7 @@ class Scorer:
                 "seqscore": __version__,
                 "model": about.name if about.revision is None else f"{about.name}@{about.revision}",
                 "weights": about.weights,
+                "config": self._config_id,
                 "tokenizer": about.tokenizer_id,
                 "dtype": about.dtype,
                 "device": about.device.split(":")[0],

@@ -10,10 +10,14 @@ from transformers import PreTrainedTokenizerFast
 _LINES = (
     "The quick brown fox jumps over the lazy dog. The answer is the same in the end.",
     "Answer the questions: what is the capital of France? Paris is the capital of France.",
-    "Answer Answer Answer Answers, answered; one two three, the other answers another question about the fox and the dog",
+    "Answer Answer Answer Answers, answered;",
+    "one two three, the other answers another question about the fox and the dog",
 )
 
-CHAT_TEMPLATE = "{% for m in messages %}<|user|>{{ m['content'] }}<|end|>{% endfor %}{% if add_generation_prompt %}<|bot|>{% endif %}"
+CHAT_TEMPLATE = (
+    "{% for m in messages %}<|user|>{{ m['content'] }}<|end|>{% endfor %}"
+    "{% if add_generation_prompt %}<|bot|>{% endif %}"
+)
 
 
 @lru_cache(maxsize=4)

@@ -96,7 +96,7 @@ def _failed(message: str, status: int, *, debug: bool = False) -> int:
     from seqscore.output.escape import terminal_text
 
     try:
-        print(f"seqscore: {terminal_text(' '.join(message.split()))}", file=sys.stderr, flush=True)
+        typer.echo(f"seqscore: {terminal_text(' '.join(message.split()))}", err=True)
     except OSError:
         return status
     return status

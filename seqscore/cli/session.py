@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import typer
+
 if TYPE_CHECKING:
     from seqscore.scorer import Scorer
 
@@ -19,13 +21,12 @@ def say(message: str) -> None:
     """A line for people, on standard error."""
     from seqscore.output.escape import terminal_text
 
-    print(f"seqscore: {terminal_text(message)}", file=sys.stderr, flush=True)
+    typer.echo(f"seqscore: {terminal_text(message)}", err=True)
 
 
 def open_scorer(*, allow_pickle: bool, trust_remote_code: bool, **settings: Any) -> Scorer:
     """The scorer that the model options describe; what must be fetched is said beforehand."""
-    from seqscore.models.load import LoadOptions
-    from seqscore.scorer import Scorer
+    from seqscore import LoadOptions, Scorer
 
     options = LoadOptions(allow_pickle=allow_pickle, trust_remote_code=trust_remote_code, notify=say)
     return Scorer.from_pretrained(settings.pop("model"), options=options, **settings)

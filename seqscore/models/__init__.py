@@ -1,7 +1,7 @@
 """Names to models: find, check and load a causal language model, its tokenizer and their identity.
 
-``load`` joins the parts; ``default`` is the model that needs no name; ``checkpoint`` looks at a folder before
-anything of it is read into memory; ``gguf`` and ``hub`` are the two other places a model may come from; ``identity``
-says which weights and which tokenizer gave a number; ``device`` settles where and in which dtype; ``adapter`` says
-what an architecture can do.
+``load`` joins the parts. Where a model may come from: ``default`` (no name needed; ``wheel``, ``store``), ``hub``,
+``gguf`` and ``folder``. Before anything is read into memory ``checkpoint`` and ``causal`` look at it; ``tokenizer``
+makes its ``tokenizer.json`` count. ``identity`` says which weights and which tokenizer gave a number; ``device``
+settles where and in which dtype; ``quiet`` keeps loading silent; ``adapter`` says what an architecture can do.
 """

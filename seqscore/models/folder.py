@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqscore.errors import ModelError, TokenizerError
+from seqscore.errors import ModelError
 from seqscore.models.causal import require_causal
-from seqscore.models.checkpoint import Checkpoint, inspect_folder, one_line
+from seqscore.models.checkpoint import Checkpoint, inspect_folder
 from seqscore.models.device import require_memory, resolve_dtype
 from seqscore.models.quiet import loading
+from seqscore.models.tokenizer import load_tokenizer
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -40,7 +41,7 @@ def load_folder(
     common = {"trust_remote_code": bool(trust_remote_code), "local_files_only": not trust_remote_code}
     with loading(str(folder), device=device, dtype=dtype):
         config = _read_config(found, common)
-        tokenizer = _read_tokenizer(found, common)
+        tokenizer = load_tokenizer(folder, common, notify)
         model = _read_weights(found, config, dtype, common, notify).to(device)
     return model, tokenizer, found.weight_files
 
@@ -55,19 +56,6 @@ def _read_config(found: Checkpoint, common: dict[str, Any]) -> PreTrainedConfig:
     else:
         require_causal(config, where=str(found.folder))
     return config
-
-
-def _read_tokenizer(found: Checkpoint, common: dict[str, Any]) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(found.folder, **common)
-        words = len(tokenizer)
-    except Exception as error:
-        raise TokenizerError(f"cannot read the tokenizer in {found.folder}: {one_line(error)}") from error
-    if words == 0:
-        raise TokenizerError(f"the tokenizer in {found.folder} is empty: save the model's tokenizer there")
-    return tokenizer
 
 
 def _read_weights(

@@ -16,11 +16,23 @@ from seqscore.errors import ModelError
 
 if TYPE_CHECKING:
     from torch import nn
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedConfig, PreTrainedTokenizerBase
 
-__all__ = ["HashMemory", "fingerprint_files", "fingerprint_state", "fingerprint_tokenizer", "write_atomically"]
+__all__ = [
+    "HashMemory",
+    "fingerprint_config",
+    "fingerprint_files",
+    "fingerprint_state",
+    "fingerprint_tokenizer",
+    "write_atomically",
+]
 
 _DIGITS = 16
+
+
+_NOT_SETTINGS = frozenset(
+    {"_name_or_path", "architectures", "dtype", "torch_dtype", "transformers_version", "use_cache"}
+)
 
 
 class HashMemory:
@@ -124,6 +136,13 @@ def fingerprint_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
         digest.update(text[max(text.find('"added_tokens":'), 0) :].encode("utf-8", "surrogatepass"))
     digest.update(_json([_plain(tokenizer.special_tokens_map), getattr(tokenizer, "chat_template", None)]))
     return f"sha256:{digest.hexdigest()[:_DIGITS]}"
+
+
+def fingerprint_config(config: PreTrainedConfig) -> str:
+    """``sha256:<16 hex>`` of a model's settings (a changed RoPE base changes scores), without names and versions."""
+    settings = {name: value for name, value in config.to_dict().items() if name not in _NOT_SETTINGS}
+    text = json.dumps(settings, sort_keys=True, default=str)
+    return f"sha256:{hashlib.sha256(text.encode()).hexdigest()[:_DIGITS]}"
 
 
 def fingerprint_state(model: nn.Module) -> str:

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-import sys
 from typing import TYPE_CHECKING
 
-from seqscore.output.escape import terminal_text
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from seqscore.output.console import console_on
+from seqscore.output.escape import json_text, terminal_text
+from seqscore.output.files import Output
 
 if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-
     from seqscore.explain.underflow import UnderflowLesson
     from seqscore.scores.naive import FormatFailure
 
@@ -20,34 +21,27 @@ __all__ = ["print_underflow", "write_underflow_json"]
 
 def print_underflow(lesson: UnderflowLesson) -> None:
     """Show a lesson on standard output: the product in each format beside the log-sum, softmax, means."""
-    from rich.console import Console
-
-    console = Console(file=sys.stdout, highlight=False, markup=False, emoji=False)
-    console.print(
-        f"{lesson.score.num_scored} scored tokens of {terminal_text(lesson.score.text or '', max_width=60)!s}"
-    )
-    console.print()
-    console.print(_products(lesson))
-    console.print()
-    console.print("log-softmax against log(exp(z) / sum exp(z)) for z = scale x (2.0, 1.0, 0.1)")
-    console.print(_softmax(lesson))
-    console.print()
-    _means(lesson, console)
-    console.print(lesson.score.signature, soft_wrap=True)
+    with Output(None) as output, output.errors():
+        console = console_on(output)
+        shown = terminal_text(lesson.score.text or "", max_width=min(60, console.width - 24))
+        console.print(f"{lesson.score.num_scored} scored tokens of: {shown}")
+        console.print(_products(lesson))
+        console.print("log-softmax beside log(exp(z) / sum exp(z)) for z = scale x (2.0, 1.0, 0.1)")
+        console.print(_softmax(lesson))
+        for line in _means(lesson):
+            console.print(line, soft_wrap=True)
+        console.print(f"signature: {terminal_text(lesson.score.signature)}", soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for i, column in enumerate(columns):
         table.add_column(column, justify="left" if i == 0 else "right", overflow="fold")
     return table
 
 
 def _products(lesson: UnderflowLesson) -> Table:
-    table = _table("way", "subnormal from token", "zero from token", "result", "perplexity")
+    table = _table("way", "subnormal from", "zero from", "result", "perplexity")
     for failure in lesson.products.formats:
         table.add_row(
             f"product in {failure.dtype}",
@@ -63,7 +57,11 @@ def _products(lesson: UnderflowLesson) -> Table:
 
 def _place(lesson: UnderflowLesson, index: int | None) -> str:
     """A token counted from 1, and its text."""
-    return "never" if index is None else f"{index + 1} {terminal_text(lesson.scored_tokens[index], max_width=14)!s}"
+    return (
+        "never"
+        if index is None
+        else f"token {index + 1} {terminal_text(lesson.scored_tokens[index].strip(), max_width=12)!s}"
+    )
 
 
 def _perplexity(failure: FormatFailure) -> str:
@@ -81,14 +79,17 @@ def _softmax(lesson: UnderflowLesson) -> Table:
     return table
 
 
-def _means(lesson: UnderflowLesson, console: Console) -> None:
+def _means(lesson: UnderflowLesson) -> tuple[str, str, str]:
     factors = " x ".join(f"{p:g}" for p in lesson.example)
-    console.print(f"mean of the token probabilities: {lesson.arithmetic_mean:.6g}, which is no probability of the text")
-    console.print(f"geometric mean, exp(log-likelihood / n) = 1 / perplexity: {lesson.geometric_mean:.6g}")
-    console.print(f"by hand: {factors} = {lesson.example_product:.6g}, ln = {lesson.example_log_sum:.2f}")
+    return (
+        f"mean of the token probabilities: {lesson.arithmetic_mean:.6g}, which is no probability of the text",
+        f"geometric mean, exp(log-likelihood / n) = 1 / perplexity: {lesson.geometric_mean:.6g}",
+        f"by hand: {factors} = {lesson.example_product:.6g}, ln = {lesson.example_log_sum:.2f}",
+    )
 
 
 def write_underflow_json(lesson: UnderflowLesson) -> None:
     """The lesson as one line of JSON on standard output."""
-    sys.stdout.write(json.dumps(lesson.to_dict(), ensure_ascii=False, allow_nan=False) + "\n")
-    sys.stdout.flush()
+    with Output(None) as output:
+        line = json_text(json.dumps(lesson.to_dict(), ensure_ascii=False, allow_nan=False))
+        output.write(line.encode("utf-8") + b"\n")

@@ -134,9 +134,9 @@ def _draw_linear(axes: Axes, comparison: ProductComparison) -> None:
         axes.annotate(
             f"from token {unseen[0]} on the curve\ncannot be told from 0",
             xy=(int(unseen[0]), 0.0),
-            xytext=(0.5, 0.45),
+            xytext=(0.98, 0.72),
             textcoords="axes fraction",
-            ha="center",
+            ha="right",
             arrowprops={"arrowstyle": "-", "color": _GREY, "shrinkB": 3.0},
         )
 
@@ -153,7 +153,7 @@ def _draw_logarithmic(axes: Axes, comparison: ProductComparison) -> None:
     axes.set(xlim=(-0.02 * n, n * 1.02), ylim=(scale.bottom, -0.05 * scale.floor), xlabel="tokens multiplied")
     axes.set_ylabel("running probability")
     ends = any(failure.first_zero is not None for failure in comparison.formats)
-    more = ": products end, the sum of logarithms goes on" if ends else ""
+    more = ": products end, the sum of logarithms goes on" if ends and comparison.log_likelihood > -math.inf else ""
     axes.set_title(f"Logarithmic axis{more}", loc="left")
     _count_tokens(axes)
     _label_powers(axes, scale)

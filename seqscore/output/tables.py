@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import math
-import os
-import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, BinaryIO, cast
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
+from seqscore.output.console import console_on
 from seqscore.output.escape import terminal_bytes, terminal_text
 from seqscore.output.files import Output
 from seqscore.output.notes import notes
@@ -27,11 +24,9 @@ __all__ = ["BLOCK_ROWS", "TableWriter"]
 BLOCK_ROWS = 1_000
 """Rows of one table; the next rows make a table of their own, so that memory does not grow with their number."""
 
-_PLAIN_WIDTH, _NARROWEST = 100, 72
 _GAP = 2  # cells between two columns
 _MIN_TEXT, _MAX_ID, _MAX_TOKEN, _MAX_NAMED, _MAX_SIGNATURES = 12, 16, 28, 8, 5
 _NOTHING = "–"
-_SIMPLER = str.maketrans("–…␣×", "-~_x")  # where the terminal's encoding lacks them
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +50,7 @@ class TableWriter:
 
     def __init__(self, output: Output, *, unit: Unit, tokens: bool) -> None:
         self._output, self._unit, self._tokens = output, unit, tokens
-        self._console = _console(output)
+        self._console = console_on(output)
         self._lines: list[_Line] = []
         self._notes: dict[str, list[str]] = {}
         self._signatures: dict[str, None] = {}
@@ -87,7 +82,7 @@ class TableWriter:
 
     def _show_block(self) -> None:
         with self._output.errors():
-            self._console.print(_summary(self._lines, self._unit, self._console.width))
+            self._show_table(*_summary(self._lines, self._unit, self._console.width))
             for note, ids in self._notes.items():
                 more = f" and {len(ids) - _MAX_NAMED} more" if len(ids) > _MAX_NAMED else ""
                 self._console.print(Text(f"note on {', '.join(ids[:_MAX_NAMED])}{more}: {note}", style="yellow"))
@@ -99,54 +94,14 @@ class TableWriter:
         with self._output.errors():
             self._console.print(title, no_wrap=True, overflow="crop")
             for table in _token_tables(score, self._unit, self._console.width):
-                self._console.print(table)
+                self._show_table(*table)
 
-
-class _TextStream:
-    """Text onto a binary stream that belongs to someone else; what its encoding lacks is shown as escapes."""
-
-    def __init__(self, stream: BinaryIO, encoding: str) -> None:
-        self._stream, self.encoding = stream, encoding
-
-    def write(self, text: str) -> int:
-        try:
-            data = text.encode(self.encoding)
-        except UnicodeEncodeError:
-            data = text.translate(_SIMPLER).encode(self.encoding, "backslashreplace")
-        self._stream.write(data)
-        return len(text)
-
-    def flush(self) -> None:
-        self._stream.flush()
-
-    def isatty(self) -> bool:
-        return self._stream.isatty()
-
-    def fileno(self) -> int:
-        return self._stream.fileno()
-
-
-def _console(output: Output) -> Console:
-    encoding = "utf-8" if output.target is not None else (getattr(sys.stdout, "encoding", None) or "utf-8")
-    stream = cast("IO[str]", _TextStream(output.stream, encoding))
-    on_terminal = output.stream.isatty()
-    console = Console(
-        file=stream,
-        width=None if on_terminal else _plain_width(),
-        force_terminal=None if output.target is None else on_terminal,
-        force_jupyter=False,
-        markup=False,
-        highlight=False,
-        emoji=False,
-    )
-    # On a very narrow terminal lines run over rather than lose digits.
-    console.width = max(console.width, _NARROWEST)
-    return console
-
-
-def _plain_width() -> int:
-    columns = os.environ.get("COLUMNS", "")
-    return int(columns) if columns.isdecimal() and int(columns) > 0 else _PLAIN_WIDTH
+    def _show_table(self, table: Table, least: int) -> None:
+        # Where a terminal is too narrow, lines run over rather than lose digits.
+        width = self._console.width
+        self._console.width = max(width, least)
+        self._console.print(table)
+        self._console.width = width
 
 
 def _line(row: Row, unit: Unit, width: int) -> _Line:
@@ -169,20 +124,22 @@ def _line(row: Row, unit: Unit, width: int) -> _Line:
 
 
 def _shown_text(line: _Line, width: int) -> Text:
-    """The text, behind the end of its context in parentheses."""
+    """The text, behind as much of the end of its context, in parentheses, as there is room for."""
+    text = terminal_text(line.text, max_width=width)
     if not line.context:
-        return Text(terminal_text(line.text, max_width=width))
-    room = max(1, width // 3 - 3)
+        return Text(text)
+    room = max(width // 3, width - cell_len(text)) - len("(…)")
     tail = line.context[-room:]
-    more = "…" if len(line.context) > room else ""
-    context = terminal_text(tail, max_width=room)
-    shown = Text(f"({more}{context})", style="dim")
-    return shown.append(
-        Text(terminal_text(line.text, max_width=max(1, width - cell_len(shown.plain))), style="not dim")
-    )
+    while cell_len(terminal_text(tail)) > room:
+        tail = tail[1:]
+    more = "…" if len(tail) < len(line.context) else ""
+    shown = Text(f"({more}{terminal_text(tail)})", style="dim")
+    rest = terminal_text(line.text, max_width=max(1, width - cell_len(shown.plain)))
+    return shown.append(Text(rest, style="not dim"))
 
 
-def _summary(lines: list[_Line], unit: Unit, width: int) -> Table:
+def _summary(lines: list[_Line], unit: Unit, width: int) -> tuple[Table, int]:
+    """The table of many texts, and the width it needs."""
     heads = ("tokens", f"log p(text)\n[{unit}]", "perplexity", "bits/byte")
     fixed = [max(map(cell_len, ["id", *(line.id for line in lines)]))]
     for i, head in enumerate(heads):
@@ -197,44 +154,41 @@ def _summary(lines: list[_Line], unit: Unit, width: int) -> Table:
         failed = None if line.error is None else Text(line.error, style="red", overflow="fold")
         cell = failed or _shown_text(line, room)
         table.add_row(Text(line.id), cell, *map(Text, line.numbers))
-    return table
+    return table, sum(fixed) + room + _GAP * len(fixed)
 
 
-def _token_tables(score: SequenceScore, unit: Unit, width: int) -> Iterator[Table]:
-    """The tokens, in tables of at most 1,000 rows whose columns have the same widths."""
+def _token_tables(score: SequenceScore, unit: Unit, width: int) -> Iterator[tuple[Table, int]]:
+    """The tokens, in tables of at most 1,000 rows whose columns have the same widths, and the width they need."""
     heads = _token_heads(score, unit)
-    room = min(_MAX_TOKEN, max(_MIN_TEXT, width - sum(least + _GAP for _, least in heads)))
-    data = score.text.encode("utf-8") if score.text is not None else b""
-    spans = zip(score.starts.tolist(), score.ends.tolist(), strict=True)
-    shown = [_token_text(data[start:end], room) for start, end in spans]
-    widest = max(map(cell_len, ["token", *shown]))
-    table = _new_token_table(heads, widest)
-    for i, token in enumerate(score.tokens()):
-        if i and i % BLOCK_ROWS == 0:
-            yield table
-            table = _new_token_table(heads, widest)
-        cells = [shown[i], str(token.id), *_token_numbers(token, score, unit)]
-        table.add_row(*map(Text, cells), style="dim" if token.logprob is None else None)
-    if table.row_count:
-        yield table
+    rows = [[str(token.id), *_token_numbers(token, score, unit)] for token in score.tokens()]
+    widths = [max(map(len, [*head.split("\n"), *(row[i] for row in rows)])) for i, head in enumerate(heads)]
+    room = min(_MAX_TOKEN, max(_MIN_TEXT, width - sum(widths) - _GAP * len(widths)))
+    texts = _token_texts(score, room)
+    first = max(map(cell_len, ["token", *texts]))
+    for begin in range(0, len(rows), BLOCK_ROWS):
+        table = _table()
+        table.add_column("token", width=first, no_wrap=True)
+        for head, cells in zip(heads, widths, strict=True):
+            table.add_column(Text(head), justify="right", width=cells, no_wrap=True)
+        for i in range(begin, min(begin + BLOCK_ROWS, len(rows))):
+            table.add_row(Text(texts[i]), *map(Text, rows[i]), style=None if score.scored[i] else "dim")
+        yield table, first + sum(widths) + _GAP * len(widths)
 
 
-def _token_heads(score: SequenceScore, unit: Unit) -> list[tuple[str, int]]:
-    """Heads of the number columns and the cells that their numbers take."""
-    heads = [("id", 6), (f"log p\n[{unit}]", 9), ("surprisal\n[bits]", 9), ("p", 8)]
+def _token_heads(score: SequenceScore, unit: Unit) -> list[str]:
+    """Heads of the number columns."""
+    heads = ["id", f"log p\n[{unit}]", "surprisal\n[bits]", "p"]
     if score.ranks is not None:
-        heads.append(("rank", 6))
+        heads.append("rank")
     if score.entropies is not None:
-        heads.append((f"entropy\n[{unit}]", 7))
+        heads.append(f"entropy\n[{unit}]")
     return heads
 
 
-def _new_token_table(heads: list[tuple[str, int]], width: int) -> Table:
-    table = _table()
-    table.add_column("token", width=width, no_wrap=True)
-    for head, least in heads:
-        table.add_column(Text(head), justify="right", min_width=least, no_wrap=True)
-    return table
+def _token_texts(score: SequenceScore, width: int) -> list[str]:
+    data = score.text.encode("utf-8") if score.text is not None else b""
+    spans = zip(score.starts.tolist(), score.ends.tolist(), strict=True)
+    return [_token_text(data[start:end], width) for start, end in spans]
 
 
 def _token_numbers(token: TokenScore, score: SequenceScore, unit: Unit) -> list[str]:

@@ -72,7 +72,7 @@ class CallSource:
 
     def with_defaults(self, text: str) -> tuple[list[int], list[bool]]:
         """Token ids with the tokenizer's own special tokens; those of the text are looked for among them."""
-        plain = self._ids(text) if text else []
+        plain = self._ids(text)
         whole = list(self._call(text, split=self._splits(text), defaults=True)["input_ids"])
         for front in range(len(whole) - len(plain) + 1):
             if whole[front : front + len(plain)] == plain:

@@ -35,16 +35,16 @@ def test_jsonl_holds_the_librarys_own_numbers(run: Run, scorer: Scorer) -> None:
     assert done.returncode == 0 and "Traceback" not in done.stderr
     expected = scorer.score([TEXT, "日本 👩‍👩‍👧"], bos="none", extras=("rank", "entropy"))
     records = lines(done.stdout)
-    assert records == [
-        {"id": i, **json.loads(json.dumps(score.to_dict()))} for i, score in enumerate(expected)
-    ]
+    assert records == [{"id": i, **json.loads(json.dumps(score.to_dict()))} for i, score in enumerate(expected)]
     tokens = records[0]["tokens"]
     assert isinstance(tokens, list) and tokens[0]["logprob"] is None and tokens[0]["start"] == 0
     assert tokens[-1]["end"] == len(TEXT)
 
 
 def test_pairs_bits_and_policies(run: Run, scorer: Scorer) -> None:
-    done = run("score", " fox jumps", "--context", "The quick", "--format", "jsonl", "--unit", "bits", "--engine", "reference")
+    done = run(
+        "score", " fox jumps", "--context", "The quick", "--format", "jsonl", "--unit", "bits", "--engine", "reference"
+    )
     (record,) = lines(done.stdout)
     score = scorer.score(Pair("The quick", " fox jumps"))
     assert record["unit"] == "bits" and "tokens" not in record and record["context"] == "The quick"
@@ -84,7 +84,9 @@ def test_csv_and_parquet_hold_full_precision(run: Run, scorer: Scorer, tmp_path:
 
 def test_columns_of_structured_files(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
-    file.write_text('{"key": "a", "sentence": "one", "before": "x "}\n{"key": "b", "sentence": "two", "before": "y "}\n')
+    file.write_text(
+        '{"key": "a", "sentence": "one", "before": "x "}\n{"key": "b", "sentence": "two", "before": "y "}\n'
+    )
     done = run("score", "-f", str(file), "--column", "sentence", "--id-column", "key", "--format", "jsonl")
     assert [(r["id"], r["text"]) for r in lines(done.stdout)] == [("a", "one"), ("b", "two")]
     paired = run("score", "-f", str(file), "--column", "sentence", "--context-column", "before", "--format", "jsonl")
@@ -95,7 +97,7 @@ def test_the_table_shows_text_harmlessly(run: Run) -> None:
     evil = "\x1b]0;owned\x07 \x1b[31mred [bold]markup[/bold] \u202egnp.exe"
     done = run("score", evil, "--tokens")
     assert done.returncode == 0
-    assert not any(ord(c) < 32 and c != "\n" or c == "\u202e" for c in done.stdout)
+    assert not any((ord(c) < 32 and c != "\n") or c == "\u202e" for c in done.stdout)
     assert "\\x1b" in done.stdout and "\\u202e" in done.stdout
     assert "perplexity" in done.stdout and "seqscore:" in done.stdout
 

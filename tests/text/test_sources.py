@@ -29,6 +29,13 @@ class Overeager(SlowWords):
         return [*super()._tokenize(text), "</s>"]
 
 
+class Talkative(SlowWords):
+    """Has a token for no text at all."""
+
+    def _tokenize(self, text: str, **kwargs: Any) -> list[str]:
+        return super()._tokenize(text) or ["a"]
+
+
 class Reluctant(SlowWords):
     """Cannot be copied."""
 
@@ -135,7 +142,7 @@ def test_sampling_is_off() -> None:
     assert len({tuple(mine.encode("abababab").ids.tolist()) for _ in range(30)}) == 1
 
 
-def test_a_text_that_cannot_be_encoded_is_named() -> None:
+def test_a_text_that_cannot_be_encoded_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     backend = Tokenizer(models.WordLevel({"the": 0, "[UNK]": 1}, unk_token="<missing>"))
     backend.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
     tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend)
@@ -147,6 +154,10 @@ def test_a_text_that_cannot_be_encoded_is_named() -> None:
     with pytest.raises(TokenizerError) as caught:
         mine.encode_batch(["the", "", "the zebra", "the"])
     assert caught.value.item == 2
+    monkeypatch.setattr("seqscore.text.encoder._CHUNK_TEXTS", 2)
+    with pytest.raises(TokenizerError) as caught:
+        mine.encode_batch(["the", "", "the", "", "", "the zebra", "the"])
+    assert caught.value.item == 5
 
 
 def test_special_tokens_that_nobody_asked_for() -> None:
@@ -156,6 +167,13 @@ def test_special_tokens_that_nobody_asked_for() -> None:
         "the tokenizer puts its special token '</s>' (id 1) into the text 'a b' although add_special_tokens=False; "
         "it cannot be used to score plain text"
     )
+
+
+def test_an_empty_text_has_no_tokens_whatever_the_tokenizer_says() -> None:
+    mine = TextEncoder(Talkative())
+    assert mine.encode(" ").ids.tolist() == [5]
+    assert mine.encode("").ids.tolist() == []
+    assert mine.encode_with_defaults("").ids.tolist() == [1]
 
 
 def test_a_tokenizer_that_cannot_be_copied() -> None:

@@ -205,6 +205,12 @@ def test_decoded_spans_stop_where_the_text_differs() -> None:
     assert found[-1] == text[2:].encode()
 
 
+def test_decoded_spans_do_not_search_for_ever() -> None:
+    decoder = Decoder([b"x"] * 2000)
+    decoded_spans("a" * 2000, range(2000), decoder)
+    assert decoder.given < 200
+
+
 def test_decoded_spans_are_linear() -> None:
     pieces = [c.encode() for c in "日本 the" * 500]
     decoder = Decoder(pieces)

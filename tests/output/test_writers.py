@@ -1,0 +1,332 @@
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import pty
+import subprocess
+import sys
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from seqscore.errors import OptionError
+from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
+from seqscore.output import parquet
+from seqscore.output.writers import CSV_COLUMNS, CSV_TOKEN_COLUMNS, FORMATS, open_writer
+from tests.output.scored import SIGNATURE, scored
+
+ERROR = ErrorRow(1, "bad_input", "line 2 is not UTF-8:\nbyte 0xe4")
+ROWS: tuple[Row, ...] = (
+    ScoredRow(0, scored("The quick brown fox.", extras=True)),
+    ERROR,
+    ScoredRow("id-2", scored(" Paris", context="The capital is", unscored=4, boundary="spanned")),
+    ScoredRow(3, scored("")),
+    ScoredRow(4, scored("漢字 and \U0001f469\u200d\U0001f52c", num_windows=3, num_cut=2)),
+    ScoredRow(5, scored("-Infinity", pieces=9, logprobs=[-math.inf])),
+)
+
+
+def written(output_format: str, folder: Path, rows: Sequence[Row] = ROWS, **options: object) -> Path:
+    target = folder / f"out.{output_format}"
+    with open_writer(output_format, target, **options) as writer:  # type: ignore[arg-type]
+        for row in rows:
+            writer.write(row)
+    return target
+
+
+def read_csv(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="", encoding="utf-8") as stream:
+        return list(csv.DictReader(stream, strict=True))
+
+
+# -- jsonl -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("tokens", [False, True])
+@pytest.mark.parametrize("unit", ["nats", "bits"])
+def test_jsonl_holds_the_record_of_each_score(tmp_path: Path, unit: str, tokens: bool) -> None:
+    lines = written("jsonl", tmp_path, unit=unit, tokens=tokens).read_text(encoding="utf-8").split("\n")
+    assert lines.pop() == ""
+    for row, line in zip(ROWS, lines, strict=True):
+        record = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
+        if isinstance(row, ErrorRow):
+            assert record == {"id": 1, "error": {"code": "bad_input", "message": row.message}}
+        else:
+            assert record == {"id": row.id, **row.score.to_dict(unit=unit, tokens=tokens)}  # type: ignore[arg-type]
+            assert ("tokens" in record) == tokens
+    assert json.loads(lines[5])["perplexity"] == "Infinity"
+    assert '"漢字 and' in lines[4]  # readable as it is
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.text(st.characters(exclude_categories=["Cs"]), min_size=1))
+def test_any_text_survives_in_every_machine_format(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
+    folder = tmp_path_factory.mktemp("any")
+    rows = [ScoredRow(text, scored(text))]
+    (line,) = written("jsonl", folder, rows).read_bytes().splitlines()
+    assert (json.loads(line)["id"], json.loads(line)["text"]) == (text, text)
+    assert pq.read_table(written("parquet", folder, rows)).to_pylist()[0]["text"] == text
+    (record,) = read_csv(written("csv", folder, rows))
+    assert text in (record["text"], record["text"][1:])
+    assert record["text"].removeprefix("'").endswith(text.removeprefix("'"))
+
+
+def test_lines_come_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    for output_format, lines in (("jsonl", 1), ("csv", 2)):
+        reading, writing = os.pipe()
+        with os.fdopen(reading, "rb", buffering=0) as reader, os.fdopen(writing, "w") as stdout:
+            monkeypatch.setattr(sys, "stdout", stdout)
+            with open_writer(output_format, None) as writer:
+                writer.write(ROWS[0])
+                got = reader.read(100_000)  # blocks if nothing was handed on
+                assert got is not None and got.count(b"\n") == lines
+            monkeypatch.undo()
+
+
+# -- csv ---------------------------------------------------------------------------------------------------------------
+
+
+def test_csv_has_full_precision_and_every_column(tmp_path: Path) -> None:
+    path = written("csv", tmp_path)
+    records = read_csv(path)
+    assert tuple(records[0]) == CSV_COLUMNS
+    for row, record in zip(ROWS, records, strict=True):
+        assert record["id"] == str(row.id)
+        if isinstance(row, ErrorRow):
+            assert record["error"] == f"bad_input: {row.message}"
+            assert {name for name, value in record.items() if value} == {"id", "error"}
+            continue
+        score = row.score
+        assert float(record["log_likelihood"]) == score.log_likelihood
+        for name in ("perplexity", "bits_per_byte"):
+            expected = getattr(score, name)
+            assert (float(record[name]) if record[name] else None) == expected
+        for name in ("num_tokens", "num_scored", "num_windows", "num_cut"):
+            assert int(record[name]) == getattr(score, name)
+        assert record["is_greedy"] == {True: "true", False: "false", None: ""}[score.is_greedy]
+        assert (record["context"], record["boundary"]) == (score.context or "", score.boundary or "")
+        assert (record["unit"], record["signature"]) == ("nats", str(SIGNATURE))
+    assert records[5]["text"] == "'-Infinity"
+    assert (records[5]["log_likelihood"], records[5]["perplexity"]) == ("-Infinity", "Infinity")
+    assert b"\r" not in path.read_bytes()
+
+
+def test_csv_in_bits(tmp_path: Path) -> None:
+    record = read_csv(written("csv", tmp_path, unit="bits"))[0]
+    assert isinstance(ROWS[0], ScoredRow)
+    assert float(record["log_likelihood"]) == ROWS[0].score.log_likelihood / math.log(2)
+    assert record["unit"] == "bits"
+
+
+def test_csv_of_tokens(tmp_path: Path) -> None:
+    records = read_csv(written("csv", tmp_path, tokens=True))
+    assert tuple(records[0]) == CSV_TOKEN_COLUMNS
+    expected = [
+        (str(row.id), i, token)
+        for row in ROWS
+        if isinstance(row, ScoredRow)
+        for i, token in enumerate(row.score.tokens())
+    ]
+    tokens = [record for record in records if not record["error"]]
+    for record, (row_id, i, token) in zip(tokens, expected, strict=True):
+        assert (record["id"], int(record["token_index"]), int(record["token_id"])) == (row_id, i, token.id)
+        assert record["token"].removeprefix("'") == token.text
+        assert (int(record["start"]), int(record["end"])) == (token.start, token.end)
+        for name in ("logprob", "entropy"):
+            assert (float(record[name]) if record[name] else None) == getattr(token, name)
+        assert record["rank"] == ("" if token.rank is None else str(token.rank))
+        assert record["signature"] == str(SIGNATURE)
+    assert [record["error"] for record in records if record["error"]] == [f"bad_input: {ERROR.message}"]
+
+
+def test_cells_that_a_spreadsheet_would_compute(tmp_path: Path) -> None:
+    evil = "=HYPERLINK(1)"
+    rows: list[Row] = [
+        ScoredRow(evil, scored("+1", context="@x ", unscored=1)),
+        ScoredRow(0, scored("\t=1\r\n")),
+        ErrorRow("-x", "bad_input", "m"),
+    ]
+    records = read_csv(written("csv", tmp_path, rows))
+    assert [record["id"] for record in records] == [f"'{evil}", "0", "'-x"]
+    assert (records[0]["text"], records[0]["context"]) == ("'@x +1", "'@x ")
+    assert records[1]["text"] == "'\t=1\r\n"
+
+
+def test_a_csv_without_rows_has_a_header_and_a_failed_one_is_silent(
+    tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
+) -> None:
+    assert written("csv", tmp_path, []).read_text() == ",".join(CSV_COLUMNS) + "\n"
+    with pytest.raises(RuntimeError), open_writer("csv", None):
+        raise RuntimeError("the model is not there")
+    assert capfdbinary.readouterr().out == b""
+
+
+@pytest.mark.parametrize("output_format", ["csv", "jsonl", "table"])
+def test_on_a_terminal_nothing_harmful_is_written(output_format: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", "1")
+    evil = "a\x1b]0;owned\x07\x9b31m\u202egnp\u2028"
+    ours, theirs = pty.openpty()
+    with os.fdopen(ours, "rb", buffering=0) as terminal, os.fdopen(theirs, "w", encoding="utf-8") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        with open_writer(output_format, None, tokens=True) as writer:
+            writer.write(ScoredRow(evil, scored(evil, pieces=99)))
+            writer.write(ErrorRow(evil, "bad_input", evil))
+        monkeypatch.undo()
+        shown = terminal.read(1_000_000).decode()
+    assert "owned" in shown
+    for harmful in ("\x1b]", "\x07", "\x9b", "\u202e", "\u2028", "\x1b[3"):
+        assert harmful not in shown
+
+
+# -- parquet -----------------------------------------------------------------------------------------------------------
+
+
+def test_parquet_is_typed_and_exact(tmp_path: Path) -> None:
+    table = pq.read_table(written("parquet", tmp_path, tokens=True))
+    assert tuple(table.column_names) == (*CSV_COLUMNS, "tokens")
+    kinds = {name: str(table.schema.field(name).type) for name in CSV_COLUMNS}
+    assert kinds["log_likelihood"] == kinds["perplexity"] == kinds["bits_per_byte"] == "double"
+    assert kinds["num_tokens"] == "int64" and kinds["is_greedy"] == "bool" and kinds["id"] == "string"
+    for row, record in zip(ROWS, table.to_pylist(), strict=True):
+        assert record["id"] == str(row.id)
+        if isinstance(row, ErrorRow):
+            assert record["error"] == f"bad_input: {row.message}"
+            assert record["text"] is None and record["tokens"] is None
+            continue
+        for name in ("text", "context", "log_likelihood", "perplexity", "bits_per_byte", "is_greedy", "boundary"):
+            assert record[name] == getattr(row.score, name)
+        assert record["signature"] == str(SIGNATURE)
+        assert record["tokens"] == [
+            {
+                name: getattr(token, name)
+                for name in ("id", "text", "start", "end", "logprob", "rank", "entropy", "is_greedy")
+            }
+            for token in row.score.tokens()
+        ]
+
+
+def test_parquet_without_tokens_and_without_rows(tmp_path: Path) -> None:
+    assert tuple(pq.read_table(written("parquet", tmp_path)).column_names) == CSV_COLUMNS
+    empty = pq.read_table(written("parquet", tmp_path, []))
+    assert empty.num_rows == 0 and tuple(empty.column_names) == CSV_COLUMNS
+
+
+def test_parquet_groups_of_rows_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parquet, "_MAX_ROWS", 3)
+    rows = [ScoredRow(i, scored("abc")) for i in range(8)]
+    file = pq.ParquetFile(written("parquet", tmp_path, rows, tokens=True))
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [3, 3, 2]
+    monkeypatch.setattr(parquet, "_MAX_TOKENS", 20)
+    rows = [ScoredRow(i, scored("a" * 44)) for i in range(4)]  # 11 tokens each
+    file = pq.ParquetFile(written("parquet", tmp_path, rows, tokens=True))
+    assert [file.metadata.row_group(i).num_rows for i in range(file.num_row_groups)] == [2, 2]
+    assert file.read()["id"].to_pylist() == ["0", "1", "2", "3"]
+
+
+def test_parquet_to_standard_output_is_refused() -> None:
+    with pytest.raises(OptionError) as caught, open_writer("parquet", None):
+        raise AssertionError("opened")
+    assert str(caught.value) == "format 'parquet' cannot go to standard output; name a file with -o FILE"
+
+
+# -- all ---------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_an_interrupted_run_leaves_no_file(tmp_path: Path, output_format: str) -> None:
+    target = tmp_path / "out"
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        with pytest.raises(KeyboardInterrupt), open_writer(output_format, target, tokens=True) as writer:
+            for row in ROWS:
+                writer.write(row)
+            raise KeyboardInterrupt
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_the_blocks_own_errors_are_passed_on(tmp_path: Path, output_format: str) -> None:
+    error = FileNotFoundError(2, "No such file", "model")
+    with pytest.raises(FileNotFoundError) as caught, open_writer(output_format, tmp_path / "out"):
+        raise error
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_a_full_disk_is_one_clear_error(output_format: str) -> None:
+    with pytest.raises(OptionError) as caught, open_writer(output_format, Path("/dev/full")) as writer:
+        writer.write(ROWS[0])
+    assert str(caught.value) == "cannot write '/dev/full': No space left on device"
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_a_device_takes_every_format(output_format: str) -> None:
+    with open_writer(output_format, Path("/dev/null"), tokens=True) as writer:
+        for row in ROWS:
+            writer.write(row)
+
+
+@pytest.mark.parametrize("output_format", FORMATS)
+def test_the_same_rows_give_the_same_bytes(tmp_path: Path, output_format: str) -> None:
+    first = written(output_format, tmp_path, tokens=True).read_bytes()
+    assert written(output_format, tmp_path, tokens=True).read_bytes() == first
+
+
+@pytest.mark.parametrize("output_format", ["table", "jsonl", "csv"])
+def test_a_closed_pipe_is_told_as_one(output_format: str) -> None:
+    code = f"""
+import sys
+from seqscore.output.writers import open_writer
+from tests.output.scored import scored
+from seqscore.evaluate.rows import ScoredRow
+try:
+    with open_writer({output_format!r}, None, tokens=True) as writer:
+        for i in range(100_000):
+            writer.write(ScoredRow(i, scored("some text")))
+except BrokenPipeError:
+    sys.stderr.write("closed")
+    sys.stderr.flush()
+    import os
+    os._exit(7)
+"""
+    script = 'set -o pipefail; "$0" -c "$1" | head -n 2'
+    done = subprocess.run(["bash", "-c", script, sys.executable, code], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (7, b"closed")
+    assert done.stdout.count(b"\n") == 2
+
+
+def test_unknown_formats_and_units(tmp_path: Path) -> None:
+    with pytest.raises(OptionError) as caught, open_writer("xml", None):
+        pass
+    assert str(caught.value) == "format 'xml' is unknown; expected one of table, jsonl, csv, parquet"
+    with pytest.raises(OptionError, match="unit='bans' is unknown"), open_writer("csv", tmp_path / "a", unit="bans"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_json_and_csv_need_no_heavy_library() -> None:
+    code = (
+        "import sys; from seqscore.output.writers import open_writer\n"
+        "with open_writer('jsonl', None): pass\n"
+        "with open_writer('csv', None): pass\n"
+        "heavy = {'torch', 'transformers', 'matplotlib', 'pyarrow', 'pandas', 'rich.table'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, stdout=subprocess.DEVNULL)
+
+
+def test_csv_on_standard_output_is_utf8_whatever_the_locale(monkeypatch: pytest.MonkeyPatch) -> None:
+    stdout = io.TextIOWrapper(io.BytesIO(), encoding="ascii")
+    monkeypatch.setattr(sys, "stdout", stdout)
+    with open_writer("csv", None) as writer:
+        writer.write(ScoredRow(0, scored("漢")))
+    assert "漢" in stdout.buffer.getvalue().decode()  # type: ignore[attr-defined]
