@@ -8,7 +8,10 @@ __all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command line; the exit status: 0, 1 for an error, 2 for a wrong call, 130 for Ctrl-C, 141 for a closed pipe."""
+    """Run the command line.
+
+    Returns the exit status: 0, 1 for an error, 2 for a wrong call, 130 after Ctrl-C, 141 for a closed pipe.
+    """
     try:
         from seqscore.cli.app import run
 

@@ -64,7 +64,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"error: {error}", status, debug="--debug" in given)
     except OSError as error:
         return _failed(f"error: {error}", EXIT_ERROR, debug="--debug" in given)
-    except Exception as error:  # the last resort: a defect of ours or of a library, still one line
+    except Exception as error:  # noqa: BLE001 - the last resort: a defect, of ours or a library's, is one line too
         line = f"error: unexpected {type(error).__name__}: {error} (run again with --debug for the details)"
         return _failed(line, EXIT_ERROR, debug="--debug" in given)
 

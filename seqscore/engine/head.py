@@ -6,6 +6,7 @@ target_logprob = target_logit - logsumexp(logits)
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -90,5 +91,5 @@ def split_targets(values: TargetValues, counts: list[int]) -> list[TargetValues]
             ranks=None if values.ranks is None else values.ranks[begin:end],
             entropies=None if values.entropies is None else values.entropies[begin:end],
         )
-        for begin, end in zip(bounds, bounds[1:], strict=False)
+        for begin, end in pairwise(bounds)
     ]

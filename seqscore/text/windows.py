@@ -51,7 +51,7 @@ def layout(
         first_target: position of the first target, at least 1.
         max_inputs: how many positions the model can read at once; None for no limit.
         long: the policy for a sequence that needs more.
-        is_pair: whether the positions before ``first_target`` are a context, which ``truncate`` cuts from its beginning.
+        is_pair: whether the positions before ``first_target`` are a context; ``truncate`` cuts its beginning.
         head: positions at the front that ``truncate`` keeps before a cut context (the start token).
 
     Raises:

@@ -111,7 +111,7 @@ def test_a_row_that_cannot_be_scored_is_an_error_in_its_place(run: Run, tmp_path
     assert set(records[1]["error"]) == {"code", "message"}  # type: ignore[call-overload]
 
 
-# -- failures: one clear line, a non-zero exit, never a traceback -------------------------------------------------------
+# -- failures: one clear line, a non-zero exit, never a traceback ------------------------------------------------
 
 
 def failed(done: subprocess.CompletedProcess[str], message: str, status: int = 1) -> None:

@@ -36,6 +36,16 @@ def test_special_tokens_cannot_be_matched(kind: str, content: str) -> None:
     assert backend.to_str() == before
 
 
+def test_special_tokens_outside_the_models_vocabulary_are_not_matched_either() -> None:
+    backend = build("unigram").backend_tokenizer
+    backend.add_special_tokens([AddedToken("<x>", special=True)])
+    number = backend.token_to_id("<x>")
+    literal = literal_backend(backend, ["<s>", "</s>", "<unk>", "<x>"])
+    assert number not in literal.hidden
+    assert number in ids(backend, "a<x>")
+    assert number not in ids(literal.backend, "a<x>")
+
+
 @pytest.mark.parametrize("kind", ["unigram", "words", "wordpiece", "llama-2", "byte-level-added"])
 def test_ids_stay_as_they_are(kind: str) -> None:
     backend = build(kind).backend_tokenizer

@@ -67,6 +67,8 @@ CASES = {
     "space for a letter": ("ab", [(0, 1), (1, 2)], [b"a", b" "], ["a", "b"], False),
     "part of a character alone": ("日", [(0, 1)], [CHARACTER[:1]], ["日"], False),
     "going back": ("abc", [(1, 2), (0, 1), (2, 3)], [b"b", b"a", b"c"], ["ab", "", "c"], False),
+    "end going back": ("abcd", [(0, 3), (1, 2), (2, 3), (3, 4)], [b"abc", b"", b"", b"d"], ["abc", "", "", "d"], False),
+    "space for a mark": ("a\u0301b", [(0, 1), (1, 2), (2, 3)], [b"a", b" ", b"b"], ["a", "\u0301", "b"], False),
     "outside": ("ab", [(0, 1), (1, 9)], [b"a", b"b"], ["a", "b"], False),
 }
 

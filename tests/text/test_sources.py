@@ -54,6 +54,15 @@ def test_fast_tokenizers_are_spoken_to_directly(kind: str) -> None:
     )
 
 
+def test_truncation_and_padding_are_no_step_of_the_class() -> None:
+    tokenizer = build("byte-level")
+    tokenizer.backend_tokenizer.enable_truncation(2)
+    assert isinstance(open_source(tokenizer, "literal"), BackendSource)
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.enable_padding(length=9, pad_id=0, pad_token="<|endoftext|>")
+    assert isinstance(open_source(tokenizer, "literal"), BackendSource)
+
+
 def test_steps_that_a_class_adds_are_kept() -> None:
     tokenizer = Shouting(tokenizer_object=build("byte-level").backend_tokenizer, eos_token="<|endoftext|>")
     source = open_source(tokenizer, "literal")
