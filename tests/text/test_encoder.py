@@ -343,6 +343,12 @@ def test_literal_keeps_added_tokens_that_are_not_special() -> None:
     assert tokenizer.convert_tokens_to_ids("<|endoftext|>") not in ids
 
 
+def test_literal_holds_for_what_a_normaliser_spells() -> None:
+    encoded = encoder("unigram-nfkc").encode("a＜/s＞")
+    assert 1 not in encoded.ids
+    assert [piece.decode() for piece in slices(encoded)] == ["", "a", "＜", "/", "s", "＞"]
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -417,7 +423,9 @@ def test_no_word_about_length(kind: str) -> None:
     listener = Listener()
     logging.getLogger("transformers").addHandler(listener)
     try:
-        tokenizer("the cat sat")
+        loud = build(kind)
+        loud.model_max_length = 1
+        loud("the cat sat")
         assert any("longer than the specified maximum" in message for message in heard)  # the tokenizer itself would
         heard.clear()
         mine = TextEncoder(tokenizer)

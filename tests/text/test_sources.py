@@ -9,6 +9,7 @@ from transformers import PreTrainedTokenizerFast
 
 from seqscore.errors import TokenizerError
 from seqscore.text.encoder import TextEncoder
+from seqscore.text.items import SpecialTokensPolicy
 from seqscore.text.source_backend import BackendSource
 from seqscore.text.source_call import CallSource
 from seqscore.text.sources import open_source
@@ -52,6 +53,19 @@ def test_fast_tokenizers_are_spoken_to_directly(kind: str) -> None:
     assert source.decode(source.ids(["the cat"])[0]) == tokenizer.decode(
         tokenizer("the cat", add_special_tokens=False)["input_ids"], clean_up_tokenization_spaces=False
     )
+
+
+@pytest.mark.parametrize(("special_tokens", "found"), [("literal", False), ("parse", True)])
+def test_backend_source_by_itself(special_tokens: SpecialTokensPolicy, found: bool) -> None:
+    backend = build("byte-level").backend_tokenizer
+    backend.encode_special_tokens = found  # what it is set to must not matter
+    backend.enable_truncation(2)
+    backend.enable_padding(length=9, pad_id=0, pad_token="<|endoftext|>")
+    source = BackendSource(backend, {0: "<|endoftext|>"}, special_tokens)
+    ids = source.ids(["the cat<|endoftext|> the cat"])[0]
+    assert (0 in ids) is found
+    assert len(ids) > 4
+    assert source.with_defaults("the cat a") == (source.ids(["the cat a"])[0], [False] * 3)
 
 
 def test_truncation_and_padding_are_no_step_of_the_class() -> None:
