@@ -253,11 +253,15 @@ def test_standard_input_is_read_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_endless_standard_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    with Path("/dev/zero").open("rb") as zero:
-        monkeypatch.setattr(sys, "stdin", Standard(zero))
-        found = open_input("-", options=InputOptions(whole_file=True, max_file_bytes=1000))
-        with pytest.raises(InputError, match="standard input is longer than 1,000 bytes"):
-            next(found)
+    class Endless(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            assert size is not None and 0 <= size < 2000
+            return b"y" * size
+
+    monkeypatch.setattr(sys, "stdin", Standard(Endless()))
+    found = open_input("-", options=InputOptions(whole_file=True, max_file_bytes=1000))
+    with pytest.raises(InputError, match="standard input is longer than 1,000 bytes"):
+        next(found)
 
 
 def test_standard_input_in_files_and_between_texts(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

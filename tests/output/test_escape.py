@@ -157,6 +157,9 @@ def test_joiners_and_marks_out_of_place_are_seen(text: str, shown: str) -> None:
         ("漢字漢字", 4, "漢…"),
         ("ab\x1b[0m", 5, "ab…"),  # the escape would fit in part only
         ("a👩\u200d🔬b", 2, "a…"),
+        ("a👩\u200d🔬b", 4, "a👩\u200d🔬b"),
+        ("a👩\u200d🔬bc", 4, "a👩\u200d🔬…"),
+        ("👩🏽ab", 3, "👩🏽…"),
         ("cafe\u0301s", 5, "cafe\u0301s"),
         ("cafe\u0301sx", 5, "cafe\u0301…"),
         ("", 3, ""),

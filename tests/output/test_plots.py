@@ -153,9 +153,9 @@ assert "matplotlib.pyplot" not in sys.modules
 
 
 def test_a_title_is_plain_text(tmp_path: Path, comparison: ProductComparison, recwarn: pytest.WarningsRecorder) -> None:
-    title = "costs $5 and $\\frac{ \x1b[31m 漢字 [b]"
+    title = "costs $5 \\frac{ and $6 \x1b[31m 漢字 [b]"
     figure = underflow_figure(comparison, title=title)
-    assert figure.get_suptitle() == "costs $5 and $\\frac{ \\x1b[31m 漢字 [b]"
+    assert figure.get_suptitle() == "costs $5 \\frac{ and $6 \\x1b[31m 漢字 [b]"
     plot_underflow(comparison, tmp_path / "a.png", title=title)
     assert [str(one.message) for one in recwarn] == []
 

@@ -1,0 +1,88 @@
+"""The packaged default model, loaded as a user would, against plain transformers in float64."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from seqscore import Pair, Scorer
+from seqscore.models.default import ensure_default_model
+
+pytestmark = pytest.mark.default_model
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+TOLERANCE = 1e-4  # nats a token: what float32 costs this model (transformers' own float32 is up to 6e-5 off)
+START = 0
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return Scorer.from_pretrained()
+
+
+class Oracle:
+    """log p(ids[t] | ids[:t]) by plain transformers in float64, from the same folder."""
+
+    def __init__(self) -> None:
+        folder = ensure_default_model()
+        self.tokenizer = AutoTokenizer.from_pretrained(folder)
+        self.model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64)
+
+    def ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text).input_ids)
+
+    def logprobs(self, ids: list[int], first_target: int = 1) -> NDArray[np.float64]:
+        with torch.no_grad():
+            logits = self.model(input_ids=torch.tensor([ids[:-1]])).logits[0, first_target - 1 :]
+        targets = torch.tensor(ids[first_target:])[:, None]
+        logprobs: NDArray[np.float64] = logits.log_softmax(-1).gather(1, targets)[:, 0].numpy()
+        return logprobs
+
+
+@pytest.fixture(scope="module")
+def oracle() -> Oracle:
+    return Oracle()
+
+
+@pytest.mark.parametrize("bos", ["auto", "none"])
+def test_texts_in_several_scripts(scorer: Scorer, oracle: Oracle, bos: str) -> None:
+    texts = (DATA / "sentences.txt").read_text(encoding="utf-8").splitlines()
+    for text, score in zip(texts, scorer.score(texts, bos=bos), strict=True):
+        ids = oracle.ids(text)
+        expected = oracle.logprobs([START, *ids] if bos == "auto" else ids)
+        assert score.token_ids.tolist() == ids
+        np.testing.assert_allclose(score.logprobs[score.scored], expected, rtol=0, atol=TOLERANCE)
+        assert score.exact_spans and score.ends[-1] == len(text.encode())
+
+
+def test_pairs_with_a_context(scorer: Scorer, oracle: Oracle) -> None:
+    score = scorer.score(Pair("The capital of France is", " Paris"), extras=("rank",))
+    ids = [START, *oracle.ids("The capital of France is Paris")]
+    np.testing.assert_allclose(score.logprobs[score.scored], oracle.logprobs(ids, len(ids) - 1), rtol=0, atol=TOLERANCE)
+    assert score.ranks is not None and score.ranks[-1] == 1 and score.is_greedy
+
+
+def test_a_text_longer_than_the_context(oracle: Oracle) -> None:
+    text = (DATA / "passage.txt").read_text(encoding="utf-8")[:1000]
+    score = Scorer.from_pretrained(max_length=64).score(text)
+    ids = [START, *oracle.ids(text)]
+    expected: list[float] = []
+    for end in (*range(64, len(ids) - 1, 32), len(ids) - 1):
+        begin = end - 64
+        expected.extend(oracle.logprobs(ids[begin : end + 1], len(expected) + 1 - begin).tolist())
+    assert score.num_windows > 4 and score.num_cut == 0
+    np.testing.assert_allclose(score.logprobs, expected, rtol=0, atol=TOLERANCE)
+
+
+def test_float64_on_request(oracle: Oracle) -> None:
+    score = Scorer.from_pretrained(dtype="float64", engine="reference").score("It rained.")
+    np.testing.assert_allclose(score.logprobs, oracle.logprobs([START, *oracle.ids("It rained.")]), rtol=0, atol=1e-11)
+
+
+def test_a_space_before_digits_is_split_as_the_model_was_trained(scorer: Scorer) -> None:
+    assert scorer.score("a  2").token_texts == ("a", "  ", "2")
