@@ -3,6 +3,7 @@ number."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +24,12 @@ _Notify = Callable[[str], None]
 _WORTH_SAYING = 2 * 10**9  # bytes of weights from which on hashing them for the first time takes noticeable time
 
 
+def tell_standard_error(message: str) -> None:
+    """A line for people on standard error."""
+    sys.stderr.write(f"seqscore: {message}\n")
+    sys.stderr.flush()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadOptions:
     """What a checkpoint may do while it is loaded, and where seqscore keeps its own files.
@@ -30,13 +37,14 @@ class LoadOptions:
     ``allow_pickle``: read pickle weights (with torch's restricted unpickler) where there are no safetensors.
     ``trust_remote_code``: run code that comes with a checkpoint.
     ``cache_dir``: seqscore's cache; None: ``default_cache_dir()``. ``notify``: gets one-line messages for people, such
-    as what is going to be fetched and its size; it counts where ``load_model`` is not given one.
+    as what is going to be fetched and its size (by default a line on standard error; None: nobody is told); it counts
+    where ``load_model`` is not given one.
     """
 
     allow_pickle: bool = False
     trust_remote_code: bool = False
     cache_dir: Path | None = None
-    notify: Callable[[str], None] | None = None
+    notify: Callable[[str], None] | None = tell_standard_error
 
 
 @dataclass(frozen=True, kw_only=True)

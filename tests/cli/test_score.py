@@ -159,8 +159,9 @@ def test_lone_surrogates_in_arguments(run: Run) -> None:
 
 
 def test_a_closed_pipe_ends_quietly(tiny_folder: Path, environment: dict[str, str]) -> None:
-    command = f"yes 'a line' | {sys.executable} -m seqscore score - --format jsonl --model {tiny_folder} | head -n 3"
-    done = subprocess.run(["bash", "-c", command], capture_output=True, env=environment, timeout=120, check=False)
+    command = """yes 'a line' | "$1" -m seqscore score - --format jsonl --model "$2" | head -n 3"""
+    shell = ["bash", "-c", command, "bash", sys.executable, str(tiny_folder)]
+    done = subprocess.run(shell, capture_output=True, env=environment, timeout=120, check=False)
     assert len(done.stdout.splitlines()) == 3 and done.stderr == b""
 
 

@@ -205,6 +205,12 @@ def test_decoded_spans_stop_where_the_text_differs() -> None:
     assert found[-1] == text[2:].encode()
 
 
+def test_decoded_spans_of_a_text_that_goes_on() -> None:
+    spans = decoded_spans("a bc ", range(1), Decoder([b"a"]))
+    assert (spans.bounds.tolist(), spans.exact) == ([0, 5], False)
+    assert decoded_spans("a \n", range(1), Decoder([b"a"])).exact
+
+
 def test_decoded_spans_do_not_search_for_ever() -> None:
     decoder = Decoder([b"x"] * 2000)
     decoded_spans("a" * 2000, range(2000), decoder)
