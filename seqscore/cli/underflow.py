@@ -45,7 +45,13 @@ def underflow(
     from seqscore.explain.underflow import underflow_lesson
     from seqscore.output.lessons import print_underflow, write_underflow_json
 
+    if plot is not None:
+        from seqscore.output.plots import check_picture
+
+        check_picture(plot)
     found = only_texts(open_inputs(texts or [], file or [], options=InputOptions(whole_file=whole_file)))
+    if plot is not None and len(found) != 1:
+        raise OptionError(f"--plot draws one text, got {len(found)}")
     scorer = open_scorer(
         model=model,
         revision=revision,
@@ -57,8 +63,6 @@ def underflow(
         allow_pickle=allow_pickle,
         trust_remote_code=trust_remote_code,
     )
-    if plot is not None and len(found) != 1:
-        raise OptionError(f"--plot draws one text, got {len(found)}")
     for text in found:
         lesson = underflow_lesson(scorer, text, bos=bos, long=long, special_tokens=special_tokens)
         if output_format == "table":

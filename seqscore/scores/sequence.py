@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.errors import MissingDependencyError
+from seqscore.errors import MissingDependencyError, NumericsError
 from seqscore.scores.reductions import Unit, bits_per, in_unit, log_likelihood, perplexity
 from seqscore.scores.signature import Signature
 from seqscore.text.words import WordSpan, word_spans
@@ -87,9 +87,11 @@ class SequenceScore:
     settings: Signature = Signature(())
 
     def __post_init__(self) -> None:
-        for value in vars(self).values():
+        for name, value in list(vars(self).items()):
             if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+                view = value.view()  # the caller's own array stays as it was
+                view.flags.writeable = False
+                object.__setattr__(self, name, view)
 
     def __len__(self) -> int:
         return len(self.token_ids)
@@ -141,7 +143,8 @@ class SequenceScore:
 
     def surprisals(self, unit: Unit = "bits") -> FloatArray:
         """-log p(x_t | x_<t) in bits (or nats), [n], NaN where not scored."""
-        return -self.logprobs * in_unit(1.0, unit)
+        in_unit(0.0, unit)
+        return (-self.logprobs if unit == "nats" else -self.logprobs / math.log(2)) + 0.0
 
     @property
     def continuation(self) -> str | None:
@@ -241,6 +244,8 @@ def _plain(value: float | None) -> float | str | None:
     """A number that strict JSON can hold."""
     if value is None or math.isfinite(value):
         return value
+    if math.isnan(value):
+        raise NumericsError("a score is NaN, which is no value of a log-likelihood")
     return "Infinity" if value > 0 else "-Infinity"
 
 

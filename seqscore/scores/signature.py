@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from urllib.parse import quote, unquote
 
 __all__ = ["Signature"]
+
+_UNSAFE = re.compile(r"[|%\s\x00-\x1f\x7f]")
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
     """Everything that a score depends on besides its text, as ordered ``name:value`` fields.
 
-    The form follows sacreBLEU's signatures (Post 2018): ``name:value|name:value``. A ``|`` or ``%`` in a value is
-    percent-encoded, so that a signature can be taken apart again.
+    The form follows sacreBLEU's signatures (Post 2018): ``name:value|name:value``. A ``|``, a ``%`` or a line break in a
+    value is percent-encoded, so that a signature is one line and can be taken apart again.
     """
 
     fields: tuple[tuple[str, str], ...]
@@ -26,11 +30,15 @@ class Signature:
     @classmethod
     def parse(cls, line: str) -> Signature:
         """The signature that ``str`` gave ``line``."""
-        pairs = (part.split(":", 1) for part in line.split("|"))
-        return cls(tuple((name, value.replace("%7C", "|").replace("%25", "%")) for name, value in pairs))
+        parts = [part.split(":", 1) for part in line.split("|")] if line else []
+        return cls(tuple((name, unquote(value)) for name, value in parts))
 
     def __getitem__(self, name: str) -> str:
         return dict(self.fields)[name]
 
     def __str__(self) -> str:
-        return "|".join(f"{name}:{value.replace('%', '%25').replace('|', '%7C')}" for name, value in self.fields)
+        return "|".join(f"{name}:{_UNSAFE.sub(_quoted, value)}" for name, value in self.fields)
+
+
+def _quoted(match: re.Match[str]) -> str:
+    return quote(match.group())

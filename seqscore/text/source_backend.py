@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -53,7 +53,7 @@ class BackendSource:
         found: list[list[int]] = [encoding.ids for encoding in encodings]
         if self._literal:
             for index, ids in enumerate(found):
-                if self._spelled(texts[index], ids):
+                if self._spells(texts[index], self._special.keys() & ids):
                     found[index] = self._encoding(texts[index]).ids
         return found
 
@@ -77,23 +77,22 @@ class BackendSource:
         return str(self._backend.decode(list(ids), skip_special_tokens=False))
 
     def _encoding(self, text: str) -> Any:
-        encoding = self._run(self._backend.encode_batch, [text])[0]
-        if not self._literal or not self._spelled(text, encoding.ids):
-            return encoding
+        if not self._literal or not self._spells(text, self._special.keys()):
+            return self._run(self._backend.encode_batch, [text])[0]
         encoding = self._run(self._hiding.backend.encode_batch, [text])[0]
         for number in encoding.ids:
             if number in self._hiding.hidden and number != self.unknown:
                 raise silent_parse(self._hiding.hidden[number], number)
         return encoding
 
-    def _spelled(self, text: str, ids: Sequence[int]) -> bool:
-        """Whether special tokens that the text spells, before or after normalisation, are among its tokens."""
-        found = self._special.keys() & ids
-        if not found:
+    def _spells(self, text: str, numbers: Collection[int]) -> bool:
+        """Whether the text, before or after normalisation, spells one of these special tokens."""
+        contents = [self._special[number] for number in numbers if len(self._special[number]) > 1]
+        if not contents:
             return False
         normalizer = self._backend.normalizer
         normal = text if normalizer is None else normalizer.normalize_str(text)
-        return any(self._special[number] in text or self._special[number] in normal for number in found)
+        return any(content in text or content in normal for content in contents)
 
     @cached_property
     def _hiding(self) -> LiteralBackend:

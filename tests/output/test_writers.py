@@ -254,6 +254,32 @@ def test_an_interrupted_run_leaves_no_file(tmp_path: Path, output_format: str) -
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("target", ["/dev/full", "new"])
+def test_what_fails_says_nothing_behind_the_error(tmp_path: Path, target: str) -> None:
+    """The library behind Parquet would complain on standard error when it cleans up."""
+    code = f"""
+import gc
+from pathlib import Path
+from seqscore.errors import OptionError
+from seqscore.output.writers import open_writer
+from seqscore.evaluate.rows import ScoredRow
+from tests.output.scored import scored
+try:
+    with open_writer("parquet", Path({str(tmp_path / target)!r}), tokens=True) as writer:
+        for i in range(1200):
+            writer.write(ScoredRow(i, scored("some text")))
+        raise OptionError("of the block")
+except OptionError as error:
+    print(error)
+    del error
+writer = None
+gc.collect()
+"""
+    done = subprocess.run([sys.executable, "-X", "dev", "-c", code], capture_output=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("output_format", FORMATS)
 def test_the_blocks_own_errors_are_passed_on(tmp_path: Path, output_format: str) -> None:
     error = FileNotFoundError(2, "No such file", "model")
