@@ -16,8 +16,8 @@ _UNSAFE = re.compile(r"[|%\s\x00-\x1f\x7f]")
 class Signature:
     """Everything that a score depends on besides its text, as ordered ``name:value`` fields.
 
-    The form follows sacreBLEU's signatures (Post 2018): ``name:value|name:value``. A ``|``, a ``%`` or a line break in a
-    value is percent-encoded, so that a signature is one line and can be taken apart again.
+    The form follows sacreBLEU's signatures (Post 2018): ``name:value|name:value``. White space, ``|`` and ``%`` in a
+    value are percent-encoded, so that a signature is one line and can be taken apart again.
     """
 
     fields: tuple[tuple[str, str], ...]
