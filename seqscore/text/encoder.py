@@ -39,9 +39,10 @@ class Encoded:
         ids: token ids.
         starts: the byte at which each token begins.
         ends: the byte after its last.
-        exact: False where the split is not unique: a normaliser changed the text, or token ids hold parts of
-            characters (each such byte stands as ``U+FFFD`` in ``text``). Spans are then in order and cover the text
-            all the same; some may be empty. Also False for a text of which the tokenizer leaves no token at all
+        exact: False where the split is not unique: a normaliser changed a character that several tokens share, a
+            tokenizer without offsets met an unknown word, or token ids hold parts of characters (each such byte
+            stands as ``U+FFFD`` in ``text``). Spans are then in order and cover the text all the same; some may be
+            empty. Also False for a text of which the tokenizer leaves no token at all
             (WordPiece, and white space alone).
     """
 
