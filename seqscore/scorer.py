@@ -11,7 +11,7 @@ from seqscore._version import __version__
 from seqscore.call import Call, Policies, Prepared
 from seqscore.engine.base import Extra
 from seqscore.engine.resolve import resolve_engine
-from seqscore.errors import OptionError, SeqscoreError, TokenizerError
+from seqscore.errors import InputError, OptionError, SeqscoreError, TokenizerError
 from seqscore.models.adapter import ModelAdapter, adapt
 from seqscore.models.default import DEFAULT_MODEL
 from seqscore.models.identity import fingerprint_config
@@ -31,6 +31,7 @@ from seqscore.text.items import (
     SpecialTokensPolicy,
     is_single_item,
     item_size,
+    require_items,
 )
 from seqscore.text.sequences import SequenceBuilder
 from seqscore.text.start import StartPolicy, resolve_start
@@ -122,6 +123,10 @@ class Scorer:
             description=loaded,
         )
 
+    def __repr__(self) -> str:
+        about = self.description
+        return f"Scorer({about.name}, engine={self.engine}, dtype={about.dtype}, device={about.device})"
+
     @property
     def max_length(self) -> int | None:
         """How many positions the model reads at once; None for no limit."""
@@ -162,6 +167,7 @@ class Scorer:
             NumericsError: the model gave NaN; the message names the token.
             OptionError: an option has no such value.
         """
+        require_items(items)
         call = self._call(**policies)
         if is_single_item(items):
             (only,) = self._run([items], 0, call)
@@ -197,6 +203,9 @@ class Scorer:
         error that is itself handed in as an item (a row that could not be read). Policies as in ``score``.
         """
         _check("errors", errors, ("raise", "record"))
+        require_items(items)
+        if is_single_item(items):
+            raise InputError("stream takes an iterable of items, got a single one; use score(item), or stream([item])")
         return self._stream(items, self._call(**policies), errors)
 
     def _stream(

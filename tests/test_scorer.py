@@ -86,10 +86,10 @@ def test_a_tokenizer_without_bos_gives_its_eos_and_without_both_none() -> None:
 def test_a_named_start_token(scorer: Scorer) -> None:
     assert scorer.score("ab", bos="<|user|>").start_token == 3
     assert scorer.score("ab", bos=7).start_token == 7
-    with pytest.raises(
-        OptionError, match="bos='no such token' is neither 'auto', 'none', 'lm-eval' nor a single token"
-    ):
-        scorer.score("ab", bos="no such token")
+    assert scorer.score("ab", bos="7").start_token == 7
+    # "The" is a word of the vocabulary, and so might be a misspelt policy.
+    with pytest.raises(OptionError, match=r"bos='The' is unknown; expected 'auto', 'none', 'lm-eval', a special token"):
+        scorer.score("ab", bos="The")
     with pytest.raises(OptionError, match="bos=300 is no token id of this tokenizer; expected 0 to 299"):
         scorer.score("ab", bos=300)
 
@@ -120,6 +120,7 @@ def test_a_pair_scores_the_continuation_only(scorer: Scorer) -> None:
 
 
 def test_white_space_at_the_end_of_a_context_goes_with_the_continuation(scorer: Scorer) -> None:
+    assert scorer.score(Pair("The quick brown ", "fox")).boundary == "shifted"
     assert scorer.score(Pair("The quick brown ", "fox")).log_likelihood == (
         scorer.score(Pair("The quick brown", " fox")).log_likelihood
     )
@@ -312,6 +313,14 @@ def test_nan_is_an_error_that_names_the_token() -> None:
         model.model.embed_tokens.weight[ids_of("o")[0]] = float("nan")
     with pytest.raises(NumericsError, match=r"gives NaN at token \d+ \('.*', id \d+\), \d+ of \d+ tokens in all"):
         Scorer(model, TOKENIZER).score("xoyz")
+
+
+def test_what_is_no_item_is_refused(scorer: Scorer) -> None:
+    for wrong in (None, 3, b"bytes", {"a": 1}):
+        with pytest.raises(InputError, match=f"expected a text, a Pair, token ids .*, got {type(wrong).__name__}"):
+            scorer.score(wrong)  # type: ignore[call-overload]
+    with pytest.raises(InputError, match="stream takes an iterable of items, got a single one"):
+        scorer.stream("text")
 
 
 def test_unknown_choices_are_refused(scorer: Scorer) -> None:

@@ -39,13 +39,13 @@ def score(
         bool, typer.Option("--entropy", help="Add the model's entropy at every token.", rich_help_panel=_OUTPUT)
     ] = False,
     output_format: Annotated[
-        Literal["table", "jsonl", "csv", "parquet"],
+        Literal["table", "jsonl", "csv", "parquet"] | None,
         typer.Option(
             "--format",
-            help="table for people; the others hold full precision.",
+            help="Default: by the name after -o, else table; all but table hold full precision.",
             rich_help_panel=_OUTPUT,
         ),
-    ] = "table",
+    ] = None,
     unit: Annotated[
         Literal["nats", "bits"],
         typer.Option(help="Unit of logarithms.", rich_help_panel=_OUTPUT),
@@ -76,7 +76,7 @@ def score(
     from seqscore.evaluate.inputs import InputOptions, open_inputs
     from seqscore.evaluate.rows import ErrorRow
     from seqscore.evaluate.score_rows import score_rows
-    from seqscore.output.writers import open_writer
+    from seqscore.output.writers import format_of, open_writer
 
     inputs = open_inputs(
         texts or [],
@@ -90,7 +90,8 @@ def score(
         ),
     )
     failed = 0
-    with open_writer(output_format, output, unit=unit, tokens=tokens) as writer, progress("scoring") as tracked:
+    chosen = output_format or format_of(output)
+    with open_writer(chosen, output, unit=unit, tokens=tokens) as writer, progress("scoring") as tracked:
         scorer = open_scorer(
             model=model,
             revision=revision,

@@ -26,6 +26,12 @@ def notes(score: SequenceScore) -> list[tuple[str, str]]:
         )
     if score.boundary == "spanned":
         found.append(("context and text have other tokens together than apart; split as the context's own tokens", ""))
+    if score.boundary == "shifted":
+        found.append(("white space at the end of the context was scored with the text", ""))
+    if _glued(score):
+        found.append(
+            ("context and text meet in the middle of a word; give the text its leading space if it needs one", "")
+        )
     if score.boundary == "swallowed":
         found.append(("one token would span the whole boundary, so context and text were tokenised apart", ""))
     if not score.exact_spans:
@@ -35,3 +41,11 @@ def notes(score: SequenceScore) -> list[tuple[str, str]]:
     elif score.num_scored == 0:
         found.append(("no token has a log-probability, so there is no perplexity", ""))
     return found
+
+
+def _glued(score: SequenceScore) -> bool:
+    """Whether two letters or digits of a script that sets words apart meet at the end of the context."""
+    if not score.context or not score.continuation:
+        return False
+    seam = score.context[-1] + score.continuation[0]
+    return seam.isascii() and seam.isalnum()

@@ -16,7 +16,17 @@ from seqscore.output.escape import csv_text, json_text, terminal_text
 from seqscore.output.files import Output
 from seqscore.scores.reductions import Unit, in_unit
 
-__all__ = ["CSV_COLUMNS", "CSV_TOKEN_COLUMNS", "FORMATS", "CsvWriter", "Format", "JsonlWriter", "Writer", "open_writer"]
+__all__ = [
+    "CSV_COLUMNS",
+    "CSV_TOKEN_COLUMNS",
+    "FORMATS",
+    "CsvWriter",
+    "Format",
+    "JsonlWriter",
+    "Writer",
+    "format_of",
+    "open_writer",
+]
 
 Format: TypeAlias = Literal["table", "jsonl", "csv", "parquet"]
 """``table`` is for people; the others hold every number in full precision."""
@@ -45,6 +55,12 @@ class Writer(Protocol):
 
     def discard(self) -> None:
         """Let go of everything: the output will not be completed."""
+
+
+def format_of(target: Path | None) -> Format:
+    """The format that a file's name ends in (.jsonl, .csv, .parquet), ``table`` for any other and for none."""
+    suffix = "" if target is None else target.suffix.lower().removeprefix(".")
+    return suffix if suffix in FORMATS else "table"
 
 
 @contextmanager

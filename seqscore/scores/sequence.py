@@ -234,8 +234,9 @@ class SequenceScore:
         shown = (
             "token ids" if self.text is None else repr(self.text if len(self.text) <= 60 else self.text[:57] + "...")
         )
+        perplexity = None if self.perplexity is None else f"{self.perplexity:.6g}"
         return (
-            f"SequenceScore({shown}, log_likelihood={self.log_likelihood:.6g} nats, perplexity={self.perplexity}, "
+            f"SequenceScore({shown}, log_likelihood={self.log_likelihood:.6g} nats, perplexity={perplexity}, "
             f"num_scored={self.num_scored} of {self.num_tokens})"
         )
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from seqscore.errors import InputError
 from seqscore.text.items import Message, SpecialTokensPolicy
+from seqscore.text.start import special_token_ids
 
 __all__ = ["is_chat", "render_chat", "spelled_special_tokens"]
 
@@ -18,9 +19,7 @@ def is_chat(context: object) -> bool:
 
 def spelled_special_tokens(tokenizer: Any, text: str) -> list[str]:
     """The special tokens that ``text`` spells out."""
-    added = getattr(tokenizer, "added_tokens_decoder", {}).values()
-    special = {token.content for token in added if token.special} | set(tokenizer.all_special_tokens)
-    return sorted(token for token in special if token in text)
+    return sorted(token for token in special_token_ids(tokenizer) if token in text)
 
 
 def render_chat(tokenizer: Any, messages: Sequence[Message], *, special_tokens: SpecialTokensPolicy) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Literal, TypeAlias, TypeGuard, get_args
+
+from seqscore.errors import InputError
 
 __all__ = [
     "BoundaryPolicy",
@@ -17,6 +19,7 @@ __all__ = [
     "SpecialTokensPolicy",
     "is_single_item",
     "item_size",
+    "require_items",
 ]
 
 Message: TypeAlias = Mapping[str, str]
@@ -61,6 +64,17 @@ def is_single_item(items: object) -> TypeGuard[str | Pair | Sequence[int]]:
     if hasattr(items, "ndim"):
         return bool(items.ndim == 1)
     return isinstance(items, list | tuple) and len(items) > 0 and isinstance(items[0], Integral)
+
+
+def require_items(items: object) -> None:
+    """Refuse what is neither an item nor several.
+
+    Raises:
+        InputError: the message names the type.
+    """
+    if isinstance(items, bytes | bytearray | Mapping) or not isinstance(items, Iterable | Pair):
+        got = f"{type(items).__name__}: {str(items)[:40]!r}"
+        raise InputError(f"expected a text, a Pair, token ids or an iterable of them, got {got}")
 
 
 def item_size(item: Item) -> int:

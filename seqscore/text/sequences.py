@@ -17,10 +17,11 @@ from seqscore.text.start import StartToken
 
 __all__ = ["BoundaryFlag", "SequenceBuilder", "TokenSequence"]
 
-BoundaryFlag: TypeAlias = Literal["clean", "spanned", "swallowed", "separate"]
+BoundaryFlag: TypeAlias = Literal["clean", "shifted", "spanned", "swallowed", "separate"]
 """How context and continuation met.
 
-``clean``: the context has the same tokens alone and before the continuation. ``spanned``: it has not, a token may
+``clean``: the context has the same tokens alone and before the continuation. ``shifted``: so it has without the white
+space at its end, which is scored with the continuation, as lm-eval does. ``spanned``: it has not, a token may
 reach over the boundary; the split counts tokens of the context alone, as lm-eval does. ``swallowed``: such a token
 left nothing of the continuation, which was therefore tokenised apart. ``separate``: tokenised apart on request.
 """
@@ -144,11 +145,11 @@ class SequenceBuilder:
     def _joint(self, context: str, continuation: str, encoder: TextEncoder) -> TokenSequence:
         """enc(context + continuation), split behind as many tokens as enc(context) has (lm-eval's rule).
 
-        White space at the end of the context goes with the continuation.
+        White space at the end of the context goes with the continuation; that of a chat template is markup and stays.
         """
         lm_eval = self.start.kind == "lm-eval"
         encode = encoder.encode_with_defaults if lm_eval else encoder.encode
-        stem = context.rstrip()
+        stem = context.rstrip() if encoder is self.encoder else context
         before, whole = encode(stem), encode(context + continuation)
         n = len(before.ids)
         if n >= len(whole.ids):
@@ -156,7 +157,8 @@ class SequenceBuilder:
         same = bool(np.array_equal(whole.ids[:n], before.ids))
         if lm_eval and not same:
             whole = _with_context_tokens(before, whole)
-        return self._joined(whole, context, n, "clean" if same else "spanned", with_start=not lm_eval or n == 0)
+        flag: BoundaryFlag = "spanned" if not same else "clean" if stem == context else "shifted"
+        return self._joined(whole, context, n, flag, with_start=not lm_eval or n == 0)
 
     def _apart(self, context: str, continuation: str, encoder: TextEncoder, flag: BoundaryFlag) -> TokenSequence:
         lm_eval = self.start.kind == "lm-eval"

@@ -31,8 +31,9 @@ class StartToken:
 def resolve_start(tokenizer: Any, policy: StartPolicy) -> StartToken:
     """The start token that ``policy`` means for ``tokenizer``.
 
-    ``auto`` and ``lm-eval``: the tokenizer's BOS, else its EOS, else none. A name that is not one of the policies must
-    be a single token of the vocabulary; an integer is a token id.
+    ``auto`` and ``lm-eval``: the tokenizer's BOS, else its EOS, else none. Any other text must spell a special token
+    (so that a misspelt policy is never taken for a word of the vocabulary); a whole number, also as text, is the id of
+    any token.
 
     Raises:
         OptionError: the policy is neither a known name nor a token.
@@ -46,11 +47,21 @@ def resolve_start(tokenizer: Any, policy: StartPolicy) -> StartToken:
 
 
 def _token_id(tokenizer: Any, policy: StartPolicy) -> int:
-    if isinstance(policy, int) and not isinstance(policy, bool):
-        if 0 <= policy < len(tokenizer):
-            return policy
-        raise OptionError(f"bos={policy} is no token id of this tokenizer; expected 0 to {len(tokenizer) - 1}")
-    vocabulary = tokenizer.get_vocab()
-    if isinstance(policy, str) and policy in vocabulary:
-        return int(vocabulary[policy])
-    raise OptionError(f"bos={policy!r} is neither 'auto', 'none', 'lm-eval' nor a single token of this tokenizer")
+    special = special_token_ids(tokenizer)
+    if isinstance(policy, str) and policy in special:
+        return special[policy]
+    number = int(policy) if isinstance(policy, str) and policy.isdecimal() else policy
+    if isinstance(number, int) and not isinstance(number, bool):
+        if 0 <= number < len(tokenizer):
+            return number
+        raise OptionError(f"bos={number} is no token id of this tokenizer; expected 0 to {len(tokenizer) - 1}")
+    some = ", ".join(list(special)[:5]) or "it has none"
+    known = f"'auto', 'none', 'lm-eval', a special token of this tokenizer ({some}) or a token id"
+    raise OptionError(f"bos={policy!r} is unknown; expected {known}")
+
+
+def special_token_ids(tokenizer: Any) -> dict[str, int]:
+    """The special tokens of a tokenizer and their ids."""
+    added = getattr(tokenizer, "added_tokens_decoder", {})
+    named = dict(zip(tokenizer.all_special_tokens, tokenizer.all_special_ids, strict=True))
+    return {**{token.content: int(number) for number, token in added.items() if token.special}, **named}
