@@ -48,7 +48,8 @@ class Scorer:
     """Scores texts with a causal language model.
 
     Args:
-        model: a causal language model that is already loaded; it is left as it is.
+        model: a causal language model that is already loaded; it is left as it is, and must stay as it is for as long
+            as the scorer is used: its head and fingerprint are looked up once.
         tokenizer: its tokenizer; it is left as it is.
         engine: ``auto``, ``padded`` or ``reference``. A named engine never falls back to another.
         batch_tokens: how many positions may run at once, padding included; bounds the memory. None: a default.
@@ -174,7 +175,7 @@ class Scorer:
             if isinstance(only, SeqscoreError):
                 raise type(only)(only.message) from only
             return only
-        return [_or_raise(score) for score in self._run(list(items), 0, call)]  # type: ignore[arg-type]
+        return [_or_raise(score) for score in self._run(list(items), 0, call, errors="raise")]  # type: ignore[arg-type]
 
     @overload
     def stream(
@@ -213,15 +214,19 @@ class Scorer:
     ) -> Iterator[SequenceScore | SeqscoreError]:
         index = 0
         for chunk in growing_chunks(items, weigh=_weight):
-            for score in self._run(chunk, index, call):
+            for score in self._run(chunk, index, call, errors=errors):
                 yield score if errors == "record" else _or_raise(score)
             index += len(chunk)
 
     def _run(
-        self, items: Sequence[Item | SeqscoreError], first_index: int, call: Call
+        self, items: Sequence[Item | SeqscoreError], first_index: int, call: Call, *, errors: str = "record"
     ) -> list[SequenceScore | SeqscoreError]:
         """One score or error an item, in order."""
         prepared = call.prepare(items, first_index)
+        if errors == "raise":  # before any forward pass
+            for one in prepared:
+                if isinstance(one, SeqscoreError):
+                    raise one
         requests = [request for one in prepared if isinstance(one, Prepared) for request in one.requests]
         values = iter(self._engine.run(requests, extras=call.extras))
         results: list[SequenceScore | SeqscoreError] = []

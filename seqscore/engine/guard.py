@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seqscore.errors import DeviceError
 from seqscore.models.adapter import evaluating
+from seqscore.models.precision import full_precision
 
 if TYPE_CHECKING:
     from seqscore.models.adapter import ModelAdapter
@@ -25,27 +26,14 @@ def forward_passes(adapter: ModelAdapter, *, batch_tokens: int | None = None) ->
     import torch
 
     try:
-        with torch.inference_mode(), evaluating(adapter.model), _full_float32():
+        with torch.inference_mode(), evaluating(adapter.model), full_precision(adapter.device.type):
             yield
-    except (torch.OutOfMemoryError, MemoryError) as error:
+    except (RuntimeError, MemoryError) as error:
+        # torch's allocator for the CPU has no exception of its own.
+        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
+            raise
         budget = "" if batch_tokens is None else f" with batch_tokens={batch_tokens}"
         raise DeviceError(
             f"{adapter.device} ran out of memory{budget}; use a smaller batch_tokens, a shorter context "
             f"(max_length), a smaller dtype, or another device"
         ) from error
-
-
-@contextmanager
-def _full_float32() -> Iterator[None]:
-    """TF32 off: it keeps 10 bits of the 23, and cuDNN convolutions use it unless told otherwise."""
-    import torch
-
-    if not torch.cuda.is_available():
-        yield
-        return
-    before = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = before

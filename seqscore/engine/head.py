@@ -46,6 +46,7 @@ def logits_values(logits: Tensor, targets: Tensor, *, extras: frozenset[Extra]) 
     """Values of targets [p] given their logits [p, V] in float32 or float64."""
     target_logit = logits.gather(1, targets[:, None])
     logsumexp = logits.logsumexp(1)
+    logsumexp = logsumexp.masked_fill(logsumexp == float("inf"), float("nan"))  # an overflow is no distribution
     maximum = logits.amax(1)
     greedy = target_logit[:, 0] == maximum
     ties = greedy & ((logits == maximum[:, None]).sum(1) > 1)

@@ -40,12 +40,15 @@ class PaddedEngine:
         """The values of each request's targets, in order."""
         results: dict[int, TargetValues] = {}
         with forward_passes(self._adapter, batch_tokens=self._batch_tokens):
-            for batch in padded_batches(requests, batch_tokens=self._batch_tokens):
+            for batch in self._plan(requests):
                 chosen = [requests[i] for i in batch.indices]
                 values = self._batch(batch, chosen, extras)
                 parts = split_targets(values, [request.num_targets for request in chosen])
                 results.update(zip(batch.indices, parts, strict=True))
         return [results[i] for i in range(len(requests))]
+
+    def _plan(self, requests: Sequence[Request]) -> list[PaddedBatch]:
+        return padded_batches(requests, batch_tokens=self._batch_tokens, split_at=self._adapter.rope_switch)
 
     def _batch(self, batch: PaddedBatch, requests: list[Request], extras: frozenset[Extra]) -> TargetValues:
         import torch

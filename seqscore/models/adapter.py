@@ -12,15 +12,20 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from seqscore.errors import ModelError, NumericsError
+from seqscore.models.precision import full_precision
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["Head", "ModelAdapter", "adapt", "context_length"]
+__all__ = ["Head", "ModelAdapter", "adapt", "context_length", "evaluating", "rope_switch"]
 
 _PROBE_LENGTH = 8
+_RULED_OUT = 1e30
 _LENGTH_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "max_sequence_length")
+_OFFSET_POSITIONS = frozenset(
+    {"camembert", "data2vec-text", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
+)
 # Positions are not limited where they enter as a bias that grows with distance, or as a recurrence.
 _UNLIMITED = frozenset({"bloom", "mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm", "recurrent_gemma"})
 
@@ -57,6 +62,7 @@ class ModelAdapter:
 
     ``head`` is None where the model's own forward pass must compute its logits. ``context_length``: how many positions
     the model reads at most, None for no limit. ``vocabulary``: how many token ids it knows.
+    ``rope_switch``: see the function of that name.
     """
 
     model: nn.Module
@@ -66,6 +72,7 @@ class ModelAdapter:
     vocabulary: int
     device: torch.device
     dtype: torch.dtype
+    rope_switch: int | None
 
     def logits(self, ids: Tensor) -> Tensor:
         """[b, n, V] logits by the model's own forward pass of ids [b, n], in float32 (float64 for a float64 model)."""
@@ -98,8 +105,8 @@ def adapt(model: nn.Module) -> ModelAdapter:
 
     weight = model.get_input_embeddings().weight  # type: ignore[operator]
     size, device = int(weight.shape[0]), weight.device
-    adapter = ModelAdapter(model, None, None, context_length(model), size, device, weight.dtype)
-    with torch.inference_mode(), evaluating(model):
+    adapter = ModelAdapter(model, None, None, context_length(model), size, device, weight.dtype, rope_switch(model))
+    with torch.inference_mode(), evaluating(model), full_precision(device.type):
         ids = _probe_ids(size, device)
         logits = _probe_logits(adapter, ids)
         _check_causal(adapter, ids, logits)
@@ -112,10 +119,27 @@ def context_length(model: nn.Module) -> int | None:
     config = model.config.get_text_config()  # type: ignore[union-attr,operator]
     if config.model_type in _UNLIMITED:
         return None
+    # These count positions from behind their padding token's id: so many fewer can be used.
+    unused = (config.pad_token_id or 0) + 1 if config.model_type in _OFFSET_POSITIONS else 0
     for name in _LENGTH_NAMES:
         value = getattr(config, name, None)
-        if isinstance(value, int) and value > 0:
-            return value
+        if isinstance(value, int) and value > unused:
+            return value - unused
+    return None
+
+
+def rope_switch(model: nn.Module) -> int | None:
+    """The length beyond which the model's rotary embedding changes for all positions (LongRoPE); None for none.
+
+    Sequences on both sides of it must not run side by side: the longest one decides for all.
+    """
+    config: Any = model.config.get_text_config()  # type: ignore[union-attr,operator]
+    rope = getattr(config, "rope_parameters", None) or {}
+    settings = [rope, *(value for value in rope.values() if isinstance(value, dict))]
+    for one in settings:
+        if one.get("rope_type") == "longrope":
+            length = one.get("original_max_position_embeddings") or config.original_max_position_embeddings
+            return int(length)
     return None
 
 
@@ -139,15 +163,16 @@ def _parameter_names(module: nn.Module) -> frozenset[str]:
 
 
 def _inputs(module: nn.Module, ids: Tensor) -> dict[str, Any]:
-    """What a forward pass of ``ids`` [b, n] takes, of what ``module`` knows: every position is seen, none is cached."""
+    """What a forward pass of ``ids`` [b, n] takes, of what ``module`` knows: every position is seen, none is cached.
+
+    Position ids are left to the model: padding stands on the right, and some count from another number than 0.
+    """
     import torch
 
     names = _parameter_names(module)
     inputs: dict[str, Any] = {"input_ids": ids}
     if "attention_mask" in names:
         inputs["attention_mask"] = torch.ones_like(ids)
-    if "position_ids" in names:
-        inputs["position_ids"] = torch.arange(ids.shape[1], device=ids.device).expand(ids.shape[0], -1)
     if "use_cache" in names:
         inputs["use_cache"] = False
     return inputs
@@ -177,13 +202,24 @@ def _probe_logits(adapter: ModelAdapter, ids: Tensor) -> Tensor:
 
 def _check_causal(adapter: ModelAdapter, ids: Tensor, logits: Tensor) -> None:
     """A change of the last token must leave the logits before it as they are."""
-    before = logits[:, :-1]
-    scale = float(before.abs().max())
-    if float((before[0] - before[1]).abs().max()) > 1e-3 * max(scale, 1e-6):
+    if _difference(logits[0, :-1], logits[1, :-1], least_scale=1e-6) > 1e-3:
         raise ModelError(
             f"{type(adapter.model).__name__} is not a causal language model: its output at a token depends on the "
             f"tokens that follow; expected a model that reads from left to right only"
         )
+
+
+def _difference(a: Tensor, b: Tensor, *, least_scale: float) -> float:
+    """How far two sets of logits are apart: the largest difference, relative to the largest logit.
+
+    Words that a model rules out (-inf, or the lowest number there is) say nothing of the scale and must be the same.
+    """
+    a, b = a.double(), b.double()
+    usual = (a.abs() < _RULED_OUT) & (b.abs() < _RULED_OUT)
+    if not bool((a[~usual] == b[~usual]).all()):
+        return float("inf")
+    a, b = a[usual], b[usual]
+    return float((a - b).abs().max()) / max(least_scale, float(a.abs().max())) if a.numel() else float("inf")
 
 
 def _find_head(model: nn.Module, ids: Tensor, logits: Tensor) -> tuple[nn.Module | None, Head | None]:
@@ -196,15 +232,13 @@ def _find_head(model: nn.Module, ids: Tensor, logits: Tensor) -> tuple[nn.Module
         return None, None
     try:
         hidden = trunk(**_inputs(trunk, ids))[0]
+        head = _declared_head(model, output)
+        # Half precision: the model rounds its logits to that dtype, this head does not.
+        tolerance = 1e-5 if logits.dtype == hidden.dtype else 2e-2
+        same = _difference(head.logits(hidden), logits, least_scale=1.0) <= tolerance
     except (AttributeError, TypeError, ValueError, RuntimeError, KeyError, IndexError):
         return None, None
-    if not isinstance(hidden, torch.Tensor) or hidden.shape[-1] != output.weight.shape[1]:
-        return None, None
-    head = _declared_head(model, output)
-    # Half precision: the model rounds its logits to that dtype, this head does not.
-    tolerance = 1e-5 if logits.dtype == hidden.dtype else 2e-2
-    error = float((head.logits(hidden) - logits).abs().max())
-    return (trunk, head) if error <= tolerance * max(1.0, float(logits.abs().max())) else (None, None)
+    return (trunk, head) if same else (None, None)
 
 
 def _declared_head(model: nn.Module, output: nn.Linear) -> Head:

@@ -28,17 +28,21 @@ class PaddedBatch:
     targets: NDArray[np.int64]
 
 
-def padded_batches(requests: Sequence[Request], *, batch_tokens: int) -> list[PaddedBatch]:
+def padded_batches(requests: Sequence[Request], *, batch_tokens: int, split_at: int | None = None) -> list[PaddedBatch]:
     """Batches that hold every request once, longest first, each at most ``batch_tokens`` positions, padding included.
 
     A request that is longer than the budget runs alone. Longest first, so that what does not fit shows at once.
+    No batch holds requests of more than ``split_at`` positions beside others of at most so many.
     """
     order = sorted(range(len(requests)), key=lambda i: (-requests[i].num_inputs, i))
     batches: list[PaddedBatch] = []
     begin = 0
     while begin < len(order):
         width = requests[order[begin]].num_inputs
-        end = begin + max(1, batch_tokens // width)
+        end = min(len(order), begin + max(1, batch_tokens // width))
+        if split_at is not None and width > split_at:
+            while requests[order[end - 1]].num_inputs <= split_at:
+                end -= 1
         batches.append(_batch(requests, tuple(order[begin:end]), width))
         begin = end
     return batches

@@ -151,7 +151,11 @@ class SequenceScore:
         """The text behind the context; the whole text where there is no context."""
         if self.text is None or self.context is None:
             return self.text
-        return self.text[len(self.context) :]
+        if self.text.startswith(self.context):
+            return self.text[len(self.context) :]
+        # Token ids whose boundary stands within a character: what the scored tokens hold of the text.
+        begin = int(self.starts[self.scored].min(initial=len(self.text.encode())))
+        return self.text.encode()[begin:].decode("utf-8", "backslashreplace")
 
     @cached_property
     def token_texts(self) -> tuple[str, ...]:

@@ -88,5 +88,5 @@ def _size(part: object) -> int:
     if isinstance(part, str):
         return len(part)
     if not isinstance(part, Sequence):
-        return 1
+        return len(part) if hasattr(part, "__len__") else 1
     return sum(len(str(message.get("content", ""))) if isinstance(message, Mapping) else 1 for message in part)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, TypeAlias
 
@@ -77,7 +77,7 @@ class SequenceBuilder:
         for i, item in enumerate(items):
             if not isinstance(item, str):
                 try:
-                    built[i] = self._pair(item) if isinstance(item, Pair) else self._plain(self.encoder.from_ids(item))
+                    built[i] = self._pair(item) if isinstance(item, Pair) else self._ids(item)
                 except SeqscoreError as error:
                     built[i] = error
         return [one.for_item(first_index + i) if isinstance(one, SeqscoreError) else one for i, one in enumerate(built)]
@@ -109,14 +109,19 @@ class SequenceBuilder:
             is_pair=False,
             boundary=None,
         )
-        return _settle_start(whole)
+        return _settle_start(whole, merge=self.start.kind != "token")
+
+    def _ids(self, ids: Sequence[int]) -> TokenSequence:
+        if not hasattr(ids, "__len__") or isinstance(ids, bytes | Mapping):
+            raise InputError(f"expected a text, a Pair or token ids, got {type(ids).__name__}: {str(ids)[:40]!r}")
+        return self._plain(self.encoder.from_ids(ids))
 
     def _pair(self, pair: Pair) -> TokenSequence:
         if isinstance(pair.continuation, str) and isinstance(pair.context, str):
-            return self._text_pair(pair.context, pair.continuation, self.encoder)
+            return self._text_pair(pair.context, pair.continuation)
         if isinstance(pair.continuation, str) and is_chat(pair.context):
             context = render_chat(self.tokenizer, pair.context, special_tokens=self.special_tokens)  # type: ignore[arg-type]
-            return self._text_pair(context, pair.continuation, self.markup_encoder)
+            return self._text_pair(context, pair.continuation, rendered=True)
         if isinstance(pair.continuation, str) or isinstance(pair.context, str):
             raise InputError(
                 f"a Pair is two texts, two lists of token ids, or chat messages and a text; got "
@@ -131,25 +136,26 @@ class SequenceBuilder:
         whole = self.encoder.from_ids([*before.ids.tolist(), *after.ids.tolist()])
         return self._joined(whole, before.text, len(before.ids), "separate", with_start=True)
 
-    def _text_pair(self, context: str, continuation: str, encoder: TextEncoder) -> TokenSequence:
+    def _text_pair(self, context: str, continuation: str, *, rendered: bool = False) -> TokenSequence:
         if not continuation:
             raise InputError("the continuation is empty; a Pair needs at least one token to score")
         # Markup is parsed in a rendered context only: a continuation that spells a special token stands apart.
-        foreign = encoder is not self.encoder and bool(spelled_special_tokens(self.tokenizer, continuation))
+        literal = rendered and self.special_tokens == "literal"
+        foreign = literal and bool(spelled_special_tokens(self.tokenizer, continuation))
+        encoder = self.markup_encoder if rendered else self.encoder
         if not context:
             return self._joined(self.encoder.encode(continuation), context, 0, "clean", with_start=True)
         if self.boundary == "separate" or foreign:
             return self._apart(context, continuation, encoder, "separate")
-        return self._joint(context, continuation, encoder)
+        return self._joint(context, continuation, encoder, stem=context if rendered else context.rstrip())
 
-    def _joint(self, context: str, continuation: str, encoder: TextEncoder) -> TokenSequence:
+    def _joint(self, context: str, continuation: str, encoder: TextEncoder, *, stem: str) -> TokenSequence:
         """enc(context + continuation), split behind as many tokens as enc(context) has (lm-eval's rule).
 
         White space at the end of the context goes with the continuation; that of a chat template is markup and stays.
         """
         lm_eval = self.start.kind == "lm-eval"
         encode = encoder.encode_with_defaults if lm_eval else encoder.encode
-        stem = context.rstrip() if encoder is self.encoder else context
         before, whole = encode(stem), encode(context + continuation)
         n = len(before.ids)
         if n >= len(whole.ids):
@@ -191,7 +197,8 @@ class SequenceBuilder:
             is_pair=True,
             boundary=flag,
         )
-        return _settle_start(sequence if with_start else _lift_start(sequence, self.start.token_id))
+        settled = sequence if with_start else _lift_start(sequence, self.start.token_id)
+        return _settle_start(settled, merge=self.start.kind != "token")
 
 
 def _with_context_tokens(before: Encoded, whole: Encoded) -> Encoded:
@@ -210,10 +217,10 @@ def _with_context_tokens(before: Encoded, whole: Encoded) -> Encoded:
     )
 
 
-def _settle_start(sequence: TokenSequence) -> TokenSequence:
-    """Never two start tokens; without one the first token has nothing before it and is not scored."""
+def _settle_start(sequence: TokenSequence, *, merge: bool) -> TokenSequence:
+    """With ``merge`` never two start tokens; without one the first token has nothing before it and is not scored."""
     ids, start = sequence.ids, sequence.start_token
-    if start is not None and not (len(ids) and ids[0] == start):
+    if start is not None and not (merge and len(ids) and ids[0] == start):
         return sequence
     return replace(sequence, start_token=None, first_scored=max(1, sequence.first_scored))
 

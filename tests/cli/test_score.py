@@ -165,6 +165,11 @@ def test_a_closed_pipe_ends_quietly(tiny_folder: Path, environment: dict[str, st
     assert len(done.stdout.splitlines()) == 3 and done.stderr == b""
 
 
+def _obey_interrupts() -> None:
+    """A shell's background jobs ignore SIGINT, and so would what a test starts in one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def test_ctrl_c_ends_cleanly(tiny_folder: Path, environment: dict[str, str]) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "seqscore", "score", "-", "--format", "jsonl", "--model", str(tiny_folder)],
@@ -172,6 +177,7 @@ def test_ctrl_c_ends_cleanly(tiny_folder: Path, environment: dict[str, str]) -> 
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
+        preexec_fn=_obey_interrupts,
     )
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     process.stdin.write(b"one line\n" * 16)
