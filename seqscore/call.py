@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypedDict
 
 import numpy as np
@@ -82,8 +82,18 @@ class Call:
             ScoredTargets(window.first_target - start, one.logprobs, one.greedy, one.ties, one.ranks, one.entropies)
             for window, one in zip(prepared.layout.windows, values, strict=True)
         ]
+        windows = prepared.layout
+        # Positions at the front that nothing reads, the start token's own left out of the count of text tokens.
+        unread = windows.windows[0].begin if windows.windows and not windows.head else 0
+        sequence = replace(prepared.sequence, start_token=None) if unread and start else prepared.sequence
+        cut = windows.num_cut - (start if windows.num_cut and windows.cut_begin < start else 0)
         return assemble(
-            prepared.sequence, targets, num_cut=prepared.layout.num_cut, extras=self.extras, settings=self.signature
+            sequence,
+            targets,
+            num_cut=cut,
+            num_unread=max(0, unread - start) if not windows.num_cut else 0,
+            extras=self.extras,
+            settings=self.signature,
         )
 
     def _prepare_one(self, one: TokenSequence | SeqscoreError, index: int) -> Prepared | SeqscoreError:

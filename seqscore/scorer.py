@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Literal, Unpack, overload
 
 from seqscore._version import __version__
@@ -72,13 +73,17 @@ class Scorer:
         max_length: int | None = None,
         description: LoadedModel | None = None,
     ) -> None:
-        if tokenizer is None:
-            raise TokenizerError("tokenizer is None; a Scorer needs the model's own tokenizer")
+        if not hasattr(tokenizer, "bos_token_id"):
+            got = "None" if tokenizer is None else type(tokenizer).__name__
+            raise TokenizerError(
+                f"tokenizer is {got}; a Scorer needs the model's own tokenizer, as transformers loads it"
+            )
         self._tokenizer = tokenizer
         self._adapter = adapt(model)
         self._engine = resolve_engine(engine, self._adapter, batch_tokens=batch_tokens)
         self._max_length = _checked_max_length(max_length, self._adapter)
         self._given_description = description
+        self._one_at_a_time = Lock()  # dropout and precision are switched for a run and back, for the whole model
         self._encoders: dict[SpecialTokensPolicy, TextEncoder] = {}
 
     @classmethod
@@ -228,7 +233,8 @@ class Scorer:
                 if isinstance(one, SeqscoreError):
                     raise one
         requests = [request for one in prepared if isinstance(one, Prepared) for request in one.requests]
-        values = iter(self._engine.run(requests, extras=call.extras))
+        with self._one_at_a_time:
+            values = iter(self._engine.run(requests, extras=call.extras))
         results: list[SequenceScore | SeqscoreError] = []
         for index, one in enumerate(prepared, start=first_index):
             if isinstance(one, SeqscoreError):
@@ -253,7 +259,7 @@ class Scorer:
         _check("long", long, LONG_POLICIES)
         _check("boundary", boundary, BOUNDARY_POLICIES)
         _check("special_tokens", special_tokens, SPECIAL_TOKENS_POLICIES)
-        asked = frozenset(extras)
+        asked: frozenset[Extra] = frozenset([extras] if isinstance(extras, str) else extras)
         for extra in asked:
             _check("extras", extra, EXTRAS)
         start = resolve_start(self._tokenizer, bos)
@@ -325,9 +331,14 @@ def _checked_max_length(max_length: int | None, adapter: ModelAdapter) -> int | 
     limit = adapter.context_length
     if max_length is None:
         return limit
-    if max_length < 1 or (limit is not None and max_length > limit):
+    if (
+        not isinstance(max_length, int)
+        or isinstance(max_length, bool)
+        or max_length < 1
+        or (limit is not None and max_length > limit)
+    ):
         raise OptionError(
-            f"max_length={max_length} must be at least 1"
+            f"max_length={max_length!r} must be a whole number of at least 1"
             + ("" if limit is None else f" and at most {limit}, the longest input the model was made for")
         )
     return max_length

@@ -238,7 +238,7 @@ def test_a_context_limit_of_ones_own() -> None:
     scorer = Scorer(MODEL, TOKENIZER, max_length=20)
     close(scorer.score(LONG_IDS).logprobs, windowed_oracle([BOS, *LONG_IDS], 20))
     assert scorer.score("a").settings["long"] == "windows/20"
-    with pytest.raises(OptionError, match="max_length=65 must be at least 1 and at most 64"):
+    with pytest.raises(OptionError, match="max_length=65 must be a whole number of at least 1 and at most 64"):
         Scorer(MODEL, TOKENIZER, max_length=65)
 
 
@@ -256,13 +256,89 @@ def test_truncating_a_pair_keeps_start_token_and_continuation(scorer: Scorer) ->
     assert len(kept) - 1 == 64 and score.num_cut == 136
     close(score.logprobs[190:], oracle(kept, len(kept) - 10))
     windows = scorer.score(pair)
-    assert windows.num_windows == 1
+    # 64 positions end before the last target: 135 tokens of the context and the start token are read by nothing.
+    assert (windows.num_windows, windows.num_cut, windows.num_unread, windows.start_token) == (1, 0, 135, None)
+    assert (score.num_unread, score.start_token) == (0, BOS)
+    lm_eval = scorer.score(Pair("", "a" * 70), bos="lm-eval")
+    assert (lm_eval.num_windows, lm_eval.num_unread, lm_eval.start_token) == (2, 0, BOS)
     close(windows.logprobs[190:], oracle(LONG_IDS[200 - 65 :], 55))
 
 
 def test_error_policy(scorer: Scorer) -> None:
     with pytest.raises(ContextLengthError, match=r"item 1: the sequence needs 200 positions .* at most 64"):
         scorer.score(["a", LONG_IDS], long="error")
+
+
+def test_lm_evals_truncation_cuts_the_start_token_too() -> None:
+    scorer = Scorer(MODEL, tiny_tokenizer(bos_in_front=True))
+    context, whole = "abc " * 40, "abc " * 40 + "xyz"
+    pair = Pair(context.rstrip(), " xyz")
+    n, ids = len(ids_of(context.rstrip())), ids_of(context.rstrip() + " xyz")
+    cut = scorer.score(pair, bos="lm-eval", long="truncate")
+    assert cut.start_token is None and cut.num_cut == len(ids) - 65 and cut.num_unread == 0
+    close(cut.logprobs[n:], oracle(ids[-65:], 65 - (len(ids) - n)))
+    short = scorer.score(Pair("abc", " xyz"), bos="lm-eval")
+    assert short.start_token == BOS and short.token_ids.tolist() == ids_of("abc xyz") and short.starts[0] == 0
+    close(short.logprobs[short.scored], oracle([BOS, *ids_of("abc xyz")], 1 + len(ids_of("abc"))))
+    apart = scorer.score(Pair("abc", " xyz"), bos="lm-eval", boundary="separate")
+    assert apart.start_token == BOS and apart.log_likelihood == short.log_likelihood
+    assert whole.endswith("xyz")
+
+
+def test_spans_of_a_context_tokenised_apart_count_bytes(scorer: Scorer) -> None:
+    score = scorer.score(Pair("日本é", "語 x"), boundary="separate")
+    assert score.ends[-1] == len("日本é語 x".encode()) and (score.starts[1:] == score.ends[:-1]).all()
+    assert score.continuation == "語 x" and score.starts[score.scored][0] == len("日本é".encode())
+
+
+def test_token_ids_parted_within_a_character(scorer: Scorer) -> None:
+    ids = ids_of("a😀b")
+    score = scorer.score(Pair(ids[:2], ids[2:]))
+    assert score.continuation is not None and score.continuation.endswith("b") and len(score.continuation) > 1
+
+
+def test_a_named_start_token_stands_even_before_itself(scorer: Scorer) -> None:
+    ids = ids_of("The fox")
+    score = scorer.score("The fox", bos=ids[0])
+    assert score.start_token == ids[0] and score.num_scored == len(ids)
+    close(score.logprobs, oracle([ids[0], *ids]))
+
+
+def test_longrope_does_not_look_at_the_neighbours() -> None:
+    from tests.tiny_models import longrope_model
+
+    scorer = Scorer(longrope_model(original=32), TOKENIZER)
+    short, long = ids_of("The quick"), list(range(10, 60))
+    alone, beside = scorer.score(short), scorer.score([short, long])[0]
+    np.testing.assert_allclose(alone.logprobs, beside.logprobs, rtol=0, atol=1e-4)
+
+
+def test_precision_switched_on_around_a_call_does_not_reach_the_model() -> None:
+    scorer = Scorer(tiny_model("llama"), TOKENIZER)
+    expected = scorer.score(TEXTS[0]).logprobs
+    torch.set_float32_matmul_precision("medium")
+    try:
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            np.testing.assert_array_equal(scorer.score(TEXTS[0]).logprobs, expected)
+            assert torch.is_autocast_enabled("cpu")
+        assert torch.get_float32_matmul_precision() == "medium"
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+def test_an_overflow_is_an_error() -> None:
+    model = tiny_model("gpt2")
+    scorer = Scorer(model, TOKENIZER, engine="reference")
+    forward = model.forward
+
+    def overflowing(*args: object, **kwargs: object) -> object:
+        output = forward(*args, **kwargs)
+        output.logits[..., 7] = float("inf")
+        return output
+
+    model.forward = overflowing
+    with pytest.raises(NumericsError, match="gives NaN at token 0"):
+        scorer.score("ab")
 
 
 # -- several items, streams, errors ------------------------------------------------------------------------------------
@@ -293,6 +369,12 @@ def test_a_stream_records_errors_in_their_place_and_keeps_order(scorer: Scorer) 
             assert not isinstance(result, SeqscoreError) and result.text == f"text {i}"
     with pytest.raises(InputError, match="item 40"):
         list(scorer.stream(items()))  # type: ignore[arg-type]
+
+
+def test_what_is_no_item_is_an_error_in_its_place(scorer: Scorer) -> None:
+    results = list(scorer.stream(["a", None, 1.5, "b"], errors="record"))  # type: ignore[list-item]
+    assert [isinstance(result, InputError) for result in results] == [False, True, True, False]
+    assert "item 1: expected a text, a Pair or token ids, got NoneType" in str(results[1])
 
 
 def test_a_stream_reads_no_further_than_its_first_results_need(scorer: Scorer) -> None:
@@ -329,7 +411,7 @@ def test_unknown_choices_are_refused(scorer: Scorer) -> None:
             scorer.score("a", **{name: value})  # type: ignore[misc]
     with pytest.raises(OptionError, match="engine='x' is unknown; expected one of auto, reference, padded"):
         Scorer(MODEL, TOKENIZER, engine="x")
-    with pytest.raises(OptionError, match="batch_tokens=0 must be at least 1"):
+    with pytest.raises(OptionError, match="batch_tokens=0 must be a whole number of at least 1"):
         Scorer(MODEL, TOKENIZER, batch_tokens=0)
 
 
@@ -346,8 +428,10 @@ def test_models_that_cannot_be_scored_with() -> None:
         Scorer(BertLMHeadModel(config), TOKENIZER)
     small = tiny_model("llama")
     small.resize_token_embeddings(280)
-    with pytest.raises(ModelError, match="outside the model's vocabulary of 280"):
-        Scorer(small, TOKENIZER).score([290])
+    for outside in (280, 290):
+        with pytest.raises(ModelError, match=f"token id {outside} is outside the model's vocabulary of 280"):
+            Scorer(small, TOKENIZER).score([outside])
+    assert Scorer(small, TOKENIZER).score([279]).num_scored == 1
 
 
 def test_the_callers_objects_are_left_as_they_were() -> None:

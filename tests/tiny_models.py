@@ -69,6 +69,14 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "granite": {**_LLAMA, "logits_scaling": 4.0, "embedding_multiplier": 2.0},
         "olmo2": _LLAMA,
         "stablelm": _LLAMA,
+        "roberta": {
+            "hidden_size": 32,
+            "intermediate_size": 64,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "max_position_embeddings": 66,
+            "is_decoder": True,
+        },
         "mamba": {"hidden_size": 32, "state_size": 8, "num_hidden_layers": 2},
         "qwen2_moe": {
             **_LLAMA,
@@ -83,7 +91,24 @@ CONFIGS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 
 def tiny_model(architecture: str, *, dtype: torch.dtype = torch.float32, seed: int = 0) -> PreTrainedModel:
     """A random model of this architecture, its weights large enough for its parts to matter."""
-    config = CONFIG_MAPPING[architecture](**{"vocab_size": VOCABULARY, **_SPECIAL_IDS, **CONFIGS[architecture]})
+    return _model(architecture, dtype=dtype, seed=seed)
+
+
+def longrope_model(*, original: int) -> PreTrainedModel:
+    """A Phi-3 whose rotary embedding changes for inputs longer than ``original``."""
+    rope = {
+        "rope_type": "longrope",
+        "rope_theta": 10000.0,
+        "short_factor": [1.0] * 4,
+        "long_factor": [4.0] * 4,
+        "original_max_position_embeddings": original,
+    }
+    return _model("phi3", rope_parameters=rope, original_max_position_embeddings=original, sliding_window=None)
+
+
+def _model(architecture: str, *, dtype: torch.dtype = torch.float32, seed: int = 0, **changes: Any) -> PreTrainedModel:
+    settings = {"vocab_size": VOCABULARY, **_SPECIAL_IDS, **CONFIGS[architecture], **changes}
+    config = CONFIG_MAPPING[architecture](**settings)
     torch.manual_seed(seed)
     model = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
     generator = torch.Generator().manual_seed(seed)

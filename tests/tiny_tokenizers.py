@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import lru_cache
 
-from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors, trainers
 from transformers import PreTrainedTokenizerFast
 
 _LINES = (
@@ -35,7 +35,9 @@ def _backend(size: int) -> str:
     return str(tokenizer.to_str())
 
 
-def tiny_tokenizer(*, bos: str | None = "<s>", eos: str | None = "</s>", chat: bool = False) -> PreTrainedTokenizerFast:
+def tiny_tokenizer(
+    *, bos: str | None = "<s>", eos: str | None = "</s>", chat: bool = False, bos_in_front: bool = False
+) -> PreTrainedTokenizerFast:
     """A tokenizer of 300 tokens, every byte among them."""
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=Tokenizer.from_str(_backend(300)),
@@ -44,6 +46,9 @@ def tiny_tokenizer(*, bos: str | None = "<s>", eos: str | None = "</s>", chat: b
         pad_token="<pad>",
         additional_special_tokens=[AddedToken(one, special=True) for one in ("<|user|>", "<|bot|>", "<|end|>")],
     )
+    if bos_in_front:
+        template = processors.TemplateProcessing(single="<s> $A", special_tokens=[("<s>", 1)])
+        tokenizer.backend_tokenizer.post_processor = template
     if chat:
         tokenizer.chat_template = CHAT_TEMPLATE
     return tokenizer

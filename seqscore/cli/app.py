@@ -53,7 +53,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
         status = _invoke(given)
         sys.stdout.flush()
         return status
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit):  # rich, which writes the help, ends the program on a closed pipe
         return _pipe_closed()
     except (KeyboardInterrupt, typer.Abort):
         return _failed("interrupted", EXIT_INTERRUPTED)
@@ -81,12 +81,11 @@ def _invoke(given: list[str]) -> int:
 
 
 def _wrong_call(error: typer.TyperException) -> int:
-    """What typer shows for a wrong call: usage and one line, or the help where nothing was asked for."""
-    show = getattr(error, "show", None)
-    if show is None:
-        return _failed(f"error: {error.format_message()}", EXIT_USAGE)
-    show()
-    return int(error.exit_code)
+    """What is wrong with the call, in one line; the help where nothing was asked for."""
+    if type(error).__name__ == "NoArgsIsHelpError":
+        error.show()  # type: ignore[attr-defined]
+        return EXIT_USAGE
+    return _failed(f"error: {error.format_message()} (see seqscore --help, seqscore COMMAND --help)", EXIT_USAGE)
 
 
 def _failed(message: str, status: int, *, debug: bool = False) -> int:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from seqscore.cli import options
+from seqscore.errors import OptionError
 
 __all__ = ["score"]
 
@@ -89,6 +90,10 @@ def score(
             context=context,
         ),
     )
+    if output is not None and any(
+        output.exists() and Path(one).exists() and output.samefile(one) for one in file or []
+    ):
+        raise OptionError(f"-o {output} is also the input and would be replaced; name another file")
     failed = 0
     chosen = output_format or format_of(output)
     with open_writer(chosen, output, unit=unit, tokens=tokens) as writer, progress("scoring") as tracked:

@@ -33,9 +33,9 @@ def resolve_engine(name: str, adapter: ModelAdapter, *, batch_tokens: int | None
         OptionError: there is no such engine, or the token budget is not positive.
     """
     chosen = "padded" if name == "auto" else name
-    if chosen not in ENGINES:
+    if not isinstance(chosen, str) or chosen not in ENGINES:
         raise OptionError(f"engine={name!r} is unknown; expected one of auto, {', '.join(ENGINES)}")
     budget = DEFAULT_BATCH_TOKENS if batch_tokens is None else batch_tokens
-    if budget < 1:
-        raise OptionError(f"batch_tokens={batch_tokens} must be at least 1")
+    if not isinstance(budget, int) or budget < 1:
+        raise OptionError(f"batch_tokens={batch_tokens!r} must be a whole number of at least 1")
     return ENGINES[chosen](adapter, budget)

@@ -198,6 +198,10 @@ def _row(record: Record, number: int, column: str, options: InputOptions) -> Inp
         value = record.values[options.id_column]
         if isinstance(value, bool) or not isinstance(value, int | str):
             return RowProblem(number, _wrong(record, options.id_column, value, "text or a whole number"))
+        if isinstance(value, str) and not value.isascii() and _has_surrogate(value):
+            return RowProblem(
+                number, InputError(f"{record.where}: the id holds a lone surrogate, which is no Unicode text")
+            )
         row_id = value
     text: object = record.values[column]
     context: object = options.context
@@ -210,6 +214,10 @@ def _row(record: Record, number: int, column: str, options: InputOptions) -> Inp
     if len(text) > options.max_line_bytes:
         return RowProblem(row_id, InputError(f"{record.where} is longer than {options.max_line_bytes:,} characters"))
     return InputRow(row_id, text, context)
+
+
+def _has_surrogate(text: str) -> bool:
+    return any("\ud800" <= character <= "\udfff" for character in text)
 
 
 def _wrong(record: Record, column: str, value: object, expected: str) -> InputError:

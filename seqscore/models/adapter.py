@@ -103,6 +103,8 @@ def adapt(model: nn.Module) -> ModelAdapter:
     """
     import torch
 
+    if not hasattr(model, "get_input_embeddings") or not hasattr(model, "config"):
+        raise ModelError(f"{type(model).__name__} is no model of transformers; a Scorer needs one that is loaded")
     weight = model.get_input_embeddings().weight  # type: ignore[operator]
     size, device = int(weight.shape[0]), weight.device
     adapter = ModelAdapter(model, None, None, context_length(model), size, device, weight.dtype, rope_switch(model))

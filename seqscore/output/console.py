@@ -13,6 +13,7 @@ from seqscore.output.files import Output
 __all__ = ["console_on"]
 
 _PLAIN_WIDTH = 100
+_WIDEST = 10_000
 _SIMPLER = str.maketrans("–…␣×", "-~_x")  # where the encoding of a terminal lacks them
 
 
@@ -68,4 +69,4 @@ class _TextStream:
 
 def _plain_width() -> int:
     columns = os.environ.get("COLUMNS", "")
-    return int(columns) if columns.isdecimal() and int(columns) > 0 else _PLAIN_WIDTH
+    return min(int(columns), _WIDEST) if columns.isdecimal() and int(columns) > 0 else _PLAIN_WIDTH

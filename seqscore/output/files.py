@@ -18,6 +18,9 @@ from seqscore.errors import OptionError
 __all__ = ["Output"]
 
 
+_STANDARD_OUTPUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+
+
 class Output:
     """A context manager around a binary ``stream`` into ``target``, or into standard output where that is None.
 
@@ -32,7 +35,8 @@ class Output:
     stream: BinaryIO
 
     def __init__(self, target: Path | None) -> None:
-        self.target = target
+        # The program's own descriptor is written to, not the file behind it: that one may hold more, or another name.
+        self.target = None if target is not None and str(target) in _STANDARD_OUTPUT else target
         self._temporary: Path | None = None
         self._final: Path | None = None
 

@@ -24,6 +24,13 @@ def notes(score: SequenceScore) -> list[tuple[str, str]]:
                 str(score.num_cut),
             )
         )
+    if score.num_unread:
+        found.append(
+            (
+                "longer than the model's context, of the text's beginning as many tokens as stands in parentheses were not read",
+                str(score.num_unread),
+            )
+        )
     if score.boundary == "spanned":
         found.append(("context and text have other tokens together than apart; split as the context's own tokens", ""))
     if score.boundary == "shifted":

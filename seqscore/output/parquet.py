@@ -92,6 +92,7 @@ def _schema(*, tokens: bool) -> pa.Schema:
         ("is_greedy", flag),
         ("num_windows", whole),
         ("num_cut", whole),
+        ("num_unread", whole),
         ("boundary", text),
         ("error", text),
         ("signature", text),

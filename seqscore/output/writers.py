@@ -35,7 +35,7 @@ FORMATS: tuple[Format, ...] = get_args(Format)
 
 CSV_COLUMNS = (
     *("id", "text", "context", "log_likelihood", "unit", "num_tokens", "num_scored", "perplexity", "bits_per_byte"),
-    *("is_greedy", "num_windows", "num_cut", "boundary", "error", "signature"),
+    *("is_greedy", "num_windows", "num_cut", "num_unread", "boundary", "error", "signature"),
 )
 CSV_TOKEN_COLUMNS = (
     *("id", "token_index", "token_id", "token", "start", "end", "logprob", "unit", "rank", "entropy", "is_greedy"),

@@ -16,11 +16,21 @@ def growing_chunks(
     """Consecutive items in lists: ``first`` of them, then twice as many each time up to ``largest``.
 
     The first is small, so that the first results come soon; later ones give an engine much to plan with. A chunk ends
-    early once its items weigh ``max_weight`` together. No item is read before the chunk it belongs to is asked for.
+    early once its items weigh ``max_weight`` together, or where reading the next item fails: what was read is handed on
+    before the error is. No item is read before the chunk it belongs to is asked for.
     """
     size, weight = first, 0
     chunk: list[T] = []
-    for item in items:
+    iterator = iter(items)
+    while True:
+        try:
+            item = next(iterator)
+        except StopIteration:
+            break
+        except Exception:
+            if chunk:
+                yield chunk
+            raise
         chunk.append(item)
         weight += weigh(item)
         if len(chunk) >= size or weight >= max_weight:

@@ -33,6 +33,7 @@ def assemble(
     targets: Sequence[ScoredTargets],
     *,
     num_cut: int,
+    num_unread: int,
     extras: frozenset[str],
     settings: Signature,
 ) -> SequenceScore:
@@ -70,6 +71,7 @@ def assemble(
         exact_spans=sequence.exact,
         num_windows=len(targets),
         num_cut=num_cut,
+        num_unread=num_unread,
         settings=settings,
     )
     _refuse_nan(score)

@@ -66,6 +66,10 @@ class SequenceScore:
     logit is the maximum; ``ties`` bool, another logit equals that maximum; ``ranks`` int64, 1 + the number of strictly
     greater logits, 0 where not scored; ``entropies`` float64 in nats of the model's distribution at that place, NaN
     where not scored. ``ranks`` and ``entropies`` are None unless asked for. Arrays are read-only.
+
+    ``start_token`` is the id of the token that the model read in front of the text, None for none. ``num_windows``:
+    forward passes that the text took. ``num_cut``: tokens that ``long="truncate"`` cut. ``num_unread``: tokens at the
+    beginning of a long context that are in no window, since the model cannot look back so far.
     """
 
     text: str | None
@@ -84,6 +88,7 @@ class SequenceScore:
     exact_spans: bool = True
     num_windows: int = 1
     num_cut: int = 0
+    num_unread: int = 0
     settings: Signature = Signature(())
 
     def __post_init__(self) -> None:
@@ -209,6 +214,7 @@ class SequenceScore:
             "exact_spans": self.exact_spans,
             "num_windows": self.num_windows,
             "num_cut": self.num_cut,
+            "num_unread": self.num_unread,
         }
         if tokens:
             record["tokens"] = [_token_dict(token, unit) for token in self.tokens()]

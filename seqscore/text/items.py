@@ -63,7 +63,7 @@ def is_single_item(items: object) -> TypeGuard[str | Pair | Sequence[int]]:
         return True
     if hasattr(items, "ndim"):
         return bool(items.ndim == 1)
-    return isinstance(items, list | tuple) and len(items) > 0 and isinstance(items[0], Integral)
+    return isinstance(items, list | tuple | range) and len(items) > 0 and isinstance(items[0], Integral)
 
 
 def require_items(items: object) -> None:

@@ -112,8 +112,7 @@ class SequenceBuilder:
         return _settle_start(whole, merge=self.start.kind != "token")
 
     def _ids(self, ids: Sequence[int]) -> TokenSequence:
-        if not hasattr(ids, "__len__") or isinstance(ids, bytes | Mapping):
-            raise InputError(f"expected a text, a Pair or token ids, got {type(ids).__name__}: {str(ids)[:40]!r}")
+        _require_ids(ids)
         return self._plain(self.encoder.from_ids(ids))
 
     def _pair(self, pair: Pair) -> TokenSequence:
@@ -130,6 +129,8 @@ class SequenceBuilder:
         return self._ids_pair(pair.context, pair.continuation)  # type: ignore[arg-type]
 
     def _ids_pair(self, context: Sequence[int], continuation: Sequence[int]) -> TokenSequence:
+        for part in (context, continuation):
+            _require_ids(part)
         before, after = self.encoder.from_ids(context), self.encoder.from_ids(continuation)
         if not len(after.ids):
             raise InputError("the continuation has no tokens; a Pair needs at least one to score")
@@ -199,6 +200,11 @@ class SequenceBuilder:
         )
         settled = sequence if with_start else _lift_start(sequence, self.start.token_id)
         return _settle_start(settled, merge=self.start.kind != "token")
+
+
+def _require_ids(ids: object) -> None:
+    if not hasattr(ids, "__len__") or isinstance(ids, bytes | bytearray | Mapping):
+        raise InputError(f"expected a text, a Pair or token ids, got {type(ids).__name__}: {str(ids)[:40]!r}")
 
 
 def _with_context_tokens(before: Encoded, whole: Encoded) -> Encoded:

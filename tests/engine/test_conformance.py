@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from seqscore.engine.base import TargetValues
+from seqscore.engine.head import target_values
 from seqscore.engine.resolve import ENGINES, resolve_engine
 from seqscore.models.adapter import adapt
 from seqscore.plan.requests import Request
@@ -125,3 +126,27 @@ def test_the_greedy_token_is_seen_and_a_tie_is_flagged(engine: str) -> None:
 @pytest.mark.parametrize("engine", sorted(ENGINES))
 def test_no_requests(engine: str) -> None:
     assert resolve_engine(engine, adapt(tiny_model("llama"))).run([], extras=frozenset()) == []
+
+
+# Their forward pass has no trunk and head apart, so the model's own logits are used.
+OWN_HEAD = frozenset({"roberta"})
+
+
+@pytest.mark.parametrize("architecture", sorted(CONFIGS))
+def test_the_head_is_found(architecture: str) -> None:
+    assert (adapt(tiny_model(architecture)).head is None) == (architecture in OWN_HEAD)
+
+
+@pytest.mark.parametrize("rows", [1, 15, 16, 17])
+def test_tiles_of_rows_change_nothing(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run("llama", "padded", torch.float32)
+    monkeypatch.setattr("seqscore.engine.head._TILE_BYTES", rows * VOCABULARY * 4)
+    for one, other in zip(run("llama", "padded", torch.float32), whole, strict=True):
+        np.testing.assert_allclose(one.logprobs, other.logprobs, rtol=0, atol=1e-5)
+        np.testing.assert_array_equal(one.ranks, other.ranks)
+
+
+def test_a_word_that_is_ruled_out_adds_nothing_to_the_entropy() -> None:
+    logits = torch.tensor([[0.0, 0.0, -torch.inf]])
+    values = target_values(logits, None, torch.tensor([0]), extras=frozenset({"entropy"}))
+    assert values.entropies is not None and values.entropies[0] == pytest.approx(np.log(2), abs=1e-7)
