@@ -75,9 +75,7 @@ class Scorer:
     ) -> None:
         if not hasattr(tokenizer, "bos_token_id"):
             got = "None" if tokenizer is None else type(tokenizer).__name__
-            raise TokenizerError(
-                f"tokenizer is {got}; a Scorer needs the model's own tokenizer, as transformers loads it"
-            )
+            raise TokenizerError(f"tokenizer is {got}; a Scorer needs the model's own, as transformers loads it")
         self._tokenizer = tokenizer
         self._adapter = adapt(model)
         self._engine = resolve_engine(engine, self._adapter, batch_tokens=batch_tokens)
@@ -259,9 +257,10 @@ class Scorer:
         _check("long", long, LONG_POLICIES)
         _check("boundary", boundary, BOUNDARY_POLICIES)
         _check("special_tokens", special_tokens, SPECIAL_TOKENS_POLICIES)
-        asked: frozenset[Extra] = frozenset([extras] if isinstance(extras, str) else extras)
-        for extra in asked:
+        named = [extras] if isinstance(extras, str) else list(extras)
+        for extra in named:
             _check("extras", extra, EXTRAS)
+        asked = frozenset(extra for extra in EXTRAS if extra in named)
         start = resolve_start(self._tokenizer, bos)
         builder = SequenceBuilder(
             tokenizer=self._tokenizer,
@@ -331,12 +330,8 @@ def _checked_max_length(max_length: int | None, adapter: ModelAdapter) -> int | 
     limit = adapter.context_length
     if max_length is None:
         return limit
-    if (
-        not isinstance(max_length, int)
-        or isinstance(max_length, bool)
-        or max_length < 1
-        or (limit is not None and max_length > limit)
-    ):
+    whole = isinstance(max_length, int) and not isinstance(max_length, bool)
+    if not whole or max_length < 1 or (limit is not None and max_length > limit):
         raise OptionError(
             f"max_length={max_length!r} must be a whole number of at least 1"
             + ("" if limit is None else f" and at most {limit}, the longest input the model was made for")

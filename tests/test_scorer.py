@@ -326,6 +326,15 @@ def test_precision_switched_on_around_a_call_does_not_reach_the_model() -> None:
         torch.set_float32_matmul_precision("highest")
 
 
+def test_threads_with_a_model_in_train_mode() -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    scorer = Scorer(tiny_model("gpt2").train(), TOKENIZER)
+    with ThreadPoolExecutor(4) as pool:
+        found = set(pool.map(lambda _: scorer.score("the quick fox").log_likelihood, range(60)))
+    assert len(found) == 1
+
+
 def test_an_overflow_is_an_error() -> None:
     model = tiny_model("gpt2")
     scorer = Scorer(model, TOKENIZER, engine="reference")
@@ -401,6 +410,12 @@ def test_what_is_no_item_is_refused(scorer: Scorer) -> None:
     for wrong in (None, 3, b"bytes", {"a": 1}):
         with pytest.raises(InputError, match=f"expected a text, a Pair, token ids .*, got {type(wrong).__name__}"):
             scorer.score(wrong)  # type: ignore[call-overload]
+    with pytest.raises(InputError, match="expected a text, a Pair or token ids, got bytes"):
+        scorer.score(Pair(b"a", b"b"))
+    assert scorer.score(range(5, 9)).token_ids.tolist() == [5, 6, 7, 8]
+    for wrong_length in (float("nan"), True, 1.5):
+        with pytest.raises(OptionError, match="must be a whole number of at least 1"):
+            Scorer(MODEL, TOKENIZER, max_length=wrong_length)  # type: ignore[arg-type]
     with pytest.raises(InputError, match="stream takes an iterable of items, got a single one"):
         scorer.stream("text")
 

@@ -8,7 +8,6 @@ from typing import Annotated, Literal
 import typer
 
 from seqscore.cli import options
-from seqscore.errors import OptionError
 
 __all__ = ["score"]
 
@@ -77,6 +76,7 @@ def score(
     from seqscore.evaluate.inputs import InputOptions, open_inputs
     from seqscore.evaluate.rows import ErrorRow
     from seqscore.evaluate.score_rows import score_rows
+    from seqscore.output.files import refuse_overwriting
     from seqscore.output.writers import format_of, open_writer
 
     inputs = open_inputs(
@@ -90,10 +90,7 @@ def score(
             context=context,
         ),
     )
-    if output is not None and any(
-        output.exists() and Path(one).exists() and output.samefile(one) for one in file or []
-    ):
-        raise OptionError(f"-o {output} is also the input and would be replaced; name another file")
+    refuse_overwriting(output, file or [])
     failed = 0
     chosen = output_format or format_of(output)
     with open_writer(chosen, output, unit=unit, tokens=tokens) as writer, progress("scoring") as tracked:

@@ -83,7 +83,7 @@ def _json_row(line: Line, name: str, columns: Sequence[str], limit: int) -> Reco
     if isinstance(text, InputError):
         return text
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=_distinct)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         return InputError(f"{where} is not JSON: {reason}")
@@ -91,6 +91,17 @@ def _json_row(line: Line, name: str, columns: Sequence[str], limit: int) -> Reco
         return InputError(f'{where} must be a JSON object like {{"{columns[0]}": "..."}}, got {_kind(value)}')
     missing = _missing(where, columns, list(value))
     return _MissingColumn(missing.message) if missing else Record(where, value)
+
+
+def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """An object; json itself would keep the last of equal names in silence."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        raise ValueError(
+            f"the name {next(name for name in names if names.count(name) > 1)!r} stands twice in an object"
+        )
+    return found
 
 
 def _kind(value: object) -> str:

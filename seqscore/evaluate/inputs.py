@@ -199,9 +199,8 @@ def _row(record: Record, number: int, column: str, options: InputOptions) -> Inp
         if isinstance(value, bool) or not isinstance(value, int | str):
             return RowProblem(number, _wrong(record, options.id_column, value, "text or a whole number"))
         if isinstance(value, str) and not value.isascii() and _has_surrogate(value):
-            return RowProblem(
-                number, InputError(f"{record.where}: the id holds a lone surrogate, which is no Unicode text")
-            )
+            problem = f"{record.where}: the id holds a lone surrogate, which is no Unicode text"
+            return RowProblem(number, InputError(problem))
         row_id = value
     text: object = record.values[column]
     context: object = options.context

@@ -6,7 +6,7 @@ import io
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
@@ -15,10 +15,21 @@ from uuid import uuid4
 
 from seqscore.errors import OptionError
 
-__all__ = ["Output"]
+__all__ = ["Output", "refuse_overwriting"]
 
 
 _STANDARD_OUTPUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+
+
+def refuse_overwriting(target: Path | None, sources: Sequence[str]) -> None:
+    """Make sure that what is written does not replace what is read.
+
+    Raises:
+        OptionError: the target is one of the sources.
+    """
+    for source in sources if target is not None and target.is_file() else ():
+        if Path(source).is_file() and target is not None and target.samefile(source):
+            raise OptionError(f"-o {target} is also the input and would be replaced; name another file")
 
 
 class Output:

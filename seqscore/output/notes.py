@@ -27,7 +27,7 @@ def notes(score: SequenceScore) -> list[tuple[str, str]]:
     if score.num_unread:
         found.append(
             (
-                "longer than the model's context, of the text's beginning as many tokens as stands in parentheses were not read",
+                "longer than the model's context, as many of the first tokens as stands in parentheses were not read",
                 str(score.num_unread),
             )
         )

@@ -104,10 +104,11 @@ def test_the_table_shows_text_harmlessly(run: Run) -> None:
 
 def test_a_row_that_cannot_be_scored_is_an_error_in_its_place(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
-    file.write_text('{"text": "good"}\n{"text": null}\n{"text": "good too"}\n')
+    file.write_text('{"text": "good"}\n{"text": null}\n{"text": "good too"}\n{"text": "a", "text": "b"}\n')
     done = run("score", "-f", str(file), "--format", "jsonl")
     records = lines(done.stdout)
-    assert done.returncode == 1 and [("error" in r) for r in records] == [False, True, False]
+    assert done.returncode == 1 and [("error" in r) for r in records] == [False, True, False, True]
+    assert "'text' stands twice" in str(records[3]["error"])
     assert set(records[1]["error"]) == {"code", "message"}  # type: ignore[call-overload]
 
 
@@ -140,6 +141,18 @@ def test_unknown_options_and_values(run: Run) -> None:
     failed(run("score", "a", "--device", "tpu"), "tpu")
     failed(run("score", "a", "--engine", "warp"), "engine='warp' is unknown", status=2)
     failed(run("score", "a", "--bos", "<nope>"), "<nope>", status=2)
+
+
+def test_a_wrong_call_is_one_line_without_hidden_characters(run: Run) -> None:
+    done = run("score", "a", "--no\u202e")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "\u202e" not in done.stderr
+
+
+def test_the_input_is_not_replaced(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "in.txt"
+    file.write_text("one\n")
+    failed(run("score", "-f", str(file), "-o", str(file), "--format", "jsonl"), "is also the input", status=2)
+    assert file.read_text() == "one\n"
 
 
 def test_cuda_where_there_is_none(run: Run) -> None:

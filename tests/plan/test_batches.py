@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -65,6 +66,26 @@ def test_a_chunk_reads_no_further_than_it_must() -> None:
 
     next(growing_chunks(items(), weigh=lambda _: 1, first=4))  # type: ignore[arg-type]
     assert read == [0, 1, 2, 3]
+
+
+def test_what_was_read_before_an_error_is_handed_on() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        yield 2
+        raise OSError("the disk is gone")
+
+    chunks = growing_chunks(items(), weigh=lambda _: 1)
+    assert next(chunks) == [1, 2]
+    with pytest.raises(OSError, match="the disk is gone"):
+        next(chunks)
+
+
+@given(some_requests(), st.integers(1, 100), st.integers(1, 30))
+def test_no_batch_holds_both_sides_of_a_switch(requests: list[Request], budget: int, split_at: int) -> None:
+    batches = padded_batches(requests, batch_tokens=budget, split_at=split_at)
+    for batch in batches:
+        assert len({requests[i].num_inputs > split_at for i in batch.indices}) == 1
+    assert sorted(i for batch in batches for i in batch.indices) == list(range(len(requests)))
 
 
 def test_planning_needs_no_torch() -> None:
