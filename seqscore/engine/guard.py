@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from seqscore.errors import DeviceError
 from seqscore.models.adapter import evaluating
+from seqscore.models.device import is_out_of_memory
 from seqscore.models.precision import full_precision
 
 if TYPE_CHECKING:
@@ -29,8 +30,7 @@ def forward_passes(adapter: ModelAdapter, *, batch_tokens: int | None = None) ->
         with torch.inference_mode(), evaluating(adapter.model), full_precision(adapter.device.type):
             yield
     except (RuntimeError, MemoryError) as error:
-        # torch's allocator for the CPU has no exception of its own.
-        if not isinstance(error, torch.OutOfMemoryError | MemoryError) and "can't allocate memory" not in str(error):
+        if not is_out_of_memory(error):
             raise
         budget = "" if batch_tokens is None else f" with batch_tokens={batch_tokens}"
         raise DeviceError(

@@ -118,7 +118,7 @@ def adapt(model: nn.Module) -> ModelAdapter:
 
 def context_length(model: nn.Module) -> int | None:
     """How many positions ``model`` can read at once, by its config; None where nothing limits it."""
-    config = model.config.get_text_config()  # type: ignore[union-attr,operator]
+    config = _text_config(model)
     if config.model_type in _UNLIMITED:
         return None
     # These count positions from behind their padding token's id: so many fewer can be used.
@@ -130,12 +130,17 @@ def context_length(model: nn.Module) -> int | None:
     return None
 
 
+def _text_config(model: Any) -> Any:
+    """The config of the part that reads text, in a model of several parts; else the model's own."""
+    return model.config.get_text_config()
+
+
 def rope_switch(model: nn.Module) -> int | None:
     """The length beyond which the model's rotary embedding changes for all positions (LongRoPE); None for none.
 
     Sequences on both sides of it must not run side by side: the longest one decides for all.
     """
-    config: Any = model.config.get_text_config()  # type: ignore[union-attr,operator]
+    config = _text_config(model)
     rope = getattr(config, "rope_parameters", None) or {}
     settings = [rope, *(value for value in rope.values() if isinstance(value, dict))]
     for one in settings:
@@ -245,7 +250,7 @@ def _find_head(model: nn.Module, ids: Tensor, logits: Tensor) -> tuple[nn.Module
 
 def _declared_head(model: nn.Module, output: nn.Linear) -> Head:
     """The head that the config declares: scales multiply (Cohere) or divide (Granite), a cap is Gemma 2's."""
-    config: Any = model.config.get_text_config()  # type: ignore[union-attr,operator]
+    config = _text_config(model)
     scale = float(getattr(config, "logit_scale", None) or 1.0)
     scale /= float(getattr(config, "logits_scaling", None) or 1.0)
     cap = getattr(config, "final_logit_softcapping", None)

@@ -12,7 +12,15 @@ from seqscore.errors import DeviceError, OptionError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["DTYPES", "available_memory", "explain_out_of_memory", "require_memory", "resolve_device", "resolve_dtype"]
+__all__ = [
+    "DTYPES",
+    "available_memory",
+    "explain_out_of_memory",
+    "is_out_of_memory",
+    "require_memory",
+    "resolve_device",
+    "resolve_dtype",
+]
 
 DTYPES = ("float32", "bfloat16", "float16", "float64")
 """Names of the dtypes that weights can be loaded in; float32 unless one is asked for."""
@@ -140,12 +148,17 @@ def require_memory(parameters: int, *, what: str, device: str, dtype: str) -> No
 _WAYS_OUT = "use --dtype bfloat16 (half of float32), another --device, or a smaller --model"
 
 
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out; torch's allocator for the CPU has no exception of its own for it."""
+    return isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _OUT_OF_MEMORY)
+
+
 @contextmanager
 def explain_out_of_memory(*, what: str, device: str, dtype: str) -> Iterator[None]:
     """Turn torch's and Python's out-of-memory errors inside the block into a ``DeviceError`` that names the options."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
-        if not (isinstance(error, MemoryError) or any(sign in str(error).lower() for sign in _OUT_OF_MEMORY)):
+        if not is_out_of_memory(error):
             raise
         raise DeviceError(f"not enough memory on {device} to load {what} in {dtype}; {_WAYS_OUT}") from error

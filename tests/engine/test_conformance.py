@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from seqscore.engine.base import TargetValues
 from seqscore.engine.head import target_values
 from seqscore.engine.resolve import ENGINES, resolve_engine
+from seqscore.errors import DeviceError
 from seqscore.models.adapter import adapt
 from seqscore.plan.requests import Request
 from tests.tiny_models import CONFIGS, VOCABULARY, tiny_model
@@ -150,3 +151,16 @@ def test_a_word_that_is_ruled_out_adds_nothing_to_the_entropy() -> None:
     logits = torch.tensor([[0.0, 0.0, -torch.inf]])
     values = target_values(logits, None, torch.tensor([0]), extras=frozenset({"entropy"}))
     assert values.entropies is not None and values.entropies[0] == pytest.approx(np.log(2), abs=1e-7)
+
+
+@pytest.mark.parametrize("engine", sorted(ENGINES))
+def test_memory_that_runs_out_is_named(engine: str) -> None:
+    model = tiny_model("llama")
+    adapter = adapt(model)
+
+    def exhausted(*_: object, **__: object) -> None:
+        raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes")
+
+    model.forward = model.model.forward = exhausted
+    with pytest.raises(DeviceError, match=r"cpu ran out of memory.*; use a smaller batch_tokens"):
+        resolve_engine(engine, adapter).run(requests(), extras=frozenset())
