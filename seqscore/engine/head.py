@@ -10,6 +10,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqscore.engine.base import Extra, TargetValues
 
@@ -78,6 +79,17 @@ def concatenate(parts: list[TargetValues]) -> TargetValues:
         ties=np.concatenate([part.ties for part in parts]),
         ranks=np.concatenate(ranks) if ranks else None,
         entropies=np.concatenate(entropies) if entropies else None,
+    )
+
+
+def take(values: TargetValues, places: NDArray[np.int64]) -> TargetValues:
+    """The values at some places."""
+    return TargetValues(
+        logprobs=values.logprobs[places],
+        greedy=values.greedy[places],
+        ties=values.ties[places],
+        ranks=None if values.ranks is None else values.ranks[places],
+        entropies=None if values.entropies is None else values.entropies[places],
     )
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seqscore.engine.base import Engine
+from seqscore.engine.fitness import why_not_packed
+from seqscore.engine.packed import DEFAULT_PACK_TOKENS, PackedEngine
 from seqscore.engine.padded import PaddedEngine
 from seqscore.engine.reference import ReferenceEngine
-from seqscore.errors import OptionError
+from seqscore.errors import EngineError, OptionError
 
 if TYPE_CHECKING:
     from seqscore.models.adapter import ModelAdapter
@@ -18,24 +21,44 @@ __all__ = ["DEFAULT_BATCH_TOKENS", "ENGINES", "resolve_engine"]
 
 DEFAULT_BATCH_TOKENS = 4096
 
-ENGINES: Mapping[str, Callable[[ModelAdapter, int], Engine]] = MappingProxyType(
+ENGINES: Mapping[str, Callable[[ModelAdapter, int | None], Engine]] = MappingProxyType(
     {
         "reference": lambda adapter, batch_tokens: ReferenceEngine(adapter),
-        "padded": lambda adapter, batch_tokens: PaddedEngine(adapter, batch_tokens=batch_tokens),
+        "padded": lambda adapter, batch_tokens: PaddedEngine(
+            adapter, batch_tokens=DEFAULT_BATCH_TOKENS if batch_tokens is None else batch_tokens
+        ),
+        "packed": lambda adapter, batch_tokens: _packed(adapter, batch_tokens),
     }
 )
 
 
 def resolve_engine(name: str, adapter: ModelAdapter, *, batch_tokens: int | None = None) -> Engine:
-    """The engine called ``name``; ``auto`` takes the best that runs this model, which is ``padded``.
+    """The engine called ``name``. ``auto`` takes ``packed`` where it runs this model, else ``padded``, with a warning
+    that says why. A named engine never gives way to another.
 
     Raises:
         OptionError: there is no such engine, or the token budget is not positive.
+        EngineError: ``packed`` was named and cannot run this model.
     """
-    chosen = "padded" if name == "auto" else name
-    if not isinstance(chosen, str) or chosen not in ENGINES:
+    if not isinstance(name, str) or (name != "auto" and name not in ENGINES):
         raise OptionError(f"engine={name!r} is unknown; expected one of auto, {', '.join(ENGINES)}")
-    budget = DEFAULT_BATCH_TOKENS if batch_tokens is None else batch_tokens
-    if not isinstance(budget, int) or budget < 1:
+    if batch_tokens is not None and (not isinstance(batch_tokens, int) or batch_tokens < 1):
         raise OptionError(f"batch_tokens={batch_tokens!r} must be a whole number of at least 1")
-    return ENGINES[chosen](adapter, budget)
+    if name != "auto":
+        return ENGINES[name](adapter, batch_tokens)
+    reason = why_not_packed(adapter)
+    if reason is None:
+        return ENGINES["packed"](adapter, batch_tokens)
+    warnings.warn(
+        f"{type(adapter.model).__name__} runs padded, not packed: {reason}. Its scores may change in their last digits "
+        f"with what stands beside a text.",
+        stacklevel=2,
+    )
+    return ENGINES["padded"](adapter, batch_tokens)
+
+
+def _packed(adapter: ModelAdapter, batch_tokens: int | None) -> Engine:
+    reason = why_not_packed(adapter)
+    if reason is not None:
+        raise EngineError(f"engine='packed' cannot run {type(adapter.model).__name__}: {reason}; use engine='padded'")
+    return PackedEngine(adapter, batch_tokens=DEFAULT_PACK_TOKENS if batch_tokens is None else batch_tokens)

@@ -42,13 +42,13 @@ class Head:
     scale: float
     soft_cap: float | None
 
-    def logits(self, hidden: Tensor) -> Tensor:
-        """[p, V] logits in float32 (float64 for a float64 model) of hidden states [p, D]."""
+    def logits(self, hidden: Tensor, words: slice = slice(None)) -> Tensor:
+        """[p, V] logits in float32 (float64 for a float64 model) of hidden states [p, D]; or of some words only."""
         import torch
 
         dtype = torch.promote_types(hidden.dtype, torch.float32)
-        bias = None if self.bias is None else self.bias.to(dtype)
-        logits = torch.nn.functional.linear(hidden.to(dtype), self.weight.to(dtype), bias)
+        bias = None if self.bias is None else self.bias[words].to(dtype)
+        logits = torch.nn.functional.linear(hidden.to(dtype), self.weight[words].to(dtype), bias)
         if self.scale != 1.0:
             logits = logits.mul_(self.scale)
         if self.soft_cap is not None:

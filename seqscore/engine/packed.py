@@ -1,0 +1,214 @@
+"""The packed engine: no padding, every distinct prefix once, the same bits whatever stands beside a text.
+
+Requests become a prefix trie, whose rows run in depth-first order in packs of one flat row each. The keys and values
+of the path that is open where a pack ends are carried into the next, so that memory holds one path and one pack. Only
+rows that predict a target go through the head, and the logits exist a tile at a time.
+
+A row's arithmetic depends on its own prefix and its absolute position only: attention reads aligned blocks
+(``plan.packs``), and linear layers see row counts that are known to leave a row's bits alone (``engine.rows``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqscore.engine.attention import OpenPath, packed_attention
+from seqscore.engine.base import Extra, TargetValues
+from seqscore.engine.guard import forward_passes
+from seqscore.engine.head import concatenate, take
+from seqscore.engine.rows import CANDIDATES, steady_products, steady_row_counts
+from seqscore.engine.vocabulary import TILE_WORDS, tiled_values
+from seqscore.errors import ModelError
+from seqscore.plan.cuts import cut_rows
+from seqscore.plan.packs import Pack, cut_packs
+from seqscore.plan.requests import Request
+from seqscore.plan.trie import Trie, build_trie
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+    from seqscore.models.adapter import Head, ModelAdapter
+
+__all__ = ["DEFAULT_PACK_TOKENS", "PackedEngine"]
+
+IntArray = NDArray[np.int64]
+
+DEFAULT_PACK_TOKENS = 512
+"""Larger packs are slower on a CPU: what passes from layer to layer no longer stays in its cache."""
+
+_HEAD_ROWS = 256
+_RANK_BYTES = 64 * 2**20
+"""What the logits may take that ranks are counted in."""
+
+
+class PackedEngine:
+    """Runs models whose attention goes through transformers' attention interface.
+
+    ``batch_tokens``: the rows of a pack at most; fewer run where fewer are left.
+    ``sharing``: whether requests share the rows of their common prefixes.
+
+    Raises:
+        ModelError: the model's trunk and head cannot be run apart.
+    """
+
+    name: ClassVar[str] = "packed"
+
+    def __init__(self, adapter: ModelAdapter, *, batch_tokens: int = DEFAULT_PACK_TOKENS, sharing: bool = True) -> None:
+        if adapter.trunk is None or adapter.head is None:
+            raise ModelError(
+                f"engine='packed' cannot run {type(adapter.model).__name__}: its hidden states and its head cannot be "
+                f"told apart; use engine='padded'"
+            )
+        self._adapter = adapter
+        self._trunk: nn.Module = adapter.trunk
+        self._head: Head = adapter.head
+        self._batch_tokens = batch_tokens
+        self._sharing = sharing
+        self.attention_layers = 0
+        """How many attention layers the last pack went through."""
+
+    def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[TargetValues]:
+        """The values of each request's targets, in order.
+
+        Raises:
+            DeviceError: the device ran out of memory.
+        """
+        results: dict[int, TargetValues] = {}
+        with forward_passes(self._adapter, batch_tokens=self._batch_tokens), packed_attention(self._adapter.model):
+            for indices, filler in self._regimes(requests):
+                trie = build_trie([requests[i] for i in indices], sharing=self._sharing)
+                values = self._run_trie(trie, filler, extras)
+                results.update(zip(indices, (take(values, places) for places in trie.places), strict=True))
+        return [results[i] for i in range(len(requests))]
+
+    @cached_property
+    def row_counts(self) -> tuple[int, ...]:
+        """How many rows a pack may have, smallest first."""
+        largest = max(self._batch_tokens, min(CANDIDATES))
+        doubled: list[int] = []
+        while (size := CANDIDATES[-1] << (len(doubled) + 1)) <= largest:
+            doubled.append(size)
+        steady = steady_row_counts(self._trunk, CANDIDATES)
+        usable = [count for count in steady if count <= largest] or [min(steady)]
+        return (*usable, *(size for size in doubled if size in steady_row_counts(self._trunk, (512, size))))
+
+    @cached_property
+    def _head_rows(self) -> tuple[int, ...]:
+        weight = self._head.weight
+        import torch
+
+        like = weight[:0].to(torch.promote_types(weight.dtype, torch.float32))
+        candidates = [count for count in CANDIDATES if count <= _HEAD_ROWS]
+        return steady_products(
+            lambda rows: self._head.logits(rows, slice(0, TILE_WORDS)),
+            weight.shape[1],
+            like=like,
+            candidates=candidates,
+        )
+
+    def _regimes(self, requests: Sequence[Request]) -> Iterator[tuple[list[int], int | None]]:
+        """Requests that may run together, and the position that filler must stand at, if any.
+
+        Where the rotary embedding changes beyond a length, longer sequences are a regime of their own, and filler
+        behind that length tells the model so in every pack.
+        """
+        switch = self._adapter.rope_switch
+        if switch is None:
+            yield list(range(len(requests))), None
+            return
+        for is_long in (False, True):
+            indices = [i for i, request in enumerate(requests) if (request.num_inputs > switch) == is_long]
+            yield indices, switch if is_long else None
+
+    def _run_trie(self, trie: Trie, filler: int | None, extras: frozenset[Extra]) -> TargetValues:
+        """The values of the trie's targets."""
+        if not trie.num_rows:
+            return _NO_VALUES
+        counts = self.row_counts
+        path = OpenPath(trie.longest + max(counts))
+        queue = _HeadQueue(self._head, self._rows_at_once(extras), extras)
+        for pack in cut_packs(trie, counts, filler_position=filler):
+            with path.running(pack):
+                hidden = self._forward(pack)
+            self.attention_layers = path.num_layers
+            queue.add(hidden, trie.target_rows[pack.targets] - pack.begin, trie.target_tokens[pack.targets])
+        return queue.finish()
+
+    def _forward(self, pack: Pack) -> Tensor:
+        """[size, D] hidden states."""
+        import torch
+
+        device = self._adapter.device
+        ids, positions = (torch.from_numpy(part)[None].to(device) for part in (pack.tokens, pack.positions))
+        hidden: Tensor = self._trunk(
+            input_ids=ids, position_ids=positions, attention_mask=torch.ones_like(ids), use_cache=False
+        )[0][0]
+        return hidden
+
+    def _rows_at_once(self, extras: frozenset[Extra]) -> tuple[int, ...]:
+        if "rank" not in extras:
+            return self._head_rows
+        room = _RANK_BYTES // (4 * len(self._head.weight))
+        return tuple(count for count in self._head_rows if count <= room) or (min(self._head_rows),)
+
+
+class _HeadQueue:
+    """Hidden states that wait for the head until there are as many as it takes at once."""
+
+    def __init__(self, head: Head, counts: Sequence[int], extras: frozenset[Extra]) -> None:
+        self._head = head
+        self._counts = counts
+        self._extras = extras
+        self._waiting: list[Tensor] = []
+        self._rows: list[IntArray] = []
+        self._targets: list[IntArray] = []
+        self._num_waiting = 0
+        self._done: list[TargetValues] = []
+
+    def add(self, hidden: Tensor, rows: IntArray, targets: IntArray) -> None:
+        """Targets [p] and the rows [p] of ``hidden`` that predict them, rows ascending."""
+        import torch
+
+        if not len(rows):
+            return
+        distinct, places = np.unique(rows, return_inverse=True)
+        self._waiting.append(hidden.index_select(0, torch.from_numpy(distinct).to(hidden.device)))
+        self._rows.append(self._num_waiting + places)
+        self._targets.append(targets)
+        self._num_waiting += len(distinct)
+        largest = max(self._counts)
+        if self._num_waiting >= largest:
+            self._run(self._num_waiting // largest * largest)
+
+    def finish(self) -> TargetValues:
+        """The values of everything that was added, in order."""
+        self._run(self._num_waiting)
+        return concatenate(self._done)
+
+    def _run(self, count: int) -> None:
+        """The first ``count`` waiting rows; the rest waits on."""
+        import torch
+
+        hidden, rows, targets = torch.cat(self._waiting), np.concatenate(self._rows), np.concatenate(self._targets)
+        begin = 0
+        for used, size in cut_rows(count, self._counts):
+            first, last = np.searchsorted(rows, [begin, begin + used])
+            filled = torch.nn.functional.pad(hidden[begin : begin + used], (0, 0, 0, size - used))
+            values = tiled_values(
+                filled, self._head, rows[first:last] - begin, targets[first:last], extras=self._extras
+            )
+            self._done.append(values)
+            begin += used
+        rest = int(np.searchsorted(rows, count))
+        self._waiting, self._num_waiting = [hidden[count:].clone()], self._num_waiting - count
+        self._rows, self._targets = [rows[rest:] - count], [targets[rest:]]
+
+
+_NO_VALUES = TargetValues(
+    logprobs=np.empty(0), greedy=np.empty(0, bool), ties=np.empty(0, bool), ranks=None, entropies=None
+)
