@@ -52,8 +52,10 @@ class Scorer:
         model: a causal language model that is already loaded; it is left as it is, and must stay as it is for as long
             as the scorer is used: its head and fingerprint are looked up once.
         tokenizer: its tokenizer; it is left as it is.
-        engine: ``auto``, ``padded`` or ``reference``. A named engine never falls back to another.
-        batch_tokens: how many positions may run at once, padding included; bounds the memory. None: a default.
+        engine: ``auto`` (``packed`` where it runs the model, else ``padded``, with a warning), ``packed``, ``padded``
+            or ``reference``. A named engine never falls back to another.
+        batch_tokens: how many positions may run at once, padding included; bounds the memory. None: the engine's
+            default. ``packed`` runs at least 16.
         max_length: how many positions the model may read at once; None: what its config says.
         description: what ``load_model`` found out about the model; None: looked up in the objects.
 
@@ -79,6 +81,8 @@ class Scorer:
         self._tokenizer = tokenizer
         self._adapter = adapt(model)
         self._engine = resolve_engine(engine, self._adapter, batch_tokens=batch_tokens)
+        fallback = engine == "auto" and self.engine != "packed"
+        self._engine_note = f"{self.engine}/fallback" if fallback else self.engine
         self._max_length = _checked_max_length(max_length, self._adapter)
         self._given_description = description
         self._one_at_a_time = Lock()  # dropout and precision are switched for a run and back, for the whole model
@@ -295,7 +299,7 @@ class Scorer:
                 "tokenizer": about.tokenizer_id,
                 "dtype": about.dtype,
                 "device": about.device.split(":")[0],
-                "engine": self.engine,
+                "engine": self._engine_note,
                 "bos": bos,
                 "special": special_tokens,
                 "boundary": boundary,

@@ -14,7 +14,7 @@ import numpy as np
 
 from seqscore.engine.attention import UnsupportedAttentionError
 from seqscore.engine.packed import PackedEngine
-from seqscore.errors import SeqscoreError
+from seqscore.errors import DeviceError, SeqscoreError
 from seqscore.models.adapter import ModelAdapter, adapt, evaluating
 from seqscore.models.identity import fingerprint_config
 from seqscore.models.precision import full_precision
@@ -67,6 +67,8 @@ def _differs(adapter: ModelAdapter, requests: list[Request], *, tolerance: float
     engine = PackedEngine(adapter, batch_tokens=64)
     try:
         values = engine.run(requests, extras=frozenset())
+    except DeviceError:
+        raise
     except (UnsupportedAttentionError, SeqscoreError) as error:
         return str(error)
     except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:

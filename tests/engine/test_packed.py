@@ -1,0 +1,198 @@
+"""The packed engine: the same bits whatever stands beside a text, every prefix once, no model that it does not fit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import numpy as np
+import pytest
+import torch
+
+from seqscore.engine.base import TargetValues
+from seqscore.engine.fitness import why_not_packed
+from seqscore.engine.packed import PackedEngine
+from seqscore.engine.resolve import resolve_engine
+from seqscore.errors import EngineError
+from seqscore.models.adapter import ModelAdapter, adapt
+from seqscore.plan.requests import Request
+from tests.tiny_models import CONFIGS, VOCABULARY, longrope_model, tiny_model
+
+# Rotary and learned positions, windows, soft caps, sinks, value heads of another size.
+FAMILIES = ("llama", "gpt2", "mistral", "gemma2", "gemma3_text", "phi3", "olmo3")
+
+# Mixtures of experts: right, but the rows of an expert depend on the neighbours, and their last bits with them.
+EXPERTS = ("gpt_oss", "mixtral", "deepseek_v3")
+
+# What reaches a token by another way than transformers' attention interface, or has no head apart.
+PADDED = {
+    "bamba": "no small copy",
+    "bloom": "0 of its 2 layers go through",
+    "codegen": "0 of its 2 layers go through",
+    "falcon_rotary": "0 of its 2 layers go through",
+    "falcon_h1": "cannot be told apart",
+    "gpt_neo": "0 of its 2 layers go through",
+    "gptj": "0 of its 2 layers go through",
+    "lfm2": "1 of its 2 layers go through",
+    "llama4_text": "cannot be told apart",
+    "minimax": "1 of its 2 layers go through",
+    "mpt": "0 of its 2 layers go through",
+    "qwen3_next": "1 of its 2 layers go through",
+    "roberta": "cannot be told apart",
+}
+
+
+@lru_cache(maxsize=1)
+def requests() -> tuple[Request, ...]:
+    """Texts of 1 to 600 inputs; some share prefixes, within blocks, across them and across spans."""
+    generator = np.random.default_rng(11)
+    stem = generator.integers(3, VOCABULARY, size=560)
+    made = [Request(stem, 1)]
+    lengths = ((0, 2), (0, 17), (3, 20), (60, 9), (64, 2), (200, 120), (300, 30), (300, 41), (555, 46), (0, 90))
+    for kept, more in lengths:
+        ids = np.concatenate([stem[:kept], generator.integers(3, VOCABULARY, size=more)])
+        made.append(Request(ids, max(1, kept)))
+    return tuple(made)
+
+
+@lru_cache(maxsize=len(FAMILIES))
+def adapter(architecture: str, dtype: torch.dtype = torch.float32) -> ModelAdapter:
+    return adapt(tiny_model(architecture, dtype=dtype))
+
+
+@contextmanager
+def threads(number: int) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(number)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def bits(values: list[TargetValues]) -> list[bytes]:
+    return [one.logprobs.tobytes() for one in values]
+
+
+@lru_cache(maxsize=len(FAMILIES))
+def alone(architecture: str, dtype: torch.dtype = torch.float32) -> list[bytes]:
+    """The bits of every text that is scored by itself."""
+    engine = PackedEngine(adapter(architecture, dtype))
+    return [bits(engine.run([request], extras=frozenset()))[0] for request in requests()]
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
+@pytest.mark.parametrize("batch_tokens", [16, 100, 512, 2048])
+@pytest.mark.parametrize("sharing", [True, False], ids=["shared", "apart"])
+def test_the_same_bits_alone_and_together(architecture: str, batch_tokens: int, sharing: bool) -> None:
+    engine = PackedEngine(adapter(architecture), batch_tokens=batch_tokens, sharing=sharing)
+    assert bits(engine.run(requests(), extras=frozenset())) == alone(architecture)
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
+def test_the_same_bits_in_any_order(architecture: str) -> None:
+    order = np.random.default_rng(2).permutation(len(requests()))
+    got = PackedEngine(adapter(architecture), batch_tokens=128).run([requests()[i] for i in order], extras=frozenset())
+    assert bits(got) == [alone(architecture)[i] for i in order]
+
+
+@pytest.mark.parametrize("architecture", FAMILIES)
+@pytest.mark.parametrize("number", [1, 2])
+def test_the_same_bits_with_any_number_of_threads(architecture: str, number: int) -> None:
+    with threads(number):
+        engine = PackedEngine(adapter(architecture))
+        assert bits(engine.run(requests(), extras=frozenset())) == alone(architecture)
+
+
+def test_the_same_bits_whatever_is_asked_for_besides() -> None:
+    engine = PackedEngine(adapter("llama"))
+    assert bits(engine.run(requests(), extras=frozenset({"rank", "entropy"}))) == alone("llama")
+
+
+def test_row_counts_that_were_not_tried_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The tests above can fail: a product of a single row takes another way through the matrix library."""
+    expected = alone("llama")
+    monkeypatch.setattr(PackedEngine, "row_counts", (1,))
+    assert bits(PackedEngine(adapter("llama")).run(requests(), extras=frozenset())) != expected
+
+
+def test_far_keys_that_are_lost_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = alone("llama")
+    monkeypatch.setattr("seqscore.engine.layout.merge", lambda out, lse, far, far_lse: (out, lse))
+    assert bits(PackedEngine(adapter("llama")).run(requests(), extras=frozenset())) != expected
+
+
+@pytest.mark.parametrize("architecture", FAMILIES + EXPERTS)
+def test_long_texts_agree_with_the_model_itself(architecture: str) -> None:
+    model = tiny_model(architecture, dtype=torch.float64)
+    single = tiny_model(architecture)
+    for request, values in zip(
+        requests(), PackedEngine(adapter(architecture)).run(requests(), extras=frozenset()), strict=True
+    ):
+        ids = torch.from_numpy(request.inputs)[None]
+        with torch.no_grad():
+            exact, plain = (
+                one(input_ids=ids).logits[0].double().log_softmax(-1)[request.first_target - 1 :]
+                for one in (model, single)
+            )
+        tolerance = 4 * float((plain - exact).abs().max()) + 1e-6
+        picked = exact.gather(1, torch.from_numpy(request.targets)[:, None])[:, 0].numpy()
+        np.testing.assert_allclose(values.logprobs, picked, rtol=0, atol=tolerance)
+
+
+def test_every_distinct_prefix_runs_once() -> None:
+    model = tiny_model("llama")
+    seen: list[int] = []
+    hook = model.model.embed_tokens.register_forward_hook(lambda _, inputs, __: seen.append(inputs[0].numel()))
+    engine = PackedEngine(adapt(model), batch_tokens=64)
+    seen.clear()
+    engine.run(requests(), extras=frozenset())
+    hook.remove()
+    distinct = {tuple(request.inputs[: n + 1].tolist()) for request in requests() for n in range(request.num_inputs)}
+    assert len(distinct) <= sum(seen) < len(distinct) + 64 and max(seen) <= 64
+
+
+@pytest.mark.parametrize("original", [20, 300])
+def test_a_rotary_embedding_that_changes_with_the_length(original: int) -> None:
+    """Each text is scored as if it were alone, also where it runs in packs that are shorter than the switch."""
+    own = adapt(longrope_model(original=original))
+    together = PackedEngine(own, batch_tokens=64).run(requests(), extras=frozenset())
+    for request, values in zip(requests(), together, strict=True):
+        (expected,) = resolve_engine("reference", own).run([request], extras=frozenset())
+        np.testing.assert_allclose(values.logprobs, expected.logprobs, rtol=0, atol=1e-4)
+
+
+@pytest.mark.parametrize("architecture", sorted(PADDED))
+def test_models_that_it_does_not_fit(architecture: str) -> None:
+    own = adapt(tiny_model(architecture))
+    reason = why_not_packed(own)
+    assert reason is not None and PADDED[architecture] in reason
+    with pytest.raises(EngineError, match=r"engine='packed' cannot run .*use engine='padded'"):
+        resolve_engine("packed", own)
+    with pytest.warns(UserWarning, match="runs padded, not packed"):
+        assert resolve_engine("auto", own).name == "padded"
+
+
+def test_a_model_that_leaks_between_neighbours_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A layer that mixes in the token before, whatever sequence it belongs to."""
+    model = tiny_model("llama")
+    kind = type(model.model.layers[0].mlp)
+    plain = kind.forward
+    monkeypatch.setattr(kind, "forward", lambda self, x: plain(self, x + torch.roll(x, 1, 1)))
+    monkeypatch.setattr("seqscore.engine.fitness._VERDICTS", {})
+    monkeypatch.setattr("seqscore.models.adapter._check_causal", lambda *_: None)
+    reason = why_not_packed(adapt(model))
+    assert reason is not None and "depends on what runs beside it" in reason
+
+
+def test_the_model_is_left_as_it_was() -> None:
+    model = tiny_model("gemma3_text")
+    before = model.config._attn_implementation
+    PackedEngine(adapt(model)).run(requests()[:2], extras=frozenset())
+    assert model.config._attn_implementation == before
+    assert {module.config._attn_implementation for module in model.modules() if hasattr(module, "config")} == {before}
+
+
+def test_the_list_of_exceptions_names_models_that_are_tried() -> None:
+    assert set(PADDED) <= set(CONFIGS) and set(FAMILIES) <= set(CONFIGS)
