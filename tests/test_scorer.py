@@ -479,7 +479,7 @@ def test_the_signature_says_what_was_measured(scorer: Scorer) -> None:
     line = scorer.score("a").signature
     fields = Signature.parse(line)
     assert str(fields) == line
-    assert fields["dtype"] == "float64" and fields["engine"] == "padded" and fields["bos"] == "auto/1"
+    assert fields["dtype"] == "float64" and fields["engine"] == "packed" and fields["bos"] == "auto/1"
     assert fields["weights"].startswith("xxh128:")
     assert Scorer(tiny_model("llama", seed=1), TOKENIZER).score("a").settings["weights"] != fields["weights"]
 

@@ -1,19 +1,20 @@
-"""Whether the packed engine may run a model: tried, not looked up.
+"""Whether an engine that runs many texts side by side may run a model: tried, not looked up.
 
-Attention is only one way by which one token can reach another, and models differ in what they tell about it. So packed
-is compared with the model's own forward pass, text by text: on a small random twin of the model, with windows so short
-that texts outgrow them, and on a few tokens of the model itself.
+Attention is only one way by which one token can reach another, and models differ in what they tell about it. So the
+engine is compared with the model's own forward pass, text by text: on a small random twin of the model, with windows so
+short that texts outgrow them, and on a few tokens of the model itself.
 """
 
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
 from seqscore.engine.attention import UnsupportedAttentionError
-from seqscore.engine.packed import PackedEngine
+from seqscore.engine.base import Engine
 from seqscore.errors import DeviceError, SeqscoreError
 from seqscore.models.adapter import ModelAdapter, adapt, evaluating
 from seqscore.models.identity import fingerprint_config
@@ -23,7 +24,16 @@ from seqscore.plan.requests import Request
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["why_not_packed"]
+__all__ = ["AttentionEngine", "why_not"]
+
+
+class AttentionEngine(Engine, Protocol):
+    """An engine that attends for the model, and counts the attention layers of its last pass."""
+
+    attention_layers: int
+
+
+MakeEngine: TypeAlias = Callable[[ModelAdapter], AttentionEngine]
 
 _TWIN_VOCABULARY = 64
 _TWIN_HEAD = 16
@@ -36,14 +46,15 @@ _VERDICTS: dict[str, str | None] = {}
 """What the twin of a config showed, by the config's fingerprint: it need not be tried again in this process."""
 
 
-def why_not_packed(adapter: ModelAdapter) -> str | None:
-    """Why the packed engine must not run this model; None where it may."""
+def why_not(make: MakeEngine, adapter: ModelAdapter) -> str | None:
+    """Why an engine of this make must not run this model; None where it may."""
     if adapter.trunk is None or adapter.head is None:
         return "its hidden states and its head cannot be told apart"
     key = fingerprint_config(adapter.model.config)  # type: ignore[arg-type]
     if key not in _VERDICTS:
-        _VERDICTS[key] = _try_twin(adapter)
-    return _VERDICTS[key] or _differs(adapter, _short_requests(adapter.vocabulary), tolerance=_tolerance(adapter))
+        _VERDICTS[key] = _try_twin(make, adapter)
+    requests = _short_requests(adapter.vocabulary)
+    return _VERDICTS[key] or _differs(make(adapter), adapter, requests, tolerance=_tolerance(adapter))
 
 
 def _tolerance(adapter: ModelAdapter) -> float:
@@ -51,7 +62,7 @@ def _tolerance(adapter: ModelAdapter) -> float:
     return 1e-3 if adapter.dtype.itemsize >= 4 else 0.5
 
 
-def _try_twin(adapter: ModelAdapter) -> str | None:
+def _try_twin(make: MakeEngine, adapter: ModelAdapter) -> str | None:
     import torch
 
     with torch.random.fork_rng(devices=[]):
@@ -59,12 +70,13 @@ def _try_twin(adapter: ModelAdapter) -> str | None:
         twin = _twin(adapter.model)
     if twin is None:
         return "no small copy of it can be made to try the engine on"
-    return _differs(twin, _long_requests(twin.context_length), tolerance=1e-3)
+    return _differs(make(twin), twin, _long_requests(twin.context_length), tolerance=1e-3)
 
 
-def _differs(adapter: ModelAdapter, requests: list[Request], *, tolerance: float) -> str | None:
-    """What is wrong with packed on these requests, compared with the model's own forward pass one by one."""
-    engine = PackedEngine(adapter, batch_tokens=64)
+def _differs(
+    engine: AttentionEngine, adapter: ModelAdapter, requests: list[Request], *, tolerance: float
+) -> str | None:
+    """What is wrong with an engine on these requests, compared with the model's own forward pass one by one."""
     try:
         values = engine.run(requests, extras=frozenset())
     except DeviceError:

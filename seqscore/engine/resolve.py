@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seqscore.engine.base import Engine
-from seqscore.engine.fitness import why_not_packed
+from seqscore.engine.fitness import why_not
 from seqscore.engine.packed import DEFAULT_PACK_TOKENS, PackedEngine
 from seqscore.engine.padded import PaddedEngine
 from seqscore.engine.reference import ReferenceEngine
@@ -46,7 +46,7 @@ def resolve_engine(name: str, adapter: ModelAdapter, *, batch_tokens: int | None
         raise OptionError(f"batch_tokens={batch_tokens!r} must be a whole number of at least 1")
     if name != "auto":
         return ENGINES[name](adapter, batch_tokens)
-    reason = why_not_packed(adapter)
+    reason = why_not(_narrow_packed, adapter)
     if reason is None:
         return ENGINES["packed"](adapter, batch_tokens)
     warnings.warn(
@@ -57,8 +57,13 @@ def resolve_engine(name: str, adapter: ModelAdapter, *, batch_tokens: int | None
     return ENGINES["padded"](adapter, batch_tokens)
 
 
+def _narrow_packed(adapter: ModelAdapter) -> PackedEngine:
+    """Packs so small that short texts already go from one to the next."""
+    return PackedEngine(adapter, batch_tokens=64)
+
+
 def _packed(adapter: ModelAdapter, batch_tokens: int | None) -> Engine:
-    reason = why_not_packed(adapter)
+    reason = why_not(_narrow_packed, adapter)
     if reason is not None:
         raise EngineError(f"engine='packed' cannot run {type(adapter.model).__name__}: {reason}; use engine='padded'")
     return PackedEngine(adapter, batch_tokens=DEFAULT_PACK_TOKENS if batch_tokens is None else batch_tokens)

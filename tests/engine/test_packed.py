@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from seqscore.engine.base import TargetValues
-from seqscore.engine.fitness import why_not_packed
+from seqscore.engine.fitness import why_not
 from seqscore.engine.packed import PackedEngine
 from seqscore.engine.resolve import resolve_engine
 from seqscore.errors import EngineError
@@ -166,7 +166,7 @@ def test_a_rotary_embedding_that_changes_with_the_length(original: int) -> None:
 @pytest.mark.parametrize("architecture", sorted(PADDED))
 def test_models_that_it_does_not_fit(architecture: str) -> None:
     own = adapt(tiny_model(architecture))
-    reason = why_not_packed(own)
+    reason = why_not(PackedEngine, own)
     assert reason is not None and PADDED[architecture] in reason
     with pytest.raises(EngineError, match=r"engine='packed' cannot run .*use engine='padded'"):
         resolve_engine("packed", own)
@@ -182,7 +182,7 @@ def test_a_model_that_leaks_between_neighbours_is_found_out(monkeypatch: pytest.
     monkeypatch.setattr(kind, "forward", lambda self, x: plain(self, x + torch.roll(x, 1, 1)))
     monkeypatch.setattr("seqscore.engine.fitness._VERDICTS", {})
     monkeypatch.setattr("seqscore.models.adapter._check_causal", lambda *_: None)
-    reason = why_not_packed(adapt(model))
+    reason = why_not(PackedEngine, adapt(model))
     assert reason is not None and "depends on what runs beside it" in reason
 
 
