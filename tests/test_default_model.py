@@ -11,7 +11,10 @@ from numpy.typing import NDArray
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from seqscore import Pair, Scorer
+from seqscore.engine.packed import PackedEngine
+from seqscore.models.adapter import adapt
 from seqscore.models.default import ensure_default_model
+from seqscore.plan.requests import Request
 
 pytestmark = pytest.mark.default_model
 
@@ -86,3 +89,39 @@ def test_float64_on_request(oracle: Oracle) -> None:
 
 def test_a_space_before_digits_is_split_as_the_model_was_trained(scorer: Scorer) -> None:
     assert scorer.score("a  2").token_texts == ("a", "  ", "2")
+
+
+@pytest.fixture(scope="module")
+def company(scorer: Scorer, oracle: Oracle) -> list[Request]:
+    """Texts of 1 to 2,000 tokens in several scripts, some with shared beginnings, longer than a pack together."""
+    texts = (DATA / "sentences.txt").read_text(encoding="utf-8").splitlines()
+    paragraphs = (DATA / "paragraphs.txt").read_text(encoding="utf-8")
+    long = oracle.ids((DATA / "passage.txt").read_text(encoding="utf-8") + paragraphs)[:2000]
+    assert len(long) == 2000
+    endings = [long[:kept] + oracle.ids(text) for kept, text in ((300, " It rained."), (700, " Nobody came."))]
+    many = [oracle.ids(text) for text in texts] + [long, long[:1], long[:700], *endings]
+    return [Request(np.array([START, *ids]), 1) for ids in many]
+
+
+@pytest.fixture(scope="module")
+def alone(scorer: Scorer, company: list[Request]) -> list[bytes]:
+    engine = PackedEngine(adapt(scorer._adapter.model))
+    return [one for request in company for one in bits(engine, [request])]
+
+
+def bits(engine: PackedEngine, requests: list[Request]) -> list[bytes]:
+    return [values.logprobs.tobytes() for values in engine.run(requests, extras=frozenset())]
+
+
+@pytest.mark.parametrize("batch_tokens, threads, sharing", [(512, 1, True), (100, 2, True), (2048, 2, False)])
+def test_a_score_has_the_same_bits_in_any_company(
+    scorer: Scorer, company: list[Request], alone: list[bytes], batch_tokens: int, threads: int, sharing: bool
+) -> None:
+    engine = PackedEngine(adapt(scorer._adapter.model), batch_tokens=batch_tokens, sharing=sharing)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        together = bits(engine, company[::-1])[::-1]
+    finally:
+        torch.set_num_threads(before)
+    assert together == alone
