@@ -1,0 +1,84 @@
+"""Jobs in processes of their own, one after another; none outlives the benchmark."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import signal
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .jobs import BenchmarkError, Job, SystemName
+
+_SCRIPTS = Path(__file__).resolve().parent.parent
+_TAIL_LINES = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """Runs jobs. ``pythons``: the interpreter of each system."""
+
+    pythons: Mapping[SystemName, Path]
+
+    def run(self, job: Job) -> dict[str, Any]:
+        """The result of a job.
+
+        Raises:
+            BenchmarkError: the worker failed; the message has the end of what it said.
+        """
+        with tempfile.TemporaryDirectory(prefix="seqscore-benchmark-") as temporary:
+            job_file, result_file, log = (Path(temporary) / name for name in ("job.json", "result.json", "log"))
+            job_file.write_text(json.dumps(dataclasses.asdict(job)), encoding="utf-8")
+            command = [str(self.pythons[job.system]), str(_SCRIPTS / "benchmark_worker.py")]
+            with log.open("wb") as output:
+                status = run_to_end([*command, str(job_file), str(result_file)], output, _environment(job))
+            if status != 0 or not result_file.exists():
+                raise BenchmarkError(_failure(job, status, log))
+            result: dict[str, Any] = json.loads(result_file.read_text(encoding="utf-8"))
+            return result
+
+
+def run_to_end(command: list[str], output: Any, environment: Mapping[str, str]) -> int:
+    """Exit status of a command in a process group of its own, which is killed if this process is interrupted."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        env=dict(environment),
+        start_new_session=True,
+    )
+    try:
+        return process.wait()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        raise
+
+
+def _environment(job: Job) -> dict[str, str]:
+    """The same for all: so many threads, nothing fetched. seqscore is the one of this source tree."""
+    threads = str(job.threads)
+    ours = {"PYTHONPATH": str(_SCRIPTS.parent)} if job.system == "seqscore" else {}
+    others = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    return {
+        **others,
+        **ours,
+        "OMP_NUM_THREADS": threads,
+        "MKL_NUM_THREADS": threads,
+        "HF_HUB_OFFLINE": "1",
+        "HF_DATASETS_OFFLINE": "1",
+    }
+
+
+def _failure(job: Job, status: int, log: Path) -> str:
+    what = f"{job.system} failed on {', '.join(one.name for one in job.workloads)}"
+    if status == -signal.SIGKILL:
+        return f"{what}: it was killed, most likely because memory ran out (--limit takes fewer rows)"
+    said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]
+    return "\n    ".join([f"{what} (exit status {status}):", *said[-_TAIL_LINES:]])
