@@ -13,6 +13,7 @@ import typer
 from seqscore._version import __version__
 from seqscore.cli.score import score
 from seqscore.cli.underflow import underflow
+from seqscore.cli.verify import verify
 from seqscore.errors import OptionError, SeqscoreError
 
 __all__ = ["app", "run"]
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(score)
 app.command()(underflow)
+app.command()(verify)
 
 
 def _version(asked: bool) -> None:

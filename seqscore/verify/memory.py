@@ -1,0 +1,56 @@
+"""The highest memory that a block of code needed above what was in use before it."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Peak", "peak_memory"]
+
+_PROCESS = Path("/proc/self")
+
+
+@dataclass(slots=True)
+class Peak:
+    """Filled in at the end of the block; None where it cannot be known. ``method``: how it was taken."""
+
+    bytes: int | None = None
+    method: str = ""
+
+
+@contextmanager
+def peak_memory(device: str) -> Iterator[Peak]:
+    """On CUDA the allocator's own mark; on a CPU under Linux the resident set's high-water mark, set back before."""
+    gc.collect()
+    peak = Peak()
+    if device.startswith("cuda"):
+        import torch
+
+        torch.cuda.reset_peak_memory_stats(device)
+        before = torch.cuda.memory_allocated(device)
+        yield peak
+        peak.bytes, peak.method = torch.cuda.max_memory_allocated(device) - before, "torch's allocator"
+    elif device == "cpu" and _set_back():
+        before = _status("VmRSS")
+        yield peak
+        peak.bytes, peak.method = max(0, _status("VmHWM") - before), "resident set"
+    else:
+        yield peak
+
+
+def _set_back() -> bool:
+    try:
+        (_PROCESS / "clear_refs").write_text("5", encoding="ascii")
+        return _status("VmHWM") - _status("VmRSS") < 2**24  # some kernels accept it and do nothing
+    except (OSError, LookupError):
+        return False
+
+
+def _status(name: str) -> int:
+    for line in (_PROCESS / "status").read_text(encoding="utf-8").splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
+    raise LookupError(name)
