@@ -112,7 +112,9 @@ class _Targets:
         )
         picked = logits[rows, words]
         self.logits[places] = picked
-        self.doubled[places] = (logits.index_select(0, rows) == picked[:, None]).sum(1) > 1
+        equal = logits.index_select(0, rows) == picked[:, None]
+        equal[torch.arange(len(rows), device=self._device), words] = False
+        self.doubled[places] = equal.any(1)
 
 
 def _values(running: _Running, where: _Targets, extras: frozenset[Extra]) -> TargetValues:
