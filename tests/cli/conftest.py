@@ -38,7 +38,9 @@ def run(tiny_folder: Path, environment: dict[str, str]) -> Run:
     """Runs ``python -m seqscore ...`` with the tiny model (unless another is named) and gives what came back."""
 
     def call(*arguments: str, stdin: str | bytes = "", model: str | None = None) -> subprocess.CompletedProcess[str]:
-        chosen = ["--model", model or str(tiny_folder)] if arguments[:1] in (("score",), ("underflow",)) else []
+        chosen = (
+            ["--model", model or str(tiny_folder)] if arguments[:1] in (("score",), ("underflow",), ("verify",)) else []
+        )
         return subprocess.run(
             [sys.executable, "-m", "seqscore", *arguments, *chosen],
             input=stdin.encode() if isinstance(stdin, str) else stdin,
