@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from seqscore.engine.attention import OpenPath, packed_attention
 from seqscore.engine.base import Extra, TargetValues
+from seqscore.engine.experts import ExpertRows, steady_experts
 from seqscore.engine.guard import forward_passes
 from seqscore.engine.head import concatenate, take
 from seqscore.engine.rows import CANDIDATES, steady_products, steady_row_counts
@@ -69,6 +70,7 @@ class PackedEngine:
         self._head: Head = adapter.head
         self._batch_tokens = batch_tokens
         self._sharing = sharing
+        self._experts = ExpertRows()
         self.attention_layers = 0
         """How many attention layers the last pack went through."""
 
@@ -79,7 +81,12 @@ class PackedEngine:
             DeviceError: the device ran out of memory.
         """
         results: dict[int, TargetValues] = {}
-        with forward_passes(self._adapter, batch_tokens=self._batch_tokens), packed_attention(self._adapter.model):
+        model = self._adapter.model
+        with (
+            forward_passes(self._adapter, batch_tokens=self._batch_tokens),
+            packed_attention(model),
+            steady_experts(model, self._experts),
+        ):
             for indices, filler in self._regimes(requests):
                 trie = build_trie([requests[i] for i in indices], sharing=self._sharing)
                 values = self._run_trie(trie, filler, extras)

@@ -8,13 +8,14 @@ the model runs the same rows at each row count, and only counts that give equal 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["CANDIDATES", "steady_products", "steady_row_counts"]
+__all__ = ["CANDIDATES", "steady_products", "steady_row_counts", "whole_vectors"]
 
 CANDIDATES = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 """Row counts that are tried, the last of them is the one that all others must agree with."""
@@ -26,13 +27,17 @@ another way, which for some functions (sigmoid, SiLU) gives other bits."""
 
 def steady_row_counts(trunk: nn.Module, candidates: Sequence[int] = CANDIDATES) -> tuple[int, ...]:
     """Those of ``candidates`` at which every linear layer of ``trunk`` gives the bits that it gives at the largest."""
-    steady = set(candidates)
-    for layer, weight, width in _kinds(trunk):
-        steady &= set(steady_products(layer, width, like=weight, candidates=sorted(steady)))
-        lanes = _LANES_BYTES // weight.element_size()
-        outputs = weight.numel() // width
-        steady = {count for count in steady if count * outputs % lanes == 0}
-    return tuple(sorted(steady or {max(candidates)}))
+    steady = tuple(candidates)
+    for product, weight, width in _kinds(trunk):
+        steady = steady_products(product, width, like=weight, candidates=steady) if steady else ()
+        steady = whole_vectors(steady, weight.numel() // width, weight.dtype)
+    return tuple(sorted(steady)) or (max(candidates),)
+
+
+def whole_vectors(counts: Sequence[int], numbers: int, dtype: torch.dtype) -> tuple[int, ...]:
+    """Those of ``counts`` at which rows of so many numbers fill whole vectors of the processor."""
+    lanes = _LANES_BYTES // dtype.itemsize
+    return tuple(count for count in counts if count * numbers % lanes == 0)
 
 
 def steady_products(
@@ -56,15 +61,24 @@ def steady_products(
 
 
 def _kinds(trunk: nn.Module) -> Iterator[tuple[Callable[[Tensor], Tensor], Tensor, int]]:
-    """One linear layer of each kind (class, shape, dtype and device) with its weight and the width of its input."""
+    """One product of each kind (class, shape, dtype and device) with its weight and the width of its input.
+
+    Routers of experts multiply by a plain weight: any matrix that no layer of another kind holds is taken for one.
+    """
     import torch
+    from torch.nn.functional import linear
     from transformers.pytorch_utils import Conv1D
 
     seen: set[tuple[type, torch.Size, torch.dtype, torch.device]] = set()
     for module in trunk.modules():
+        weight = getattr(module, "weight", None)
+        if not isinstance(weight, torch.Tensor) or weight.dim() != 2 or isinstance(module, torch.nn.Embedding):
+            continue
+        kind = (type(module), weight.shape, weight.dtype, weight.device)
+        if kind in seen:
+            continue
+        seen.add(kind)
         if isinstance(module, (torch.nn.Linear, Conv1D)):
-            weight: Tensor = module.weight
-            kind = (type(module), weight.shape, weight.dtype, weight.device)
-            if kind not in seen:
-                seen.add(kind)
-                yield module, weight, int(weight.shape[1 if isinstance(module, torch.nn.Linear) else 0])
+            yield module, weight, int(weight.shape[1 if isinstance(module, torch.nn.Linear) else 0])
+        else:
+            yield partial(linear, weight=weight), weight, int(weight.shape[1])

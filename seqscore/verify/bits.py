@@ -42,7 +42,7 @@ def same_bits(scorer: Scorer, probes: Probes, *, other: Callable[[int], Scorer])
             unit="nats",
             limit=0.0 if promised else None,
             outcome=outcome,
-            note="" if promised else "promised for engine packed in float32 on a CPU",
+            note="" if promised else "promised for engine packed in float32 and float64 on a CPU",
         )
 
 

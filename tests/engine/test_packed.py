@@ -19,11 +19,9 @@ from seqscore.models.adapter import ModelAdapter, adapt
 from seqscore.plan.requests import Request
 from tests.tiny_models import CONFIGS, VOCABULARY, longrope_model, tiny_model
 
-# Rotary and learned positions, windows, soft caps, sinks, value heads of another size.
-FAMILIES = ("llama", "gpt2", "mistral", "gemma2", "gemma3_text", "phi3", "olmo3")
-
-# Mixtures of experts: right, but the rows of an expert depend on the neighbours, and their last bits with them.
-EXPERTS = ("gpt_oss", "mixtral", "deepseek_v3")
+# Rotary and learned positions, windows, soft caps, sinks, value heads of another size, experts of several kinds.
+EXPERTS = ("gpt_oss", "mixtral", "deepseek_v3", "qwen2_moe")
+FAMILIES = ("llama", "gpt2", "mistral", "gemma2", "gemma3_text", "phi3", "olmo3", *EXPERTS)
 
 # What reaches a token by another way than transformers' attention interface, or has no head apart.
 PADDED = {
@@ -117,13 +115,36 @@ def test_row_counts_that_were_not_tried_change_bits(monkeypatch: pytest.MonkeyPa
     assert bits(PackedEngine(adapter("llama")).run(requests(), extras=frozenset())) != expected
 
 
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("architecture", ["llama", "mixtral"])
+def test_the_same_bits_in_other_dtypes(architecture: str, dtype: torch.dtype) -> None:
+    for batch_tokens, sharing in ((100, True), (512, False)):
+        engine = PackedEngine(adapter(architecture, dtype), batch_tokens=batch_tokens, sharing=sharing)
+        assert bits(engine.run(requests(), extras=frozenset())) == alone(architecture, dtype)
+
+
+def test_experts_of_transformers_own_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The experts' tests can fail: transformers' own functions run as many rows as an expert happens to get."""
+    monkeypatch.setattr("seqscore.engine.experts._is_experts", lambda module: False)
+    own = PackedEngine(adapter("gpt_oss"), batch_tokens=16)
+    apart = [bits(own.run([request], extras=frozenset()))[0] for request in requests()]
+    assert bits(PackedEngine(adapter("gpt_oss")).run(requests(), extras=frozenset())) != apart
+
+
+def test_experts_are_as_they_were_afterwards() -> None:
+    model = tiny_model("mixtral")
+    before = model.config._experts_implementation
+    PackedEngine(adapt(model)).run(requests()[:2], extras=frozenset())
+    assert model.config._experts_implementation == before
+
+
 def test_far_keys_that_are_lost_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = alone("llama")
     monkeypatch.setattr("seqscore.engine.layout.merge", lambda out, lse, far, far_lse: (out, lse))
     assert bits(PackedEngine(adapter("llama")).run(requests(), extras=frozenset())) != expected
 
 
-@pytest.mark.parametrize("architecture", FAMILIES + EXPERTS)
+@pytest.mark.parametrize("architecture", FAMILIES)
 def test_long_texts_agree_with_the_model_itself(architecture: str) -> None:
     model = tiny_model(architecture, dtype=torch.float64)
     single = tiny_model(architecture)
