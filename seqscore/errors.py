@@ -20,6 +20,7 @@ __all__ = [
     "NumericsError",
     "OptionError",
     "SeqscoreError",
+    "SeqscoreWarning",
     "TokenizerError",
     "UnsafeModelError",
 ]
@@ -118,3 +119,7 @@ class MissingDependencyError(SeqscoreError):
     """An optional library is needed and not installed; the message names it."""
 
     code = "missing_dependency"
+
+
+class SeqscoreWarning(UserWarning):
+    """Something that a caller should know and that does not stop the work; the command line shows it as a line."""

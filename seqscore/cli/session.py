@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -29,7 +30,27 @@ def open_scorer(*, allow_pickle: bool, trust_remote_code: bool, **settings: Any)
     from seqscore import LoadOptions, Scorer
 
     options = LoadOptions(allow_pickle=allow_pickle, trust_remote_code=trust_remote_code, notify=say)
-    return Scorer.from_pretrained(settings.pop("model"), options=options, **settings)
+    with _warnings_as_lines():
+        return Scorer.from_pretrained(settings.pop("model"), options=options, **settings)
+
+
+@contextmanager
+def _warnings_as_lines() -> Iterator[None]:
+    """Warnings of this package on standard error as what they say, without file, line and source."""
+    from seqscore.errors import SeqscoreWarning
+
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+            if issubclass(category, SeqscoreWarning):
+                say(f"warning: {message}")
+            else:
+                usual(message, category, *place, **more)
+
+        warnings.showwarning = show
+        warnings.simplefilter("always", SeqscoreWarning)
+        yield
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from seqscore.engine.fitness import why_not
 from seqscore.engine.packed import DEFAULT_PACK_TOKENS, PackedEngine
 from seqscore.engine.padded import PaddedEngine
 from seqscore.engine.reference import ReferenceEngine
-from seqscore.errors import EngineError, OptionError
+from seqscore.errors import EngineError, OptionError, SeqscoreWarning
 
 if TYPE_CHECKING:
     from seqscore.models.adapter import ModelAdapter
@@ -52,6 +52,7 @@ def resolve_engine(name: str, adapter: ModelAdapter, *, batch_tokens: int | None
     warnings.warn(
         f"{type(adapter.model).__name__} runs padded, not packed: {reason}. Its scores may change in their last digits "
         f"with what stands beside a text.",
+        SeqscoreWarning,
         stacklevel=2,
     )
     return ENGINES["padded"](adapter, batch_tokens)

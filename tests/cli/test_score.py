@@ -17,6 +17,8 @@ import pytest
 
 from seqscore import Pair, Scorer
 from tests.cli.conftest import Run
+from tests.tiny_models import tiny_model
+from tests.tiny_tokenizers import tiny_tokenizer
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 
@@ -212,3 +214,14 @@ def test_help_and_version_need_no_heavy_library() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "--special-tokens" in done.stdout
+
+
+def test_a_model_that_runs_padded_is_told_in_a_line(run: Run, tmp_path: Path) -> None:
+    tiny_model("bloom").save_pretrained(tmp_path)
+    tiny_tokenizer().save_pretrained(tmp_path)
+    done = run("score", "It rained.", "--format", "jsonl", model=str(tmp_path))
+    assert done.returncode == 0 and "engine:padded/fallback" in done.stdout
+    (line,) = done.stderr.splitlines()
+    assert line.startswith("seqscore: warning: BloomForCausalLM runs padded, not packed: 0 of its 2 layers")
+    named = run("score", "It rained.", "--engine", "packed", model=str(tmp_path))
+    assert named.returncode == 1 and "use engine='padded'" in named.stderr

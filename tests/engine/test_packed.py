@@ -14,7 +14,7 @@ from seqscore.engine.base import TargetValues
 from seqscore.engine.fitness import why_not
 from seqscore.engine.packed import PackedEngine
 from seqscore.engine.resolve import resolve_engine
-from seqscore.errors import EngineError
+from seqscore.errors import EngineError, SeqscoreWarning
 from seqscore.models.adapter import ModelAdapter, adapt
 from seqscore.plan.requests import Request
 from tests.tiny_models import CONFIGS, VOCABULARY, longrope_model, tiny_model
@@ -191,7 +191,7 @@ def test_models_that_it_does_not_fit(architecture: str) -> None:
     assert reason is not None and PADDED[architecture] in reason
     with pytest.raises(EngineError, match=r"engine='packed' cannot run .*use engine='padded'"):
         resolve_engine("packed", own)
-    with pytest.warns(UserWarning, match="runs padded, not packed"):
+    with pytest.warns(SeqscoreWarning, match="runs padded, not packed"):
         assert resolve_engine("auto", own).name == "padded"
 
 
