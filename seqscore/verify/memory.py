@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -24,7 +26,7 @@ class Peak:
 @contextmanager
 def peak_memory(device: str) -> Iterator[Peak]:
     """On CUDA the allocator's own mark; on a CPU under Linux the resident set's high-water mark, set back before."""
-    gc.collect()
+    _give_back_free_memory()
     peak = Peak()
     if device.startswith("cuda"):
         import torch
@@ -39,6 +41,14 @@ def peak_memory(device: str) -> Iterator[Peak]:
         peak.bytes, peak.method = max(0, _status("VmHWM") - before), "resident set"
     else:
         yield peak
+
+
+def _give_back_free_memory() -> None:
+    """Garbage, and pages that malloc keeps for later: what the block takes from them would not show as growth."""
+    gc.collect()
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None  # glibc has it
+    if trim is not None:
+        trim(0)
 
 
 def _set_back() -> bool:
