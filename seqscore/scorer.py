@@ -18,6 +18,7 @@ from seqscore.models.default import DEFAULT_MODEL
 from seqscore.models.identity import fingerprint_config
 from seqscore.models.load import LoadedModel, LoadOptions, describe_loaded, load_model
 from seqscore.plan.chunks import growing_chunks
+from seqscore.plan.workload import Workload, workload_of
 from seqscore.scores.sequence import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.encoder import TextEncoder
@@ -152,6 +153,21 @@ class Scorer:
             return self._given_description
         return describe_loaded(self._adapter.model, self._tokenizer)
 
+    @property
+    def keeps_bits(self) -> bool:
+        """Whether a text's bits are promised not to depend on its neighbours, on batch size or on threads."""
+        about = self.description
+        return self.engine == "packed" and about.dtype == "float32" and about.device.startswith("cpu")
+
+    @property
+    def batch_tokens(self) -> int | None:
+        """How many positions may run at once; None where texts run one by one."""
+        return getattr(self._engine, "batch_tokens", None)
+
+    def signature(self, **policies: Unpack[Policies]) -> Signature:
+        """What a score with these policies depends on, as every ``SequenceScore`` of them carries it."""
+        return self._call(**policies).signature
+
     @cached_property
     def _config_id(self) -> str:
         return fingerprint_config(self.description.model.config)
@@ -215,6 +231,17 @@ class Scorer:
         if is_single_item(items):
             raise InputError("stream takes an iterable of items, got a single one; use score(item), or stream([item])")
         return self._stream(items, self._call(**policies), errors)
+
+    def workload(self, items: Iterable[Item | SeqscoreError], **policies: Unpack[Policies]) -> Workload:
+        """How many tokens ``score`` or ``stream`` would run for these items, without running any."""
+        require_items(items)
+        call, total, index = self._call(**policies), Workload(), 0
+        for chunk in growing_chunks([items] if is_single_item(items) else items, weigh=_weight):
+            prepared = call.prepare(chunk, index)
+            requests = [request for one in prepared if isinstance(one, Prepared) for request in one.requests]
+            total += workload_of(requests, num_items=sum(isinstance(one, Prepared) for one in prepared))
+            index += len(chunk)
+        return total
 
     def _stream(
         self, items: Iterable[Item | SeqscoreError], call: Call, errors: str

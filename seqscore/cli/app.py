@@ -11,6 +11,9 @@ from typing import Annotated
 import typer
 
 from seqscore._version import __version__
+from seqscore.cli.cite import cite
+from seqscore.cli.compare import compare
+from seqscore.cli.eval import eval_app
 from seqscore.cli.score import score
 from seqscore.cli.underflow import underflow
 from seqscore.cli.verify import verify
@@ -30,6 +33,9 @@ app = typer.Typer(
 )
 app.command()(score)
 app.command()(underflow)
+app.add_typer(eval_app, name="eval")
+app.command()(compare)
+app.command()(cite)
 app.command()(verify)
 
 

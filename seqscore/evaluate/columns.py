@@ -21,19 +21,24 @@ _BATCH_ROWS = 256
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """The wanted columns of one row; ``where`` names the row in messages."""
+    """Columns of one row, the wanted ones at least; ``where`` names the row in messages."""
 
     where: str
     values: Mapping[str, Any]
 
 
-def read_records(source: str, columns: Sequence[str], *, limit: int) -> Iterator[Record | InputError]:
+def read_records(
+    source: str, columns: Sequence[str] = (), *, limit: int, kind: str | None = None
+) -> Iterator[Record | InputError]:
     """The rows of a structured file in order, each with at least ``columns``; an error stands for a bad row.
+
+    Without ``columns`` every row has what it has: all columns of a table, whatever an object of JSON holds.
+    ``kind`` stands for the suffix where the name has none.
 
     Raises:
         InputError: the file cannot be read, or has not these columns at all.
     """
-    suffix, name = suffix_of(source), source_name(source)
+    suffix, name = kind or suffix_of(source), source_name(source)
     if suffix == ".parquet":
         yield from _parquet(source, name, columns)
         return
@@ -88,7 +93,8 @@ def _json_row(line: Line, name: str, columns: Sequence[str], limit: int) -> Reco
         reason = "nested too deeply" if isinstance(error, RecursionError) else error
         return InputError(f"{where} is not JSON: {reason}")
     if not isinstance(value, dict):
-        return InputError(f'{where} must be a JSON object like {{"{columns[0]}": "..."}}, got {_kind(value)}')
+        example = columns[0] if columns else "text"
+        return InputError(f'{where} must be a JSON object like {{"{example}": "..."}}, got {_kind(value)}')
     missing = _missing(where, columns, list(value))
     return _MissingColumn(missing.message) if missing else Record(where, value)
 
@@ -124,7 +130,7 @@ def _csv(
     missing = _missing(name, columns, header)
     if missing:
         raise missing
-    for column in columns:
+    for column in columns or header:
         if header.count(column) > 1:
             raise InputError(f"{name} has {header.count(column)} columns named {column!r}; rename all but one")
     while True:
@@ -195,10 +201,11 @@ def _parquet(source: str, name: str, columns: Sequence[str]) -> Iterator[Record 
             missing = _missing(name, columns, file.schema_arrow.names)
             if missing:
                 raise missing
+            wanted = list(columns) or file.schema_arrow.names
             index = 0
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=list(columns)):
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
                 for i in range(batch.num_rows):
-                    yield _parquet_row(batch, i, f"{name}, row {index}", columns)
+                    yield _parquet_row(batch, i, f"{name}, row {index}", wanted)
                     index += 1
         except (pa.ArrowException, OSError) as error:
             raise InputError(f"cannot read {name} as Parquet: {error}") from error

@@ -1,0 +1,83 @@
+"""How far a run is: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from seqscore.cli.session import say
+
+if TYPE_CHECKING:
+    from seqscore.evaluate.run import Progress
+
+__all__ = ["Pace", "run_progress"]
+
+_FIRST_LINE, _LINE_EVERY = 10.0, 60.0
+
+
+class Pace:
+    """Tokens a second and time left, of the rows scored since the start (rows found finished do not count)."""
+
+    def __init__(self, total: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+        self.total = total
+        self._clock = clock
+        self._begin = clock()
+
+    @property
+    def seconds(self) -> float:
+        """Since the start."""
+        return self._clock() - self._begin
+
+    def describe(self, progress: Progress) -> str:
+        """``1,200 of about 5,000 rows, 914 tokens/s, 0:04:10 left``."""
+        seconds, done = max(self.seconds, 1e-9), progress.rows - progress.resumed
+        of_total = "" if self.total is None else f" of about {max(self.total, progress.rows):,}"
+        parts = [f"{progress.rows:,}{of_total} rows", f"{progress.tokens / seconds:,.0f} tokens/s"]
+        if self.total is not None and done:
+            left = max(0, self.total - progress.rows) * seconds / done
+            parts.append(f"{int(left) // 3600}:{int(left) // 60 % 60:02d}:{int(left) % 60:02d} left")
+        if progress.errors:
+            parts.append(f"{progress.errors:,} errors")
+        return ", ".join(parts)
+
+
+@contextmanager
+def run_progress(total: int | None) -> Iterator[Callable[[Progress], None]]:
+    """A function that is told how far the run is, and shows it on standard error."""
+    pace = Pace(total)
+    if not sys.stderr.isatty():
+        yield _lines(pace)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn
+
+    console = Console(stderr=True)
+    bar = Progress(
+        BarColumn(), TextColumn("{task.description}"), console=console, transient=True, redirect_stdout=False
+    )
+    task = bar.add_task("starting", total=total)
+
+    def show(progress: object) -> None:
+        bar.update(task, completed=progress.rows, description=pace.describe(progress))  # type: ignore[attr-defined,arg-type]
+
+    with bar:
+        yield show
+
+
+def _lines(pace: Pace) -> Callable[[Progress], None]:
+    due = _FIRST_LINE
+    said_resumed = False
+
+    def show(progress: Progress) -> None:
+        nonlocal due, said_resumed
+        if progress.resumed and progress.rows > progress.resumed and not said_resumed:
+            said_resumed = True
+            say(f"going on after {progress.resumed:,} rows that are there")
+        if pace.seconds >= due:
+            due = pace.seconds + _LINE_EVERY
+            say(pace.describe(progress))
+
+    return show

@@ -1,0 +1,172 @@
+"""Two runs over the same rows, measure by measure, from what they stored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.measures import measures_of_run
+from seqscore.evaluate.store import Run, read_run
+from seqscore.evaluate.summary import Measured, exact_figure
+from seqscore.scores.intervals import Sums
+from seqscore.scores.paired import (
+    Difference,
+    McNemar,
+    PairedBootstrap,
+    Randomisation,
+    approximate_randomisation,
+    largest_differences,
+    mcnemar_exact,
+    paired_bootstrap,
+)
+
+__all__ = ["ComparedMeasure", "Comparison", "compare_runs"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedMeasure:
+    """One measure of two runs over the rows that both have. ``mcnemar`` is there for accuracies."""
+
+    name: str
+    unit: str
+    better: str
+    a: float | None
+    b: float | None
+    bootstrap: PairedBootstrap
+    randomisation: Randomisation
+    mcnemar: McNemar | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Comparison:
+    """Two runs. ``only_a``, ``only_b``: rows that only one of them scored, and which are left out. ``differs``: what
+    the runs' fingerprints have apart from each other. ``largest``: the rows that differ most in ``by``."""
+
+    a: str
+    b: str
+    task: str
+    num_rows: int
+    only_a: int
+    only_b: int
+    differs: tuple[str, ...]
+    measures: tuple[ComparedMeasure, ...]
+    by: str
+    largest: tuple[Difference, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        return asdict(self)
+
+
+def compare_runs(
+    a: Path, b: Path, *, level: float = 0.95, resamples: int = 1999, seed: int = 0, largest: int = 10
+) -> Comparison:
+    """Paired bootstrap, approximate randomisation and, for accuracies, the exact McNemar test, of every measure.
+
+    Nothing is scored again. Rows are matched by id.
+
+    Raises:
+        OptionError: the runs are of different tasks or data.
+        InputError: a run cannot be read, is not complete, or no row was scored in both.
+    """
+    first, second = _complete(a), _complete(b)
+    differs = _comparable(first, second)
+    ones, twos = measures_of_run(first), measures_of_run(second)
+    compared, counts = [], (0, 0, 0)
+    for name, one in ones.items():
+        if name not in twos or one.measure.unit == "swept":
+            continue
+        left, right, only = _matched(one, twos[name])
+        counts = max(counts, (len(left.ids), *only))
+        if len(left.ids):
+            compared.append(_measure(left, right, level, resamples, seed))
+    if not compared:
+        raise InputError(f"no row was scored in both {str(a)!r} and {str(b)!r}; are their ids the same?")
+    by, rows = _largest(ones, twos, largest)
+    return Comparison(
+        a=str(a),
+        b=str(b),
+        task=str(first.fingerprint["task"]["task"]),
+        num_rows=counts[0],
+        only_a=counts[1],
+        only_b=counts[2],
+        differs=tuple(differs),
+        measures=tuple(compared),
+        by=by,
+        largest=rows,
+    )
+
+
+def _complete(path: Path) -> Run:
+    run = read_run(path)
+    if run.summary is None:
+        raise InputError(f"{str(path)!r} is not complete; run its eval again, which goes on where it was left")
+    return run
+
+
+def _comparable(a: Run, b: Run) -> list[str]:
+    from seqscore.evaluate.manifest import differences
+
+    for section, name in (("task", "task"), ("task", "protocol")):
+        one, two = (run.fingerprint[section].get(name) for run in (a, b))
+        if one != two:
+            raise OptionError(f"the runs differ in their {name}: {one} and {two}; only the same can be compared")
+    found = differences(a.fingerprint["data"], b.fingerprint["data"])
+    if found:
+        raise OptionError(f"the runs are of different data: {'; '.join(found)}; only the same rows can be compared")
+    return differences(
+        {name: a.fingerprint[name] for name in ("model", "task")},
+        {name: b.fingerprint[name] for name in ("model", "task")},
+    )
+
+
+def _matched(a: Measured, b: Measured) -> tuple[Measured, Measured, tuple[int, int]]:
+    """The rows that both have, in the order of the first."""
+    places = {row: place for place, row in enumerate(b.ids)}
+    left = [place for place, row in enumerate(a.ids) if row in places]
+    right = [places[a.ids[place]] for place in left]
+    only = (len(a.ids) - len(left), len(b.ids) - len(right))
+    return _rows(a, left), _rows(b, right), only
+
+
+def _rows(found: Measured, places: Sequence[int]) -> Measured:
+    chosen = np.asarray(places, np.int64)
+    sums = Sums.of(found.sums.totals[chosen], found.sums.counts[chosen])
+    return Measured(found.measure, [found.ids[i] for i in places], [found.groups[i] for i in places], sums)
+
+
+def _measure(a: Measured, b: Measured, level: float, resamples: int, seed: int) -> ComparedMeasure:
+    measure, figure = a.measure, a.measure.figure
+    is_accuracy = measure.method == "wilson"
+    return ComparedMeasure(
+        name=measure.name,
+        unit=measure.unit,
+        better=measure.better,
+        a=exact_figure(a.sums, measure),
+        b=exact_figure(b.sums, measure),
+        bootstrap=paired_bootstrap(a.sums, b.sums, figure, level=level, resamples=resamples, seed=seed),
+        randomisation=approximate_randomisation(a.sums, b.sums, figure, resamples=resamples, seed=seed),
+        mcnemar=mcnemar_exact(a.sums.totals > 0, b.sums.totals > 0) if is_accuracy else None,
+    )
+
+
+_PER_ROW = ("mean_margin", "brier", "wer_after", "bits_per_byte", "perplexity", "mean_perplexity")
+
+
+def _largest(
+    ones: Mapping[str, Measured], twos: Mapping[str, Measured], count: int
+) -> tuple[str, tuple[Difference, ...]]:
+    """The rows whose own value of a telling measure differs most."""
+    name = next(one for one in (*_PER_ROW, *ones) if one in ones and one in twos)
+    a, b, _ = _matched(ones[name], twos[name])
+    values = []
+    for one in (a, b):
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(one.sums.counts > 0, one.sums.totals / one.sums.counts, 0.0)
+            values.append(np.exp(-ratio) if one.measure.figure == "perplexity" else ratio)
+    return name, largest_differences(values[0], values[1], list(a.ids), k=count)

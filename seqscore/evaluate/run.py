@@ -1,0 +1,245 @@
+"""A dataset, a task and a scorer to a run: part by part, each whole on the disk before the next is begun."""
+
+from __future__ import annotations
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from seqscore.errors import InputError, OptionError, SeqscoreError
+from seqscore.evaluate.datasets import Dataset
+from seqscore.evaluate.records import KEEP, Keep, error_record, run_schema, score_record
+from seqscore.evaluate.store import Run, RunFolder, open_run, read_run
+from seqscore.evaluate.summary import summarise
+from seqscore.evaluate.tasks.base import Entry, Task, TaskRow
+from seqscore.text.items import Item
+
+if TYPE_CHECKING:
+    from seqscore.scorer import Policies, Scorer
+
+__all__ = ["DryRun", "PartScorer", "Progress", "RunOptions", "dry_run", "evaluate", "fingerprint_of"]
+
+DEFAULT_PART_ROWS = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """How a run is made.
+
+    ``policies``: the keywords of ``Scorer.stream``. ``keep``: what is stored of every item. ``part_rows``: rows of a
+    part, the most that is lost when a run is killed. ``level``, ``resamples``, ``seed``: of the intervals.
+    """
+
+    policies: Policies
+    keep: Keep = "tokens"
+    part_rows: int = DEFAULT_PART_ROWS
+    level: float = 0.95
+    resamples: int = 1000
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.keep not in KEEP:
+            raise OptionError(f"keep={self.keep!r} is unknown; expected one of {', '.join(KEEP)}")
+        if self.part_rows < 1:
+            raise OptionError(f"part_rows={self.part_rows} must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: rows on the disk or scored, of them found finished at the start, tokens scored now."""
+
+    rows: int
+    resumed: int
+    tokens: int
+    errors: int
+
+
+Report: TypeAlias = Callable[[Progress], None]
+
+PartScorer: TypeAlias = Callable[[Iterable[Entry], RunOptions], Iterator[dict[str, Any]]]
+"""Entries to stored rows, in order."""
+
+
+def fingerprint_of(scorer: Scorer, dataset: Dataset, task: Task, options: RunOptions) -> dict[str, Any]:
+    """Everything that the bytes of a run depend on."""
+    model = dict(scorer.signature(**options.policies).fields)
+    if not scorer.keeps_bits:
+        import torch
+
+        model["batch_tokens"] = str(scorer.batch_tokens)
+        model["threads"] = str(torch.get_num_threads())
+    data = {
+        **dataset.description,
+        "id_column": dataset.options.id_column,
+        "limit": dataset.options.limit,
+        "whole_file": dataset.options.whole_file,
+    }
+    settings = {"keep": options.keep, "level": options.level, "resamples": options.resamples, "seed": options.seed}
+    return {"model": model, "data": data, "task": dict(task.settings), "settings": settings}
+
+
+def evaluate(
+    scorer: Scorer,
+    dataset: Dataset,
+    task: Task,
+    folder: Path,
+    *,
+    options: RunOptions,
+    report: Report = lambda progress: None,
+) -> Run:
+    """Score the rows of a dataset into ``folder``, or go on where it was left, and sum them up.
+
+    Killed at any moment and called again, it gives byte for byte what an uninterrupted call gives: parts are cut by
+    row count and depend on their own rows alone. A row that cannot be scored is stored with its error. A run that is
+    complete is returned as it is.
+
+    Raises:
+        OptionError: the folder holds another run, is in use, or cannot be written.
+        InputError: the input cannot be read, or is not that of the parts that are there.
+    """
+    fingerprint = fingerprint_of(scorer, dataset, task, options)
+
+    def score(entries: Iterable[Entry], options: RunOptions) -> Iterator[dict[str, Any]]:
+        return scored(scorer, entries, options)
+
+    return write_run(score, dataset, task, folder, fingerprint=fingerprint, options=options, report=report)
+
+
+def write_run(
+    score: PartScorer,
+    dataset: Dataset,
+    task: Task,
+    folder: Path,
+    *,
+    fingerprint: Mapping[str, Any],
+    options: RunOptions,
+    report: Report,
+) -> Run:
+    """The run of ``evaluate``, with any way to score a part."""
+    with open_run(folder, fingerprint=fingerprint, schema=run_schema(), part_rows=options.part_rows) as run:
+        if run.status != "complete":
+            write_parts(score, run, task.entries(dataset), options, report)
+            run.finish(summarise(read_run(folder), task, options=options))
+    return read_run(folder)
+
+
+def write_parts(
+    score: PartScorer, run: RunFolder, entries: Iterator[Entry], options: RunOptions, report: Report
+) -> None:
+    """Pass over the parts that are there, their input compared, then write the others."""
+    resumed = 0
+    for part in range(run.num_parts):
+        resumed += _pass_over(run, part, entries)
+        report(Progress(resumed, resumed, 0, 0))
+    counter = _Counter(resumed, report)
+    while True:
+        taken = _Digested(islice(entries, run.part_rows))
+        written = run.write_part(counter.watch(score(taken, options)), digest=taken.digest)
+        if written < run.part_rows:
+            return
+
+
+def _pass_over(run: RunFolder, part: int, entries: Iterator[Entry]) -> int:
+    """Read the input rows of a finished part and compare their digest with the stored one."""
+    expected = run.num_rows(part)
+    taken = _Digested(islice(entries, expected if expected == run.part_rows else None))
+    count = sum(1 for _ in taken)
+    if count != expected or taken.digest() != run.input_digest(part):
+        raise InputError(
+            f"the input is not what part {part} of {str(run.path)!r} was made from: rows were changed, added or "
+            f"removed since; name another folder"
+        )
+    return count
+
+
+class _Counter:
+    """Counts rows and tokens as they come by."""
+
+    def __init__(self, resumed: int, report: Report) -> None:
+        self._rows = self._resumed = resumed
+        self._tokens = self._errors = 0
+        self._report = report
+
+    def watch(self, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The records, each reported."""
+        for record in records:
+            yield record
+            self._rows += 1
+            self._errors += record.get("error_code") is not None
+            self._tokens += sum(item["num_scored"] for item in record.get("items") or ())
+            self._report(Progress(self._rows, self._resumed, self._tokens, self._errors))
+
+
+class _Digested:
+    """Entries, and the XXH128 of what was taken of them."""
+
+    def __init__(self, entries: Iterable[Entry]) -> None:
+        import xxhash
+
+        self._entries = iter(entries)
+        self._hash = xxhash.xxh3_128()
+
+    def __iter__(self) -> Iterator[Entry]:
+        for entry in self._entries:
+            self._hash.update(json.dumps([entry.id, entry.source], default=repr).encode("utf-8", "surrogatepass"))
+            yield entry
+
+    def digest(self) -> str:
+        """Of all entries so far."""
+        return f"xxh128:{self._hash.hexdigest()}"
+
+
+def scored(scorer: Scorer, entries: Iterable[Entry], options: RunOptions) -> Iterator[dict[str, Any]]:
+    """A stored row for every entry, in order; memory does not grow with their number."""
+    waiting: deque[Entry] = deque()
+
+    def items() -> Iterator[Item | SeqscoreError]:
+        for entry in entries:
+            waiting.append(entry)
+            if isinstance(entry.row, TaskRow):
+                yield from (item.item for item in entry.row.items)
+            else:
+                yield entry.row
+
+    policies: Policies = {**options.policies, "extras": ("rank", "entropy") if options.keep == "all" else ()}
+    results = scorer.stream(items(), errors="record", **policies)
+    for first in results:
+        entry = waiting.popleft()
+        count = len(entry.row.items) if isinstance(entry.row, TaskRow) else 1
+        yield _record(entry, [first, *islice(results, count - 1)], options.keep)
+
+
+def _record(entry: Entry, results: list[Any], keep: Keep) -> dict[str, Any]:
+    failed = next((one for one in results if isinstance(one, SeqscoreError)), None)
+    if failed is not None or not isinstance(entry.row, TaskRow):
+        return error_record(entry, failed if failed is not None else entry.row)  # type: ignore[arg-type]
+    return score_record(entry, entry.row, results, keep)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What a run would come to. ``num_errors``: rows that cannot be read as the task wants them. The others: see
+    ``Scorer.workload``."""
+
+    num_rows: int
+    num_errors: int
+    num_items: int
+    num_targets: int
+    num_inputs: int
+    num_distinct: int
+
+
+def dry_run(scorer: Scorer, dataset: Dataset, task: Task, *, options: RunOptions) -> DryRun:
+    """Read and encode everything and run nothing; parts are planned one by one, as a run does."""
+    entries, rows, errors = task.entries(dataset), 0, 0
+    sums = dict.fromkeys(("num_items", "num_targets", "num_inputs", "num_distinct"), 0)
+    while part := list(islice(entries, options.part_rows)):
+        fit = [entry.row for entry in part if isinstance(entry.row, TaskRow)]
+        found = scorer.workload((item.item for row in fit for item in row.items), **options.policies)
+        rows, errors = rows + len(part), errors + len(part) - len(fit)
+        sums = {name: value + getattr(found, name) for name, value in sums.items()}
+    return DryRun(num_rows=rows, num_errors=errors, **sums)

@@ -1,0 +1,183 @@
+"""The figures of a run, from its stored rows, with intervals."""
+
+from __future__ import annotations
+
+import math
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqscore.evaluate.tasks.base import Measure, Stored, Task
+from seqscore.scores.intervals import Interval, Sums, bootstrap_interval, wilson_interval
+from seqscore.scores.signature import Signature
+
+if TYPE_CHECKING:
+    from seqscore.evaluate.run import RunOptions
+    from seqscore.evaluate.store import Run
+
+__all__ = ["FigureRow", "Measured", "measured", "run_signature", "stored_rows", "summarise"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FigureRow:
+    """One figure: of all rows (``group`` None) or of a group, over ``count`` rows. ``value`` is None where it is not
+    defined, ``interval`` where none can be given."""
+
+    name: str
+    group: str | None
+    value: float | None
+    unit: str
+    count: int
+    interval: Interval | None
+    better: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values for JSON."""
+        interval = self.interval
+        return {
+            "name": self.name,
+            "group": self.group,
+            "value": self.value,
+            "unit": self.unit,
+            "better": self.better,
+            "count": self.count,
+            "interval": None
+            if interval is None
+            else {"low": interval.low, "high": interval.high, "level": interval.level, "method": interval.method},
+        }
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measured:
+    """What every row adds to a measure: ``ids`` and ``groups`` of the rows that have a part in it, and their sums."""
+
+    measure: Measure
+    ids: Sequence[str]
+    groups: Sequence[str | None]
+    sums: Sums
+
+
+def stored_rows(run: Run, columns: Sequence[str] | None = None) -> Iterator[Stored]:
+    """The rows of a run in order, a few at a time."""
+    for batch in run.batches(columns, rows=256):
+        yield from batch.to_pylist()
+
+
+_NEEDED = (
+    *("id", "group", "gold", "reference_words", "error_code"),
+    *(
+        f"items.list.element.{name}"
+        for name in (
+            *("role", "log_likelihood", "num_scored", "num_bytes_scored", "num_chars", "num_bytes", "num_words"),
+            *("weight", "first_pass", "word_errors", "is_greedy"),
+        )
+    ),
+)
+
+
+def measured(run: Run, task: Task) -> dict[str, Measured]:
+    """Every measure of the task over the scored rows; 16 bytes a row and measure, and the rows' ids."""
+    measures = {measure.name: measure for measure in task.measures()}
+    totals, counts = ({name: array("d") for name in measures} for _ in range(2))
+    ids: dict[str, list[str]] = {name: [] for name in measures}
+    groups: dict[str, list[str | None]] = {name: [] for name in measures}
+    needed = [*_NEEDED, *(["items.list.element.logprobs"] if "protocol" in task.settings else [])]
+    for row in stored_rows(run, needed):
+        if row["error_code"] is not None:
+            continue
+        for name, (total, count) in task.values(row).items():
+            totals[name].append(total)
+            counts[name].append(count)
+            ids[name].append(row["id"])
+            groups[name].append(row["group"])
+    return {
+        name: Measured(measure, ids[name], groups[name], Sums.of(np.array(totals[name]), np.array(counts[name])))
+        for name, measure in measures.items()
+    }
+
+
+def summarise(run: Run, task: Task, *, options: RunOptions) -> dict[str, Any]:
+    """The summary of a run: how many rows, how many errors, every figure, and the signature."""
+    errors: Counter[str] = Counter()
+    rows = cut = 0
+    for row in stored_rows(run, ["error_code", "items.list.element.num_cut"]):
+        rows += 1
+        cut += sum(item["num_cut"] for item in row["items"] or ())
+        if row["error_code"] is not None:
+            errors[row["error_code"]] += 1
+    found = measured(run, task)
+    figures = [figure for one in found.values() for figure in _figures(one, options)]
+    return {
+        "task": task.name,
+        "rows": rows,
+        "scored": rows - sum(errors.values()),
+        "errors": dict(sorted(errors.items())),
+        "tokens_cut": cut,
+        "figures": [figure.to_dict() for figure in figures],
+        "signature": str(run_signature(run)),
+    }
+
+
+def _figures(found: Measured, options: RunOptions) -> Iterator[FigureRow]:
+    yield _figure(found.measure, None, found.sums, options)
+    if found.measure.by_group:
+        groups = np.array([group if group is not None else "" for group in found.groups], dtype=object)
+        for group in dict.fromkeys(one for one in found.groups if one is not None):
+            chosen = groups == group
+            yield _figure(found.measure, group, Sums.of(found.sums.totals[chosen], found.sums.counts[chosen]), options)
+
+
+def _figure(measure: Measure, group: str | None, sums: Sums, options: RunOptions) -> FigureRow:
+    return FigureRow(
+        name=measure.name,
+        group=group,
+        value=exact_figure(sums, measure),
+        unit=measure.unit,
+        count=len(sums),
+        interval=_interval(sums, measure, options),
+        better=measure.better,
+    )
+
+
+def exact_figure(sums: Sums, measure: Measure) -> float | None:
+    """sum totals / sum counts, or exp of minus that, the sums rounded once; None where nothing counts."""
+    count = math.fsum(sums.counts.tolist())
+    if not count:
+        return None
+    ratio = math.fsum(sums.totals.tolist()) / count
+    if measure.figure == "ratio":
+        return ratio
+    try:
+        return math.exp(-ratio)
+    except OverflowError:
+        return math.inf
+
+
+def _interval(sums: Sums, measure: Measure, options: RunOptions) -> Interval | None:
+    if measure.unit == "swept":
+        return None
+    if measure.method == "wilson":
+        return wilson_interval(int(sums.totals.sum()), len(sums), level=options.level)
+    return bootstrap_interval(sums, measure.figure, level=options.level, resamples=options.resamples, seed=options.seed)
+
+
+def run_signature(run: Run) -> Signature:
+    """Everything that the figures depend on, in one line: the scorer's fields, then data, task and settings."""
+    fields: dict[str, str] = {}
+    for section, values in run.fingerprint.items():
+        for name, value in _flat(values):
+            if value is not None and value != "" and value is not False:
+                fields[name if section == "model" else f"{section}.{name}"] = str(value)
+    return Signature.of(fields)
+
+
+def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value

@@ -1,0 +1,1 @@
+"""What may be asked of a dataset: a row to what is scored, and its scores to what counts."""

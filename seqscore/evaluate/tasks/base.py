@@ -1,0 +1,165 @@
+"""What every task is made of: rows to items, and stored items to measures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, TypeAlias
+
+from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.datasets import DataItem, DataProblem, DataRow, Dataset
+from seqscore.scores.intervals import Figure
+from seqscore.text.items import Context, Pair
+
+__all__ = [
+    "DELIMITER_AUTO",
+    "Entry",
+    "Measure",
+    "RowValues",
+    "Stored",
+    "Task",
+    "TaskItem",
+    "TaskRow",
+    "entries_of",
+    "joined",
+    "text_of",
+]
+
+DELIMITER_AUTO = "auto"
+"""A space where a context and what follows it would otherwise touch; nothing elsewhere."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskItem:
+    """Something to be scored for a row. ``role``: what it is there for. Characters, bytes and words are those of the
+    text as the dataset has it, without a delimiter."""
+
+    role: str
+    item: str | Pair
+    num_chars: int = 0
+    num_bytes: int = 0
+    num_words: int = 0
+    weight: float | None = None
+    first_pass: float | None = None
+    word_errors: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRow:
+    """What a row of a dataset comes to."""
+
+    items: tuple[TaskItem, ...]
+    group: str | None = None
+    gold: int | None = None
+    reference_words: int | None = None
+    row: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of a run to be: its id, its number, what it was made from (for the digest), and what is to be scored."""
+
+    id: str
+    number: int
+    source: Any
+    row: TaskRow | InputError
+
+
+Stored: TypeAlias = Mapping[str, Any]
+"""A row as the run folder holds it."""
+
+RowValues: TypeAlias = Mapping[str, tuple[float, float]]
+"""Measure -> (total, count) of one row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A figure that rows add up to: exp(-sum totals / sum counts) or sum totals / sum counts, see ``Figure``.
+
+    ``method``: of its interval. ``better``: which way is up. ``by_group``: also shown for every group.
+    """
+
+    name: str
+    figure: Figure
+    unit: str
+    method: Literal["wilson", "bootstrap"] = "bootstrap"
+    better: Literal["higher", "lower"] = "lower"
+    by_group: bool = False
+
+
+class Task(Protocol):
+    """A task: named, with settings that its numbers depend on."""
+
+    @property
+    def name(self) -> str:
+        """Of the task, as the command line calls it."""
+        ...
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the numbers depend on besides model and data; goes into the fingerprint."""
+        ...
+
+    def entries(self, dataset: Dataset) -> Iterator[Entry]:
+        """The rows to be scored, lazily and in order."""
+        ...
+
+    def measures(self) -> Sequence[Measure]:
+        """What the rows add up to."""
+        ...
+
+    def values(self, row: Stored) -> RowValues:
+        """What a scored row adds to each measure that it has a part in."""
+        ...
+
+
+def entries_of(dataset: Dataset, convert: Callable[[DataRow], TaskRow]) -> Iterator[Entry]:
+    """An entry for every row; one that cannot be converted carries its error."""
+    for row in dataset.rows():
+        yield Entry(str(row.id), row.number, _source(row), _converted(row, convert))
+
+
+def _converted(row: DataItem, convert: Callable[[DataRow], TaskRow]) -> TaskRow | InputError:
+    if isinstance(row, DataProblem):
+        return row.error
+    try:
+        return convert(row)
+    except InputError as error:
+        return error
+
+
+def _source(row: DataItem) -> Any:
+    return row.error.message if isinstance(row, DataProblem) else row.values
+
+
+def text_of(row: DataRow, column: str) -> str:
+    """The text in a column.
+
+    Raises:
+        InputError: the column is missing, null, or something else than text.
+    """
+    if column not in row.values:
+        raise InputError(f"{row.where} has no column {column!r}; its columns are {', '.join(row.values) or 'none'}")
+    value = row.values[column]
+    if not isinstance(value, str):
+        got = "null" if value is None else f"a value of type {type(value).__name__}"
+        raise InputError(f"{row.where}: column {column!r} is {got}; expected text")
+    return value
+
+
+def joined(context: Context, text: str, delimiter: str) -> Pair:
+    """The pair of a context and a text behind it, parted by the delimiter, which belongs to the text."""
+    if delimiter != DELIMITER_AUTO:
+        return Pair(context, delimiter + text)
+    apart = not context or not isinstance(context, str) or context[-1].isspace() or text[:1].isspace() or not text
+    return Pair(context, text if apart else " " + text)
+
+
+def check_delimiter(delimiter: str) -> None:
+    """Refuse what would be read as part of the text.
+
+    Raises:
+        OptionError: the delimiter is neither ``auto`` nor white space nor empty.
+    """
+    if delimiter != DELIMITER_AUTO and delimiter.strip():
+        raise OptionError(f"delimiter={delimiter!r} must be 'auto', empty, or white space")

@@ -1,0 +1,256 @@
+"""Tasks where one of several alternatives is right: minimal pairs and multiple choice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seqscore.errors import InputError
+from seqscore.evaluate.datasets import DataRow, Dataset
+from seqscore.evaluate.fields import Fields
+from seqscore.evaluate.gold import choice_texts, gold_index
+from seqscore.evaluate.tasks.base import (
+    DELIMITER_AUTO,
+    Entry,
+    Measure,
+    RowValues,
+    Stored,
+    TaskItem,
+    TaskRow,
+    check_delimiter,
+    entries_of,
+    joined,
+    text_of,
+)
+from seqscore.evaluate.tasks.perplexity import item_of
+
+__all__ = ["ChoicesTask", "PairsTask", "alternative_scores"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairsTask:
+    """Minimal pairs: is the good sentence more probable than the bad one? A tie is a tie and no hit.
+
+    ``delimiter`` stands before a sentence, also without a context where it is not ``auto``: lm-eval scores
+    `" Sentence"`, which is ``bos="lm-eval", delimiter=" "``.
+    """
+
+    fields: Fields
+    delimiter: str = DELIMITER_AUTO
+
+    def __post_init__(self) -> None:
+        check_delimiter(self.delimiter)
+
+    @property
+    def name(self) -> str:
+        """Of the task."""
+        return "pairs"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the numbers depend on besides model and data."""
+        return {"task": self.name, "fields": dict(self.fields.columns), "delimiter": self.delimiter}
+
+    def entries(self, dataset: Dataset) -> Iterator[Entry]:
+        """Two items a row, the good one first."""
+        return entries_of(dataset, self._row)
+
+    def _row(self, row: DataRow) -> TaskRow:
+        context = text_of(row, self.fields["context"]) if "context" in self.fields else ""
+        return TaskRow(
+            items=tuple(self._item(role, context, text_of(row, self.fields[role])) for role in ("good", "bad")),
+            group=group_of(row, self.fields),
+            gold=0,
+        )
+
+    def _item(self, role: str, context: str, text: str) -> TaskItem:
+        alone = not context and self.delimiter == DELIMITER_AUTO
+        return item_of(role, text if alone else joined(context, text, self.delimiter), text)
+
+    def measures(self) -> Sequence[Measure]:
+        """Hits and ties, of the sums and of the means over tokens."""
+        return (
+            Measure(name="accuracy", figure="ratio", unit="of pairs", method="wilson", better="higher", by_group=True),
+            Measure(name="ties", figure="ratio", unit="of pairs", method="wilson"),
+            Measure(name="accuracy_per_token", figure="ratio", unit="of pairs", method="wilson", better="higher"),
+            Measure(name="mean_margin", figure="ratio", unit="nats", better="higher"),
+        )
+
+    def values(self, row: Stored) -> RowValues:
+        """log p(good) - log p(bad), and whether it is above 0."""
+        good, bad = row["items"]
+        scores = [good["log_likelihood"], bad["log_likelihood"]]
+        found = {
+            "accuracy": (hit(scores, 0), 1.0),
+            "ties": (float(scores[0] == scores[1]), 1.0),
+            "accuracy_per_token": (hit([per(one, "num_scored") for one in (good, bad)], 0), 1.0),
+        }
+        if all(math.isfinite(score) for score in scores):
+            found["mean_margin"] = (scores[0] - scores[1], 1.0)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChoicesTask:
+    """Multiple choice: several continuations of one context, or several contexts before one continuation.
+
+    Scores, each from the same pass: the log-likelihood of a choice; that per token, per character and per byte of the
+    choice (the delimiter not counted, as in lm-eval); log p(choice | context) - log p(choice), the pointwise mutual
+    information (PMI); and with ``domain_context`` log p(choice | context) - log p(choice | domain_context), the
+    domain-conditional PMI (Holtzman et al. 2021). With several contexts the continuation is the same, so lengths do not
+    matter and the sum alone is used. ``prefix`` stands before every context: examples for few-shot evaluation.
+    ``unconditional``: whether PMI is computed (it needs a start token).
+    """
+
+    fields: Fields
+    delimiter: str = DELIMITER_AUTO
+    prefix: str = ""
+    domain_context: str | None = None
+    unconditional: bool = True
+
+    def __post_init__(self) -> None:
+        check_delimiter(self.delimiter)
+
+    @property
+    def name(self) -> str:
+        """Of the task."""
+        return "choices"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the numbers depend on besides model and data."""
+        return {
+            "task": self.name,
+            "fields": dict(self.fields.columns),
+            "delimiter": self.delimiter,
+            "prefix": self.prefix,
+            "domain_context": self.domain_context,
+            "unconditional": self.unconditional,
+        }
+
+    @property
+    def _several_contexts(self) -> bool:
+        return "contexts" in self.fields
+
+    def entries(self, dataset: Dataset) -> Iterator[Entry]:
+        """An item a choice, and one or two more where choices are scored without their context."""
+        return entries_of(dataset, self._with_contexts if self._several_contexts else self._with_choices)
+
+    def _with_contexts(self, row: DataRow) -> TaskRow:
+        column = self.fields["contexts"]
+        contexts, labels = choice_texts(_value(row, column), where=row.where, column=column)
+        text = text_of(row, self.fields["continuation"])
+        return TaskRow(
+            items=tuple(
+                item_of("choice", joined(self.prefix + context, text, self.delimiter), text) for context in contexts
+            ),
+            gold=self._gold(row, contexts, labels),
+            group=group_of(row, self.fields),
+        )
+
+    def _with_choices(self, row: DataRow) -> TaskRow:
+        column = self.fields["choices"]
+        choices, labels = choice_texts(_value(row, column), where=row.where, column=column)
+        context = self.prefix + text_of(row, self.fields["query"])
+        pairs = [(choice, joined(context, choice, self.delimiter)) for choice in choices]
+        items = [item_of("choice", pair, choice) for choice, pair in pairs]
+        if self.unconditional:
+            items += [item_of("unconditional", type(pair)("", pair.continuation), choice) for choice, pair in pairs]
+        if self.domain_context is not None:
+            items += [item_of("domain", joined(self.domain_context, one, self.delimiter), one) for one in choices]
+        gold = self._gold(row, choices, labels)
+        return TaskRow(items=tuple(items), gold=gold, group=group_of(row, self.fields))
+
+    def _gold(self, row: DataRow, choices: Sequence[str], labels: Sequence[str] | None) -> int:
+        column = self.fields["gold"]
+        return gold_index(_value(row, column), choices, labels, where=row.where, column=column)
+
+    def measures(self) -> Sequence[Measure]:
+        """Accuracy by every kind of score, ties of the sum."""
+        names = ["accuracy"]
+        if not self._several_contexts:
+            names += ["accuracy_per_token", "accuracy_per_char", "accuracy_per_byte"]
+            names += ["accuracy_pmi"] if self.unconditional else []
+            names += ["accuracy_domain_pmi"] if self.domain_context is not None else []
+        by_group = "group" in self.fields
+        return (
+            *(
+                Measure(
+                    name=name,
+                    figure="ratio",
+                    unit="of questions",
+                    method="wilson",
+                    better="higher",
+                    by_group=by_group and name == "accuracy",
+                )
+                for name in names
+            ),
+            Measure(name="ties", figure="ratio", unit="of questions", method="wilson"),
+            Measure(name="brier", figure="ratio", unit="of 2"),
+        )
+
+    def values(self, row: Stored) -> RowValues:
+        """Whether the right choice has the greatest score, and it alone."""
+        from seqscore.scores.calibration import brier_score, choice_probabilities
+
+        gold = row["gold"]
+        known = {measure.name for measure in self.measures()}
+        scores = {name: one for name, one in alternative_scores(row).items() if name in known}
+        found = {name: (hit(values, gold), 1.0) for name, values in scores.items()}
+        sums = scores["accuracy"]
+        found["ties"] = (float(sums[gold] == max(sums) and sums.count(max(sums)) > 1), 1.0)
+        if max(sums) > -math.inf:
+            brier = brier_score([choice_probabilities(sums)], [gold])
+            found["brier"] = (brier if brier is not None else 0.0, 1.0)
+        return found
+
+
+def alternative_scores(row: Stored) -> dict[str, list[float]]:
+    """The scores of a stored row's choices, by the accuracy that they decide."""
+    by_role: dict[str, list[Stored]] = {}
+    for item in row["items"]:
+        by_role.setdefault(item["role"], []).append(item)
+    choices = by_role.get("choice") or [*by_role.get("good", ()), *by_role.get("bad", ())]
+    sums = [item["log_likelihood"] for item in choices]
+    found = {
+        "accuracy": sums,
+        "accuracy_per_token": [per(item, "num_scored") for item in choices],
+        "accuracy_per_char": [per(item, "num_chars") for item in choices],
+        "accuracy_per_byte": [per(item, "num_bytes") for item in choices],
+    }
+    for role, name in (("unconditional", "accuracy_pmi"), ("domain", "accuracy_domain_pmi")):
+        if role in by_role:
+            found[name] = [_minus(a, b["log_likelihood"]) for a, b in zip(sums, by_role[role], strict=True)]
+    return found
+
+
+def hit(scores: Sequence[float], gold: int) -> float:
+    """1.0 where the score of ``gold`` is greater than all others; a tie is no hit."""
+    return float(all(scores[gold] > score for place, score in enumerate(scores) if place != gold))
+
+
+def per(item: Stored, length: str) -> float:
+    """Log-likelihood divided by a length; of nothing the log-likelihood itself, 0."""
+    return float(item["log_likelihood"]) / max(1, item[length])
+
+
+def group_of(row: DataRow, fields: Fields) -> str | None:
+    """The group that a row belongs to, as text."""
+    if "group" not in fields:
+        return None
+    value = _value(row, fields["group"])
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        return str(value)
+    raise InputError(f"{row.where}: column {fields['group']!r} must be text or a whole number, got {value!r}")
+
+
+def _value(row: DataRow, column: str) -> Any:
+    if column not in row.values:
+        raise InputError(f"{row.where} has no column {column!r}; its columns are {', '.join(row.values) or 'none'}")
+    return row.values[column]
+
+
+def _minus(a: float, b: float) -> float:
+    return a if a == -math.inf else float(a) - float(b)

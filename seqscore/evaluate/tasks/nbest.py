@@ -1,0 +1,151 @@
+"""Re-ranking of n-best lists: word error rate before and after, and the best that the lists allow."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.datasets import DataRow, Dataset
+from seqscore.evaluate.fields import Fields
+from seqscore.evaluate.tasks.base import (
+    DELIMITER_AUTO,
+    Entry,
+    Measure,
+    RowValues,
+    Stored,
+    TaskRow,
+    check_delimiter,
+    entries_of,
+    joined,
+    text_of,
+)
+from seqscore.evaluate.tasks.perplexity import item_of
+
+__all__ = ["WEIGHTS", "NbestTask", "word_errors"]
+
+WEIGHTS = tuple(round(0.05 * step, 2) for step in range(41))
+"""Weights that are tried besides: 0 to 2 in steps of 0.05."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NbestTask:
+    """Of every list the hypothesis with the greatest first-pass score + ``lm_weight`` * log-likelihood (nats); the
+    first of equals. Lists without first-pass scores are in their order before, and ranked by the model alone after.
+
+    Word error rate: substitutions, deletions and insertions over the words of the reference (jiwer computes it).
+    """
+
+    fields: Fields
+    lm_weight: float = 1.0
+    delimiter: str = DELIMITER_AUTO
+
+    def __post_init__(self) -> None:
+        check_delimiter(self.delimiter)
+        if not (math.isfinite(self.lm_weight) and self.lm_weight >= 0):
+            raise OptionError(f"lm_weight={self.lm_weight} must be a number of at least 0")
+
+    @property
+    def name(self) -> str:
+        """Of the task."""
+        return "nbest"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the numbers depend on besides model and data."""
+        return {
+            "task": self.name,
+            "fields": dict(self.fields.columns),
+            "delimiter": self.delimiter,
+            "lm_weight": self.lm_weight,
+        }
+
+    def entries(self, dataset: Dataset) -> Iterator[Entry]:
+        """An item a hypothesis."""
+        return entries_of(dataset, self._row)
+
+    def _row(self, row: DataRow) -> TaskRow:
+        reference = text_of(row, self.fields["reference"])
+        if not reference.split():
+            raise InputError(f"{row.where}: the reference has no word, so errors have nothing to be a share of")
+        hypotheses = self._hypotheses(row)
+        first_pass = self._first_pass(row, len(hypotheses))
+        context = text_of(row, self.fields["context"]) if "context" in self.fields else ""
+        items = tuple(
+            item_of(
+                "hypothesis",
+                joined(context, text, self.delimiter) if context else text,
+                text,
+                first_pass=score,
+                word_errors=word_errors(reference, text),
+            )
+            for text, score in zip(hypotheses, first_pass, strict=True)
+        )
+        return TaskRow(items=items, reference_words=len(reference.split()))
+
+    def _hypotheses(self, row: DataRow) -> Sequence[str]:
+        column = self.fields["hypotheses"]
+        value = row.values.get(column)
+        if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
+            raise InputError(f"{row.where}: column {column!r} must be a list of at least one text, got {value!r:.60}")
+        return value
+
+    def _first_pass(self, row: DataRow, count: int) -> Sequence[float | None]:
+        if "scores" not in self.fields:
+            return [None] * count
+        column = self.fields["scores"]
+        value = row.values.get(column)
+        numbers = isinstance(value, list) and all(
+            isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one) for one in value
+        )
+        if not numbers or value is None or len(value) != count:
+            raise InputError(f"{row.where}: column {column!r} must hold {count} numbers, one for each hypothesis")
+        return [float(one) for one in value]
+
+    def measures(self) -> Sequence[Measure]:
+        """Word error rates: before, after, with the model alone, the best possible, and by weight."""
+        has_scores = "scores" in self.fields
+        swept = [Measure(name=swept_name(weight), figure="ratio", unit="swept") for weight in WEIGHTS]
+        return (
+            Measure(name="wer_before", figure="ratio", unit="per reference word"),
+            Measure(name="wer_after", figure="ratio", unit="per reference word"),
+            Measure(name="wer_model_alone", figure="ratio", unit="per reference word"),
+            Measure(name="wer_oracle", figure="ratio", unit="per reference word"),
+            *(swept if has_scores else ()),
+        )
+
+    def values(self, row: Stored) -> RowValues:
+        """Word errors of the chosen hypotheses over the reference's words."""
+        items, words = row["items"], float(row["reference_words"])
+        has_scores = "scores" in self.fields
+        model = [item["log_likelihood"] for item in items]
+        first = [item["first_pass"] if has_scores else 0.0 for item in items]
+
+        def errors(weight: float) -> tuple[float, float]:
+            scores = [a + weight * b if weight else a for a, b in zip(first, model, strict=True)]
+            return float(items[scores.index(max(scores))]["word_errors"]), words
+
+        found = {
+            "wer_before": errors(0.0),
+            "wer_after": errors(self.lm_weight if has_scores else 1.0),
+            "wer_model_alone": (float(items[model.index(max(model))]["word_errors"]), words),
+            "wer_oracle": (float(min(item["word_errors"] for item in items)), words),
+        }
+        return {**found, **{swept_name(w): errors(w) for w in WEIGHTS}} if has_scores else found
+
+
+def swept_name(weight: float) -> str:
+    """The name of the measure of one weight of the sweep."""
+    return f"wer_at_{weight:.2f}"
+
+
+def word_errors(reference: str, hypothesis: str) -> int:
+    """Substitutions + deletions + insertions between words; both are split at white space and compared as they are."""
+    import jiwer
+
+    if not hypothesis.split():
+        return len(reference.split())
+    found = jiwer.process_words(" ".join(reference.split()), " ".join(hypothesis.split()))
+    return int(found.substitutions + found.deletions + found.insertions)

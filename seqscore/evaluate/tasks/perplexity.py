@@ -1,0 +1,160 @@
+"""Perplexity of texts, or of continuations behind their contexts."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from seqscore.errors import InputError
+from seqscore.evaluate.datasets import DataRow, Dataset
+from seqscore.evaluate.fields import Fields
+from seqscore.evaluate.tasks.base import (
+    DELIMITER_AUTO,
+    Entry,
+    Measure,
+    RowValues,
+    Stored,
+    TaskItem,
+    TaskRow,
+    check_delimiter,
+    entries_of,
+    joined,
+    text_of,
+)
+
+__all__ = ["FilterTask", "PerplexityTask"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PerplexityTask:
+    """Log-likelihood of every text, and of the corpus per token, per word (a run without white space) and per byte.
+
+    With contexts also: whether greedy decoding gives the continuation (accuracy), and exp of the mean negative
+    log-likelihood of a whole continuation (item_perplexity, which lm-eval calls the perplexity of LAMBADA).
+    """
+
+    fields: Fields
+    delimiter: str = DELIMITER_AUTO
+
+    def __post_init__(self) -> None:
+        check_delimiter(self.delimiter)
+
+    @property
+    def name(self) -> str:
+        """Of the task."""
+        return "perplexity"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the numbers depend on besides model and data."""
+        return {"task": self.name, "fields": dict(self.fields.columns), "delimiter": self.delimiter}
+
+    def entries(self, dataset: Dataset) -> Iterator[Entry]:
+        """One item a row."""
+        return entries_of(dataset, self._row)
+
+    def _row(self, row: DataRow) -> TaskRow:
+        text = text_of(row, self.fields["text"])
+        item = joined(text_of(row, self.fields["context"]), text, self.delimiter) if self._has_context else text
+        return TaskRow(items=(item_of("text", item, text),))
+
+    @property
+    def _has_context(self) -> bool:
+        return "context" in self.fields
+
+    def measures(self) -> Sequence[Measure]:
+        """Per token, word and byte; of continuations also how often they are what greedy decoding gives."""
+        continuations = (
+            Measure(name="accuracy", figure="ratio", unit="greedy", method="wilson", better="higher"),
+            Measure(name="item_perplexity", figure="perplexity", unit="per continuation"),
+        )
+        return (
+            *(continuations if self._has_context else ()),
+            Measure(name="perplexity", figure="perplexity", unit="per token"),
+            Measure(name="word_perplexity", figure="perplexity", unit="per word"),
+            Measure(name="byte_perplexity", figure="perplexity", unit="per byte"),
+            Measure(name="bits_per_byte", figure="ratio", unit="bits"),
+            Measure(name="mean_perplexity", figure="ratio", unit="mean of the texts'"),
+        )
+
+    def values(self, row: Stored) -> RowValues:
+        """Sums of one text; a text of which nothing is scored adds nothing."""
+        (item,) = row["items"]
+        total, scored, size = item["log_likelihood"], item["num_scored"], item["num_bytes_scored"]
+        if not scored:
+            return {}
+        found = {
+            "perplexity": (total, float(scored)),
+            "word_perplexity": (total, float(item["num_words"])),
+            "byte_perplexity": (total, float(size)),
+            "bits_per_byte": (-total / math.log(2), float(size)),
+            "mean_perplexity": (exp(-total / scored), 1.0),
+        }
+        if self._has_context:
+            found["accuracy"] = (float(item["is_greedy"]), 1.0)
+            found["item_perplexity"] = (total, 1.0)
+        return found
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FilterTask:
+    """Perplexity of every row, which is kept as it was read, so that it can be sorted out by it."""
+
+    fields: Fields
+
+    @property
+    def name(self) -> str:
+        """Of the task."""
+        return "filter"
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """What the numbers depend on besides model and data."""
+        return {"task": self.name, "fields": dict(self.fields.columns)}
+
+    def entries(self, dataset: Dataset) -> Iterator[Entry]:
+        """One item a row, with the row as JSON."""
+        return entries_of(dataset, self._row)
+
+    def _row(self, row: DataRow) -> TaskRow:
+        text = text_of(row, self.fields["text"])
+        try:
+            whole = json.dumps(dict(row.values), ensure_ascii=False, allow_nan=False)
+        except (TypeError, ValueError) as error:
+            raise InputError(f"{row.where} cannot be written as JSON again: {error}") from error
+        return TaskRow(items=(item_of("text", text, text),), row=whole)
+
+    def measures(self) -> Sequence[Measure]:
+        """Of the rows before they are sorted out."""
+        return (
+            Measure(name="perplexity", figure="perplexity", unit="per token"),
+            Measure(name="bits_per_byte", figure="ratio", unit="bits"),
+        )
+
+    def values(self, row: Stored) -> RowValues:
+        """Sums of one row."""
+        (item,) = row["items"]
+        if not item["num_scored"]:
+            return {}
+        total = item["log_likelihood"]
+        return {
+            "perplexity": (total, float(item["num_scored"])),
+            "bits_per_byte": (-total / math.log(2), float(item["num_bytes_scored"])),
+        }
+
+
+def item_of(role: str, item: Any, text: str, **more: Any) -> TaskItem:
+    """An item whose characters, bytes and words are those of ``text``."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    return TaskItem(role=role, item=item, num_chars=len(text), num_bytes=size, num_words=len(text.split()), **more)
+
+
+def exp(value: float) -> float:
+    """e to the value, infinite where that is too large for a float64."""
+    try:
+        return math.exp(value)
+    except OverflowError:
+        return math.inf

@@ -1,0 +1,193 @@
+"""Summaries and comparisons of runs: tables for people, one line of JSON for programs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+from seqscore.output.console import console_on
+from seqscore.output.escape import json_text, terminal_text
+from seqscore.output.files import Output
+
+if TYPE_CHECKING:
+    from seqscore.evaluate.compare import ComparedMeasure, Comparison
+    from seqscore.evaluate.run import DryRun
+    from seqscore.scores.intervals import Interval
+
+__all__ = [
+    "print_citation",
+    "print_comparison",
+    "print_dry_run",
+    "print_summary",
+    "write_comparison_json",
+    "write_summary_json",
+]
+
+
+def print_summary(summary: Mapping[str, Any]) -> None:
+    """Every figure with its interval, how many rows it is of, and the signature."""
+    table = _table("figure", "value", "interval", "rows", "")
+    best = _best_swept(summary["figures"])
+    for figure in summary["figures"]:
+        if figure["unit"] == "swept":
+            continue
+        name = figure["name"] if figure["group"] is None else f"  {figure['group']}"
+        cells = (name, _shown(figure["value"]), _interval(figure["interval"]), f"{figure['count']:,}", figure["unit"])
+        table.add_row(*_cells(*cells), style=None if figure["group"] is None else "dim")
+    with Output(None) as output, output.errors():
+        console = console_on(output)
+        console.print(_head(summary))
+        console.print(table)
+        if best is not None:
+            console.print(f"of the weights tried on these same rows {best[0]} was best: word error rate {best[1]}")
+        console.print(f"signature: {terminal_text(summary['signature'])}", soft_wrap=True)
+
+
+def _head(summary: Mapping[str, Any]) -> str:
+    errors = ", ".join(f"{count:,} {code}" for code, count in summary["errors"].items())
+    cut = f"; {summary['tokens_cut']:,} tokens cut" if summary["tokens_cut"] else ""
+    scored = f"{summary['scored']:,} of {summary['rows']:,} rows scored"
+    return terminal_text(f"{summary['task']}: {scored}" + (f"; errors: {errors}" if errors else "") + cut)
+
+
+def _best_swept(figures: list[Mapping[str, Any]]) -> tuple[str, str] | None:
+    swept = [one for one in figures if one["unit"] == "swept" and one["value"] is not None]
+    if not swept:
+        return None
+    best = min(swept, key=lambda one: float(one["value"]))
+    return best["name"].rpartition("_")[2], _shown(best["value"])
+
+
+def _table(*headers: str) -> Table:
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    for place, header in enumerate(headers):
+        numeric = header in ("value", "interval", "rows", "a", "b", "difference", "p")
+        table.add_column(header, justify="right" if numeric else "left", no_wrap=place == 0 or numeric)
+    return table
+
+
+def _cells(*cells: str) -> Iterator[str]:
+    return (terminal_text(cell) for cell in cells)
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    number = float(value)
+    return f"{number:,.2f}" if abs(number) >= 100 else f"{number:.4f}"
+
+
+def _interval(interval: Mapping[str, Any] | None) -> str:
+    return "–" if interval is None else f"{_shown(interval['low'])} to {_shown(interval['high'])}"
+
+
+def print_dry_run(found: DryRun) -> None:
+    """What a run would come to, in words."""
+    saved = 1 - found.num_distinct / found.num_inputs if found.num_inputs else 0.0
+    with Output(None) as output:
+        lines = [
+            f"rows:             {found.num_rows:,} ({found.num_errors:,} of them cannot be read)",
+            f"sequences:        {found.num_items:,}",
+            f"tokens to score:  {found.num_targets:,}",
+            f"positions to run: {found.num_distinct:,} (one by one {found.num_inputs:,}; sharing saves {saved:.0%})",
+        ]
+        output.write(("\n".join(lines) + "\n").encode())
+
+
+def write_summary_json(summary: Mapping[str, Any]) -> None:
+    """The summary as one line of JSON on standard output."""
+    _write_json(summary)
+
+
+def _write_json(value: Any) -> None:
+    with Output(None) as output:
+        output.write(json_text(json.dumps(value, ensure_ascii=False, allow_nan=False)).encode("utf-8") + b"\n")
+
+
+def print_comparison(found: Comparison) -> None:
+    """Two runs side by side, the tests, and the rows that differ most."""
+    table = _table("measure", "a", "b", "difference", "interval", "p", "how")
+    for one in found.measures:
+        bootstrap = one.bootstrap
+        cells = (
+            one.name,
+            _shown(one.a),
+            _shown(one.b),
+            _signed(bootstrap.difference),
+            _pair(bootstrap.interval),
+            _p(one.randomisation.p_value),
+            _how(one),
+        )
+        table.add_row(*_cells(*cells))
+    with Output(None) as output, output.errors():
+        console = console_on(output)
+        console.print(terminal_text(f"a: {found.a}   b: {found.b}   {found.num_rows:,} rows in both"))
+        if found.only_a or found.only_b:
+            console.print(f"left out: {found.only_a:,} rows that only a scored, {found.only_b:,} that only b scored")
+        for line in found.differs:
+            console.print(f"  {terminal_text(line)}", soft_wrap=True)
+        console.print(table)
+        if found.largest:
+            console.print(_largest(found))
+
+
+def _largest(found: Comparison) -> Table:
+    rows = _table(f"rows that differ most in {found.by}", "a", "b", "difference")
+    for one in found.largest:
+        rows.add_row(*_cells(str(one.id), _shown(one.a), _shown(one.b), _signed(one.difference)))
+    return rows
+
+
+def _how(one: ComparedMeasure) -> str:
+    kind = "all assignments" if one.randomisation.exact else f"{one.randomisation.assignments:,} assignments"
+    found = one.mcnemar
+    if found is None:
+        return f"randomisation, {kind}"
+    return f"randomisation, {kind}; McNemar p = {_p(found.p_value)} ({found.only_a} only a, {found.only_b} only b)"
+
+
+def _pair(interval: Interval | None) -> str:
+    return "–" if interval is None else f"{_signed(interval.low)} to {_signed(interval.high)}"
+
+
+def _signed(value: float | None) -> str:
+    return "–" if value is None else ("+" if value > 0 else "") + _shown(value)
+
+
+def _p(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2g}"
+
+
+def write_comparison_json(found: Comparison) -> None:
+    """The comparison as one line of JSON on standard output; infinities as text."""
+    _write_json(_plain(found.to_dict()))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value
+
+
+def print_citation(signature: str, summary: Mapping[str, Any] | None) -> None:
+    """The figures in a line, where the run is complete, and the signature."""
+    lines = []
+    if summary is None:
+        lines.append("(the run is not complete: no figures yet)")
+    else:
+        for figure in summary["figures"]:
+            if figure["group"] is None and figure["unit"] != "swept" and figure["value"] is not None:
+                interval = figure["interval"]
+                level = "" if interval is None else f" ({float(interval['level']):.0%}: {_interval(interval)})"
+                lines.append(f"{figure['name']} = {_shown(figure['value'])}{level}, n = {figure['count']:,}")
+    with Output(None) as output:
+        text = "\n".join(terminal_text(line) for line in (*lines, signature))
+        output.write(text.encode("utf-8", "replace") + b"\n")

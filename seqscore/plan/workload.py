@@ -1,0 +1,40 @@
+"""How much work requests are, before any of it is done."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from seqscore.plan.requests import Request
+from seqscore.plan.trie import build_trie
+
+__all__ = ["Workload", "workload_of"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Workload:
+    """``num_targets``: tokens to be scored. ``num_inputs``: positions that a model would read if every item ran by
+    itself. ``num_distinct``: those that are left where each distinct prefix runs once."""
+
+    num_items: int = 0
+    num_targets: int = 0
+    num_inputs: int = 0
+    num_distinct: int = 0
+
+    def __add__(self, other: Workload) -> Workload:
+        return Workload(
+            num_items=self.num_items + other.num_items,
+            num_targets=self.num_targets + other.num_targets,
+            num_inputs=self.num_inputs + other.num_inputs,
+            num_distinct=self.num_distinct + other.num_distinct,
+        )
+
+
+def workload_of(requests: Sequence[Request], *, num_items: int) -> Workload:
+    """The work of requests that are planned together."""
+    return Workload(
+        num_items=num_items,
+        num_targets=sum(request.num_targets for request in requests),
+        num_inputs=sum(request.num_inputs for request in requests),
+        num_distinct=build_trie(requests).num_rows,
+    )
