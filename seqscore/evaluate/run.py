@@ -6,7 +6,7 @@ import json
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -21,7 +21,19 @@ from seqscore.text.items import Item
 if TYPE_CHECKING:
     from seqscore.scorer import Policies, Scorer
 
-__all__ = ["DryRun", "PartScorer", "Progress", "RunOptions", "dry_run", "evaluate", "fingerprint_of"]
+__all__ = [
+    "Digested",
+    "DryRun",
+    "PartScorer",
+    "Progress",
+    "RunOptions",
+    "ScoredPart",
+    "dry_run",
+    "evaluate",
+    "evaluate_parts",
+    "fingerprint_of",
+    "scored",
+]
 
 DEFAULT_PART_ROWS = 500
 
@@ -60,8 +72,11 @@ class Progress:
 
 Report: TypeAlias = Callable[[Progress], None]
 
-PartScorer: TypeAlias = Callable[[Iterable[Entry], RunOptions], Iterator[dict[str, Any]]]
-"""Entries to stored rows, in order."""
+ScoredPart: TypeAlias = tuple[Iterable[dict[str, Any]], Callable[[], str]]
+"""The rows to be stored of a part, and what gives the digest of its input once they were taken."""
+
+PartScorer: TypeAlias = Callable[[Iterator[Entry]], Iterator[ScoredPart]]
+"""Entries to parts, in order."""
 
 
 def fingerprint_of(scorer: Scorer, dataset: Dataset, task: Task, options: RunOptions) -> dict[str, Any]:
@@ -103,14 +118,16 @@ def evaluate(
     """
     fingerprint = fingerprint_of(scorer, dataset, task, options)
 
-    def score(entries: Iterable[Entry], options: RunOptions) -> Iterator[dict[str, Any]]:
-        return scored(scorer, entries, options)
+    def parts(entries: Iterator[Entry]) -> Iterator[ScoredPart]:
+        while (first := next(entries, None)) is not None:
+            taken = Digested(islice(chain([first], entries), options.part_rows))
+            yield scored(scorer, taken, options), taken.digest
 
-    return write_run(score, dataset, task, folder, fingerprint=fingerprint, options=options, report=report)
+    return evaluate_parts(parts, dataset, task, folder, fingerprint=fingerprint, options=options, report=report)
 
 
-def write_run(
-    score: PartScorer,
+def evaluate_parts(
+    parts: PartScorer,
     dataset: Dataset,
     task: Task,
     folder: Path,
@@ -119,34 +136,24 @@ def write_run(
     options: RunOptions,
     report: Report,
 ) -> Run:
-    """The run of ``evaluate``, with any way to score a part."""
+    """``evaluate`` with any way to score parts."""
     with open_run(folder, fingerprint=fingerprint, schema=run_schema(), part_rows=options.part_rows) as run:
         if run.status != "complete":
-            write_parts(score, run, task.entries(dataset), options, report)
+            entries = task.entries(dataset)
+            resumed = sum(_pass_over(run, part, entries) for part in range(run.num_parts))
+            report(Progress(resumed, resumed, 0, 0))
+            counter = _Counter(resumed, report)
+            for records, digest in parts(entries):
+                run.write_part(counter.watch(records), digest=digest)
             run.finish(summarise(read_run(folder), task, options=options))
     return read_run(folder)
-
-
-def write_parts(
-    score: PartScorer, run: RunFolder, entries: Iterator[Entry], options: RunOptions, report: Report
-) -> None:
-    """Pass over the parts that are there, their input compared, then write the others."""
-    resumed = 0
-    for part in range(run.num_parts):
-        resumed += _pass_over(run, part, entries)
-        report(Progress(resumed, resumed, 0, 0))
-    counter = _Counter(resumed, report)
-    while True:
-        taken = _Digested(islice(entries, run.part_rows))
-        written = run.write_part(counter.watch(score(taken, options)), digest=taken.digest)
-        if written < run.part_rows:
-            return
 
 
 def _pass_over(run: RunFolder, part: int, entries: Iterator[Entry]) -> int:
     """Read the input rows of a finished part and compare their digest with the stored one."""
     expected = run.num_rows(part)
-    taken = _Digested(islice(entries, expected if expected == run.part_rows else None))
+    # A short part was the last: whatever comes behind it now was not there before.
+    taken = Digested(islice(entries, expected if expected == run.part_rows else None))
     count = sum(1 for _ in taken)
     if count != expected or taken.digest() != run.input_digest(part):
         raise InputError(
@@ -174,7 +181,7 @@ class _Counter:
             self._report(Progress(self._rows, self._resumed, self._tokens, self._errors))
 
 
-class _Digested:
+class Digested:
     """Entries, and the XXH128 of what was taken of them."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:

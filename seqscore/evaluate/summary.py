@@ -169,10 +169,21 @@ def run_signature(run: Run) -> Signature:
     """Everything that the figures depend on, in one line: the scorer's fields, then data, task and settings."""
     fields: dict[str, str] = {}
     for section, values in run.fingerprint.items():
-        for name, value in _flat(values):
+        for name, value in _flat(_files_as_one(values) if section == "data" else values):
             if value is not None and value != "" and value is not False:
                 fields[name if section == "model" else f"{section}.{name}"] = str(value)
     return Signature.of(fields)
+
+
+def _files_as_one(data: Mapping[str, Any]) -> dict[str, Any]:
+    """The files of a dataset as one field: their number, and the digest of all their descriptions."""
+    import xxhash
+
+    files = [str(value) for name, value in data.items() if name.startswith("file ")]
+    rest = {name: value for name, value in data.items() if not name.startswith("file ")}
+    if len(files) < 2:
+        return {**({"file": files[0]} if files else {}), **rest}
+    return {"files": f"{len(files)} xxh128:{xxhash.xxh3_128_hexdigest(chr(10).join(files).encode())}", **rest}
 
 
 def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

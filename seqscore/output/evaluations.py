@@ -65,7 +65,7 @@ def _best_swept(figures: list[Mapping[str, Any]]) -> tuple[str, str] | None:
 def _table(*headers: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, header in enumerate(headers):
-        numeric = header in ("value", "interval", "rows", "a", "b", "difference", "p")
+        numeric = header in ("value", "interval", "rows", "a", "b", "difference", "p", "McNemar p")
         table.add_column(header, justify="right" if numeric else "left", no_wrap=place == 0 or numeric)
     return table
 
@@ -110,7 +110,7 @@ def _write_json(value: Any) -> None:
 
 def print_comparison(found: Comparison) -> None:
     """Two runs side by side, the tests, and the rows that differ most."""
-    table = _table("measure", "a", "b", "difference", "interval", "p", "how")
+    table = _table("measure", "a", "b", "difference", "interval", "p", "McNemar p", "only a, only b right")
     for one in found.measures:
         bootstrap = one.bootstrap
         cells = (
@@ -120,7 +120,7 @@ def print_comparison(found: Comparison) -> None:
             _signed(bootstrap.difference),
             _pair(bootstrap.interval),
             _p(one.randomisation.p_value),
-            _how(one),
+            *_mcnemar(one),
         )
         table.add_row(*_cells(*cells))
     with Output(None) as output, output.errors():
@@ -131,6 +131,7 @@ def print_comparison(found: Comparison) -> None:
         for line in found.differs:
             console.print(f"  {terminal_text(line)}", soft_wrap=True)
         console.print(table)
+        console.print(_method(found), soft_wrap=True)
         if found.largest:
             console.print(_largest(found))
 
@@ -142,12 +143,19 @@ def _largest(found: Comparison) -> Table:
     return rows
 
 
-def _how(one: ComparedMeasure) -> str:
-    kind = "all assignments" if one.randomisation.exact else f"{one.randomisation.assignments:,} assignments"
+def _mcnemar(one: ComparedMeasure) -> tuple[str, str]:
     found = one.mcnemar
-    if found is None:
-        return f"randomisation, {kind}"
-    return f"randomisation, {kind}; McNemar p = {_p(found.p_value)} ({found.only_a} only a, {found.only_b} only b)"
+    return ("", "") if found is None else (_p(found.p_value), f"{found.only_a:,}, {found.only_b:,}")
+
+
+def _method(found: Comparison) -> str:
+    """How the numbers were made, in a line."""
+    one = found.measures[0]
+    level = 0.0 if one.bootstrap.interval is None else one.bootstrap.interval.level
+    drawn = f"{one.bootstrap.resamples:,} resamples of the rows, seed {one.bootstrap.seed}"
+    assigned = "all assignments" if one.randomisation.exact else f"{one.randomisation.assignments:,} assignments"
+    bootstrap = f"difference b - a with {level:.0%} interval (paired bootstrap, {drawn}); " if level else ""
+    return f"{bootstrap}p: approximate randomisation, {assigned}, two-sided; McNemar: exact"
 
 
 def _pair(interval: Interval | None) -> str:

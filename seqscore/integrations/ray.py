@@ -1,0 +1,170 @@
+"""The same evaluation on a Ray cluster: Ray Data, an actor pool, one scorer an actor.
+
+This process reads the rows, cuts the parts and writes the run folder, exactly as without Ray. A part goes to an actor
+as one row of a Ray dataset and comes back as the rows to be stored; results are taken in order. What one actor computes
+is what any other would: scores do not depend on neighbours, so the files are the same bytes. An actor that fails is
+started again and its part retried by Ray.
+"""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqscore.errors import InputError, MissingDependencyError, OptionError
+from seqscore.evaluate.datasets import Dataset
+from seqscore.evaluate.run import (
+    Digested,
+    Progress,
+    RunOptions,
+    ScoredPart,
+    evaluate_parts,
+    fingerprint_of,
+    scored,
+)
+from seqscore.evaluate.store import Run
+from seqscore.evaluate.tasks.base import Entry, Task
+
+if TYPE_CHECKING:
+    from seqscore.scorer import Scorer
+
+__all__ = ["evaluate_on_ray"]
+
+
+def evaluate_on_ray(
+    scorer: Scorer,
+    dataset: Dataset,
+    task: Task,
+    folder: Path,
+    *,
+    options: RunOptions,
+    address: str,
+    load: Mapping[str, Any],
+    workers: int = 1,
+    report: Callable[[Progress], None] = lambda progress: None,
+) -> Run:
+    """``seqscore.evaluate.run.evaluate`` with ``workers`` scorers on the Ray cluster at ``address``.
+
+    ``address``: of a cluster, ``auto``, or ``local`` for one that is started here and ends with the call; a cluster that
+    this process is already connected to is used as it is. ``load``: the keywords that made ``scorer`` (``model``,
+    ``device`` ...), with which each worker makes its own; a worker whose model is another one is an error. A worker
+    on CUDA takes one GPU. The rows that are still to be scored wait in Ray's object store, which spills to disk.
+
+    Raises:
+        MissingDependencyError: Ray is not installed.
+        OptionError, InputError: see ``evaluate``; or scores would not be the same on every machine.
+    """
+    _check_same_everywhere(scorer)
+    fingerprint = fingerprint_of(scorer, dataset, task, options)
+    expected = str(scorer.signature(**options.policies))
+
+    def parts(entries: Iterator[Entry]) -> Iterator[ScoredPart]:
+        with _connected(address):
+            yield from _scored_parts(entries, options, dict(load), expected, workers)
+
+    return evaluate_parts(parts, dataset, task, folder, fingerprint=fingerprint, options=options, report=report)
+
+
+def _check_same_everywhere(scorer: Scorer) -> None:
+    """What depends on batches may do so on Ray too: a part is one stream there as here. Threads are not the same."""
+    if not scorer.keeps_bits and scorer.description.device.startswith("cpu"):
+        raise OptionError(
+            f"engine {scorer.engine} in {scorer.description.dtype} does not promise the same bits for every number of "
+            f"threads, and Ray gives its workers other numbers; use --engine packed and --dtype float32, or no --ray"
+        )
+
+
+@contextmanager
+def _connected(address: str) -> Iterator[None]:
+    ray = _ray()
+    if ray.is_initialized():
+        yield
+        return
+    try:
+        here: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
+        ray.init(address=address, log_to_driver=False, logging_level="error", **here)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise OptionError(f"there is no Ray cluster at {address!r}: {error}") from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _ray() -> Any:
+    try:
+        import ray
+        import ray.data
+    except ImportError as error:
+        raise MissingDependencyError("--ray needs Ray; install it with: pip install 'seqscore[ray]'") from error
+    return ray
+
+
+def _scored_parts(
+    entries: Iterator[Entry], options: RunOptions, load: dict[str, Any], expected: str, workers: int
+) -> Iterator[ScoredPart]:
+    """The parts in order, each with the rows to be stored."""
+    ray = _ray()
+    references, digests = _put_parts(entries, options.part_rows)
+    if not references:
+        return
+    context = ray.data.DataContext.get_current()
+    before = context.execution_options.preserve_order, context.enable_progress_bars
+    context.execution_options.preserve_order, context.enable_progress_bars = True, False
+    try:
+        results = ray.data.from_arrow_refs(references).map_batches(
+            _Worker,
+            fn_constructor_kwargs={"load": load, "options": pickle.dumps(options), "expected": expected},
+            batch_size=1,
+            compute=ray.data.ActorPoolStrategy(size=workers),
+            num_gpus=1 if str(load.get("device", "auto")).startswith("cuda") else 0,
+        )
+        for number, row in enumerate(results.iter_rows()):
+            if row["part"] != number:
+                raise InputError(f"Ray gave part {row['part']} where part {number} was due; run it again, it goes on")
+            yield pickle.loads(row["payload"]), lambda digest=digests[number]: digest  # type: ignore[misc]
+    finally:
+        context.execution_options.preserve_order, context.enable_progress_bars = before
+
+
+def _put_parts(entries: Iterator[Entry], part_rows: int) -> tuple[list[Any], list[str]]:
+    """The parts in the object store, one at a time in this process's memory, and the digests of their input."""
+    import pyarrow as pa
+
+    references, digests = [], []
+    while True:
+        taken = Digested(islice(entries, part_rows))
+        rows = list(taken)
+        if not rows:
+            return references, digests
+        # Pickle between processes of this program, as Ray itself does; nothing from outside is unpickled.
+        table = pa.table({"part": [len(digests)], "payload": pa.array([pickle.dumps(rows)], pa.large_binary())})
+        references.append(_ray().put(table))
+        digests.append(taken.digest())
+
+
+class _Worker:
+    """An actor: a scorer, and parts to be scored with it."""
+
+    def __init__(self, *, load: dict[str, Any], options: bytes, expected: str) -> None:
+        from seqscore import LoadOptions, Scorer
+
+        settings = dict(load)
+        trusted = {name: settings.pop(name, False) for name in ("allow_pickle", "trust_remote_code")}
+        self._scorer = Scorer.from_pretrained(options=LoadOptions(**trusted), **settings)
+        self._options: RunOptions = pickle.loads(options)
+        found = str(self._scorer.signature(**self._options.policies))
+        if found != expected:
+            raise OptionError(f"a worker's model or program is not the one here: {found}, expected {expected}")
+
+    def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
+        """The rows to be stored of each part in the batch."""
+        payloads = [
+            pickle.dumps(list(scored(self._scorer, pickle.loads(payload), self._options)))
+            for payload in batch["payload"]
+        ]
+        return {"part": list(batch["part"]), "payload": payloads}
