@@ -72,9 +72,9 @@ class DataOptions:
 class Dataset:
     """A dataset that was found and can be read.
 
-    ``columns``: of the first row, or as the file declares them; of several files those that all have. ``description``: what identifies the content, for a
-    fingerprint: the names of the files with their size and XXH128, or the name and commit of a hub dataset.
-    ``num_rows``: how many rows there are where that is known (of text: about).
+    ``columns``: of the first row, or as the file declares them; of several files those that all have.
+    ``description``: what identifies the content, for a fingerprint: the names of the files with their size and XXH128,
+    or the name and commit of a hub dataset. ``num_rows``: how many rows there are where that is known (of text: about).
     """
 
     columns: tuple[str, ...]

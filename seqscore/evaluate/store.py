@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal
 
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.manifest import (
@@ -100,24 +100,36 @@ class RunFolder:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        count = 0
         with writing(path):
             stream = path.open("wb")
-        with stream:
-            writer = pq.ParquetWriter(stream, self.schema, compression="zstd", version="2.6")
-            try:
-                for group in _groups(rows):
-                    table = pa.Table.from_pylist(group, schema=self.schema)
-                    with writing(path):
-                        writer.write_table(table)
-                    count += len(group)
-                writer.add_key_value_metadata({_DIGEST: digest().encode(), _ROWS: str(count).encode()})
-            finally:
-                with writing(path):
-                    writer.close()
+        try:
+            count = self._write_groups(stream, path, rows, digest)
             with writing(path):
                 stream.flush()
                 os.fsync(stream.fileno())
+            return count
+        finally:
+            with suppress(OSError):  # of a disk that is full, which was told by then
+                stream.close()
+
+    def _write_groups(
+        self, stream: BinaryIO, path: Path, rows: Iterable[Mapping[str, Any]], digest: Callable[[], str]
+    ) -> int:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        count = 0
+        writer = pq.ParquetWriter(stream, self.schema, compression="zstd", version="2.6")
+        try:
+            for group in _groups(rows):
+                table = pa.Table.from_pylist(group, schema=self.schema)
+                with writing(path):
+                    writer.write_table(table)
+                count += len(group)
+            writer.add_key_value_metadata({_DIGEST: digest().encode(), _ROWS: str(count).encode()})
+        finally:
+            with writing(path):
+                writer.close()
         return count
 
     def finish(self, summary: Mapping[str, Json]) -> None:

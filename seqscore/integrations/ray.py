@@ -8,6 +8,8 @@ started again and its part retried by Ray.
 
 from __future__ import annotations
 
+import logging
+import os
 import pickle
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -49,8 +51,8 @@ def evaluate_on_ray(
 ) -> Run:
     """``seqscore.evaluate.run.evaluate`` with ``workers`` scorers on the Ray cluster at ``address``.
 
-    ``address``: of a cluster, ``auto``, or ``local`` for one that is started here and ends with the call; a cluster that
-    this process is already connected to is used as it is. ``load``: the keywords that made ``scorer`` (``model``,
+    ``address``: of a cluster, ``auto``, or ``local`` for one that is started here and ends with the call; a cluster
+    that this process is already connected to is used as it is. ``load``: the keywords that made ``scorer`` (``model``,
     ``device`` ...), with which each worker makes its own; a worker whose model is another one is an error. A worker
     on CUDA takes one GPU. The rows that are still to be scored wait in Ray's object store, which spills to disk.
 
@@ -63,7 +65,7 @@ def evaluate_on_ray(
     expected = str(scorer.signature(**options.policies))
 
     def parts(entries: Iterator[Entry]) -> Iterator[ScoredPart]:
-        with _connected(address):
+        with _connected(address), _quiet("ray.data"):
             yield from _scored_parts(entries, options, dict(load), expected, workers)
 
     return evaluate_parts(parts, dataset, task, folder, fingerprint=fingerprint, options=options, report=report)
@@ -86,13 +88,39 @@ def _connected(address: str) -> Iterator[None]:
         return
     try:
         here: dict[str, Any] = {"include_dashboard": False} if address == "local" else {}
-        ray.init(address=address, log_to_driver=False, logging_level="error", **here)
+        with _environment("RAY_BACKEND_LOG_LEVEL", "fatal"):
+            ray.init(address=address, log_to_driver=False, logging_level="error", **here)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise OptionError(f"there is no Ray cluster at {address!r}: {error}") from error
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextmanager
+def _environment(name: str, value: str) -> Iterator[None]:
+    """A variable that has ``value`` meanwhile, where nobody set it."""
+    if name in os.environ:
+        yield
+        return
+    os.environ[name] = value
+    try:
+        yield
+    finally:
+        del os.environ[name]
+
+
+@contextmanager
+def _quiet(name: str) -> Iterator[None]:
+    """A logger that tells errors alone meanwhile."""
+    logger = logging.getLogger(name)
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
 
 
 def _ray() -> Any:
@@ -135,7 +163,8 @@ def _put_parts(entries: Iterator[Entry], part_rows: int) -> tuple[list[Any], lis
     """The parts in the object store, one at a time in this process's memory, and the digests of their input."""
     import pyarrow as pa
 
-    references, digests = [], []
+    references: list[Any] = []
+    digests: list[str] = []
     while True:
         taken = Digested(islice(entries, part_rows))
         rows = list(taken)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 __all__ = ["Pace", "run_progress"]
 
 _FIRST_LINE, _LINE_EVERY = 10.0, 60.0
+_ENOUGH = 20  # rows, before a guess at the time left is worth anything
 
 
 class Pace:
@@ -36,7 +37,7 @@ class Pace:
         seconds, done = max(self.seconds, 1e-9), progress.rows - progress.resumed
         of_total = "" if self.total is None else f" of about {max(self.total, progress.rows):,}"
         parts = [f"{progress.rows:,}{of_total} rows", f"{progress.tokens / seconds:,.0f} tokens/s"]
-        if self.total is not None and done:
+        if self.total is not None and done >= _ENOUGH:
             left = max(0, self.total - progress.rows) * seconds / done
             parts.append(f"{int(left) // 3600}:{int(left) // 60 % 60:02d}:{int(left) % 60:02d} left")
         if progress.errors:

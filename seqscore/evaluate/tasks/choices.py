@@ -233,7 +233,7 @@ def hit(scores: Sequence[float], gold: int) -> float:
 
 def per(item: Stored, length: str) -> float:
     """Log-likelihood divided by a length; of nothing the log-likelihood itself, 0."""
-    return float(item["log_likelihood"]) / max(1, item[length])
+    return float(item["log_likelihood"]) / max(1, int(item[length]))
 
 
 def group_of(row: DataRow, fields: Fields) -> str | None:

@@ -1,0 +1,98 @@
+"""A tiny scorer, datasets on disk, and an independent way to score: transformers itself, one text at a time."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from seqscore import Scorer
+from seqscore.evaluate.datasets import DataOptions, Dataset, open_dataset
+from seqscore.evaluate.fields import TaskName, guess_fields
+from seqscore.evaluate.run import RunOptions, evaluate
+from seqscore.evaluate.store import Run
+from seqscore.evaluate.summary import stored_rows
+from seqscore.evaluate.tasks.base import Task
+from seqscore.evaluate.tasks.choices import ChoicesTask, PairsTask
+from seqscore.evaluate.tasks.nbest import NbestTask
+from seqscore.evaluate.tasks.perplexity import FilterTask, PerplexityTask
+from tests.tiny_models import tiny_model
+from tests.tiny_tokenizers import tiny_tokenizer
+
+__all__ = ["OPTIONS", "dataset", "files", "log_likelihood", "made", "rows_of", "run_task", "tiny_scorer"]
+
+OPTIONS = RunOptions(policies={}, part_rows=3, resamples=100)
+
+_TASKS: dict[str, Any] = {
+    "perplexity": PerplexityTask,
+    "pairs": PairsTask,
+    "choices": ChoicesTask,
+    "nbest": NbestTask,
+    "filter": FilterTask,
+}
+
+
+@cache
+def tiny_scorer() -> Scorer:
+    """One for the whole process: its fingerprint is taken once."""
+    return Scorer(tiny_model("llama"), tiny_tokenizer())
+
+
+@cache
+def _float64() -> Any:
+    return tiny_model("llama", dtype=torch.float64)
+
+
+@torch.no_grad()
+def log_likelihood(text: str, context: str = "") -> tuple[float, int]:
+    """log p(text | context) behind the start token, and how many tokens that is: plain transformers in float64.
+
+    Context and text are encoded together, and the text's tokens are those that begin at or behind its first character.
+    """
+    tokenizer, model = tiny_tokenizer(), _float64()
+    encoded = tokenizer(context + text, add_special_tokens=False, return_offsets_mapping=True)
+    ids = [tokenizer.bos_token_id, *encoded["input_ids"]]
+    first = next(place for place, (_, end) in enumerate(encoded["offset_mapping"]) if end > len(context))
+    table = torch.log_softmax(model(torch.tensor([ids])).logits[0], -1)
+    values = [float(table[place, ids[place + 1]]) for place in range(first, len(ids) - 1)]
+    return sum(values), len(values)
+
+
+def dataset(path: Path, rows: Iterable[Any], **options: Any) -> Dataset:
+    """Rows as a file of JSON Lines; a text stands for a line of its own."""
+    lines = [row if isinstance(row, str) else json.dumps(row) for row in rows]
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return open_dataset([str(path)], options=DataOptions(**options))
+
+
+def made(name: TaskName, data: Dataset, **settings: Any) -> Task:
+    """The task with guessed fields."""
+    task: Task = _TASKS[name](fields=guess_fields(name, data.columns), **settings)
+    return task
+
+
+def run_task(folder: Path, name: TaskName, rows: Iterable[Any], options: RunOptions = OPTIONS, **settings: Any) -> Run:
+    """A complete run over these rows."""
+    folder.mkdir(exist_ok=True)
+    data = dataset(folder / "data.jsonl", rows)
+    return evaluate(tiny_scorer(), data, made(name, data, **settings), folder / "run", options=options)
+
+
+def rows_of(run: Run) -> list[Any]:
+    """The stored rows."""
+    return list(stored_rows(run))
+
+
+def figures(run: Run) -> dict[str, Any]:
+    """Figure -> value, of all rows."""
+    assert run.summary is not None
+    return {one["name"]: one["value"] for one in run.summary["figures"] if one["group"] is None}
+
+
+def files(folder: Path) -> dict[str, bytes]:
+    """Every file below, by its name."""
+    return {str(one.relative_to(folder)): one.read_bytes() for one in sorted(folder.rglob("*")) if one.is_file()}

@@ -1,0 +1,227 @@
+"""Tasks end to end on a tiny model, beside transformers itself in float64."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import jiwer
+import pytest
+
+from seqscore.errors import OptionError
+from seqscore.evaluate.run import RunOptions
+from seqscore.evaluate.tasks.base import joined
+from seqscore.evaluate.tasks.nbest import word_errors
+from tests.evaluate.evaluated import OPTIONS, figures, log_likelihood, rows_of, run_task
+
+# Float32 against float64: at most 30 tokens, each off by at most about 5e-6 nat on this model.
+CLOSE = 2e-4
+
+TEXTS = ["The cat sat on the mat.", "A b c", "Über  alles\tist Ruh", "one two three four five six seven"]
+
+
+def test_perplexity_of_a_corpus(tmp_path: Path) -> None:
+    run = run_task(tmp_path, "perplexity", [{"text": text} for text in [*TEXTS, ""]])
+    own = [log_likelihood(text) for text in TEXTS]
+    total, tokens = sum(one[0] for one in own), sum(one[1] for one in own)
+    size, words = (sum(count) for count in zip(*((len(t.encode()), len(t.split())) for t in TEXTS), strict=True))
+    found = figures(run)
+    assert found["perplexity"] == pytest.approx(math.exp(-total / tokens), rel=CLOSE)
+    assert found["word_perplexity"] == pytest.approx(math.exp(-total / words), rel=CLOSE)
+    assert found["byte_perplexity"] == pytest.approx(math.exp(-total / size), rel=CLOSE)
+    assert found["bits_per_byte"] == pytest.approx(-total / size / math.log(2), rel=CLOSE)
+    assert found["mean_perplexity"] == pytest.approx(sum(math.exp(-a / n) for a, n in own) / 4, rel=CLOSE)
+    assert run.summary is not None and run.summary["rows"] == run.summary["scored"] == 5
+    assert {one["count"] for one in run.summary["figures"]} == {4}, "of an empty text nothing is scored"
+
+
+def test_continuations(tmp_path: Path) -> None:
+    rows = [("The cat sat on", "the mat."), ("A b ", "c"), ("one two", " three")]
+    run = run_task(tmp_path, "perplexity", [{"context": a, "continuation": b} for a, b in rows])
+    joins = [("The cat sat on", " the mat."), ("A b ", "c"), ("one two", " three")]
+    own = [log_likelihood(b, a) for a, b in joins]
+    found = figures(run)
+    assert found["item_perplexity"] == pytest.approx(math.exp(-sum(a for a, _ in own) / 3), rel=CLOSE)
+    assert [row["items"][0]["num_scored"] for row in rows_of(run)] == [n for _, n in own]
+    assert found["accuracy"] == sum(row["items"][0]["is_greedy"] for row in rows_of(run)) / 3
+
+
+def test_pairs_hits_ties_and_groups(tmp_path: Path) -> None:
+    twins = [("The cat sat.", "The cat sit.", "a"), ("same", "same", "a"), ("b c d", "d c b", "b"), ("x y", "y x", "b")]
+    run = run_task(tmp_path, "pairs", [{"good": g, "bad": b, "UID": u} for g, b, u in twins])
+    own = [(log_likelihood(g), log_likelihood(b)) for g, b, _ in twins]
+    hits = [good[0] > bad[0] for good, bad in own]
+    found = figures(run)
+    assert found["accuracy"] == sum(hits) / 4 and not hits[1]
+    assert found["ties"] == 1 / 4
+    assert found["accuracy_per_token"] == sum(g[0] / g[1] > b[0] / b[1] for g, b in own) / 4
+    assert found["mean_margin"] == pytest.approx(sum(g[0] - b[0] for g, b in own) / 4, abs=CLOSE)
+    assert run.summary is not None
+    groups = {one["group"]: one for one in run.summary["figures"] if one["group"] is not None}
+    assert {name: one["value"] for name, one in groups.items()} == {"a": hits[0] / 2, "b": (hits[2] + hits[3]) / 2}
+    assert all(one["interval"]["method"] == "wilson" for one in groups.values())
+
+
+def test_pairs_behind_a_delimiter_as_lm_eval_sends_them(tmp_path: Path) -> None:
+    run = run_task(
+        tmp_path,
+        "pairs",
+        [{"good": "The cat", "bad": "Cat the"}],
+        RunOptions(policies={"bos": "lm-eval"}, resamples=100),
+        delimiter=" ",
+    )
+    assert [item["log_likelihood"] for item in rows_of(run)[0]["items"]] == pytest.approx(
+        [log_likelihood(" The cat")[0], log_likelihood(" Cat the")[0]], abs=CLOSE
+    )
+
+
+QUESTIONS = [
+    ("Q: what is red?", ["a rose", "the sky is red too", "ü"], 1),
+    ("Q: what is blue?", ["a rose", "the sky", "the deep blue sea at night"], 0),
+    ("Q: how many?", ["one", "two hundred and three", "four"], 2),
+]
+
+
+def expected_choices(prefix: str = "", domain: str | None = None) -> dict[str, float]:
+    hits: dict[str, list[bool]] = {}
+    for query, choices, gold in QUESTIONS:
+        own = [log_likelihood(" " + choice, prefix + query) for choice in choices]
+        alone = [log_likelihood(" " + choice)[0] for choice in choices]
+        scores = {
+            "accuracy": [a for a, _ in own],
+            "accuracy_per_token": [a / n for a, n in own],
+            "accuracy_per_char": [a / len(c) for (a, _), c in zip(own, choices, strict=True)],
+            "accuracy_per_byte": [a / len(c.encode()) for (a, _), c in zip(own, choices, strict=True)],
+            "accuracy_pmi": [a - b for (a, _), b in zip(own, alone, strict=True)],
+        }
+        if domain is not None:
+            given = [log_likelihood(" " + choice, domain)[0] for choice in choices]
+            scores["accuracy_domain_pmi"] = [a - b for (a, _), b in zip(own, given, strict=True)]
+        for name, values in scores.items():
+            hits.setdefault(name, []).append(values.index(max(values)) == gold)
+    return {name: sum(one) / 3 for name, one in hits.items()}
+
+
+@pytest.mark.parametrize(("prefix", "domain"), [("", None), ("Q: a? b\n", "Answer:")])
+def test_choices_by_every_score(tmp_path: Path, prefix: str, domain: str | None) -> None:
+    rows = [{"query": q, "choices": c, "gold": g} for q, c, g in QUESTIONS]
+    run = run_task(tmp_path, "choices", rows, prefix=prefix, domain_context=domain)
+    found = figures(run)
+    expected = expected_choices(prefix, domain)
+    assert {name: found[name] for name in expected} == pytest.approx(expected)
+    assert ("accuracy_domain_pmi" in found) == (domain is not None)
+    briers = []
+    for query, choices, gold in QUESTIONS:
+        weights = [math.exp(log_likelihood(" " + choice, prefix + query)[0]) for choice in choices]
+        briers.append(sum((w / sum(weights) - (i == gold)) ** 2 for i, w in enumerate(weights)))
+    assert found["brier"] == pytest.approx(sum(briers) / 3, abs=CLOSE)
+
+
+def test_equal_choices_are_a_tie_and_no_hit(tmp_path: Path) -> None:
+    run = run_task(tmp_path, "choices", [{"query": "q", "choices": ["same", "same"], "gold": 0}])
+    found = figures(run)
+    assert found["accuracy"] == 0.0 and found["ties"] == 1.0
+
+
+def test_several_contexts_before_one_continuation(tmp_path: Path) -> None:
+    rows = [("The cat", "The dog", "sat down.", 0), ("A b", "c d e f", "g", 1)]
+    run = run_task(
+        tmp_path, "choices", [{"context_options": [a, b], "continuation": t, "gold": g} for a, b, t, g in rows]
+    )
+    hits = []
+    for a, b, text, gold in rows:
+        own = [log_likelihood(" " + text, context)[0] for context in (a, b)]
+        hits.append(own.index(max(own)) == gold)
+    found = figures(run)
+    assert found["accuracy"] == sum(hits) / 2
+    assert set(found) == {"accuracy", "ties", "brier"}
+
+
+LISTS: list[dict[str, Any]] = [
+    {"reference": "a b c d", "hypotheses": ["a x c d", "a b c d", "a b c"], "scores": [-1.0, -2.0, -30.0]},
+    {"reference": "e f", "hypotheses": ["e", "e f g h", "h h"], "scores": [-3.0, -2.5, -2.6]},
+]
+
+
+@pytest.mark.parametrize("weight", [0.0, 0.35, 2.0])
+def test_nbest(tmp_path: Path, weight: float) -> None:
+    run = run_task(tmp_path, "nbest", LISTS, lm_weight=weight)
+    before = after = model = oracle = 0
+    for row in LISTS:
+        errors = [jiwer.process_words(row["reference"], h) for h in row["hypotheses"]]
+        wrong = [e.substitutions + e.deletions + e.insertions for e in errors]
+        own = [log_likelihood(h)[0] for h in row["hypotheses"]]
+        both = [a + weight * b for a, b in zip(row["scores"], own, strict=True)]
+        before += wrong[row["scores"].index(max(row["scores"]))]
+        after += wrong[both.index(max(both))]
+        model += wrong[own.index(max(own))]
+        oracle += min(wrong)
+    found = figures(run)
+    assert found["wer_before"] == before / 6
+    assert found["wer_after"] == after / 6
+    assert found["wer_model_alone"] == model / 6
+    assert found["wer_oracle"] == oracle / 6 == 1 / 6
+    assert found["wer_at_0.00"] == before / 6
+    assert found.get(f"wer_at_{weight:.2f}") == after / 6
+
+
+def test_nbest_without_first_pass_scores(tmp_path: Path) -> None:
+    rows = [{name: row[name] for name in ("reference", "hypotheses")} for row in LISTS]
+    found = figures(run_task(tmp_path, "nbest", rows))
+    assert found["wer_before"] == (1 + 1) / 6, "lists are in their order before"
+    assert found["wer_after"] == found["wer_model_alone"]
+    assert not any(name.startswith("wer_at") for name in found)
+
+
+@pytest.mark.parametrize(
+    ("reference", "hypothesis", "errors"),
+    [("a b", "a b", 0), ("a b", "", 2), ("a b", "b", 1), ("a", "b c", 2), (" a  b ", "a\tb", 0), ("A", "a", 1)],
+)
+def test_word_errors(reference: str, hypothesis: str, errors: int) -> None:
+    assert word_errors(reference, hypothesis) == errors
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "said"),
+    [
+        ("pairs", {"good": "a", "bad": None}, "column 'bad' is null; expected text"),
+        ("pairs", {"good": "a"}, "has no column 'bad'"),
+        ("pairs", {"good": ["a"], "bad": "b"}, "a value of type list"),
+        ("choices", {"query": "q", "choices": ["a"], "gold": 0}, "1 choices; expected at least 2"),
+        ("choices", {"query": "q", "choices": ["a", "b"], "gold": 2}, "expected an index from 0 to 1"),
+        ("choices", {"query": 3, "choices": ["a", "b"], "gold": 1}, "column 'query' is a value of type int"),
+        ("nbest", {"reference": " ", "hypotheses": ["a"], "scores": [0]}, "the reference has no word"),
+        ("nbest", {"reference": "a", "hypotheses": [], "scores": []}, "list of at least one text"),
+        ("nbest", {"reference": "a", "hypotheses": ["a"], "scores": [0, 1]}, "must hold 1 numbers"),
+        ("nbest", {"reference": "a", "hypotheses": ["a"], "scores": [None]}, "must hold 1 numbers"),
+    ],
+)
+def test_rows_that_do_not_fit_are_recorded(tmp_path: Path, name: Any, row: dict[str, Any], said: str) -> None:
+    good = {
+        "pairs": {"good": "a", "bad": "b"},
+        "choices": {"query": "q", "choices": ["a", "b"], "gold": 0},
+        "nbest": {"reference": "a", "hypotheses": ["a"], "scores": [0]},
+    }[name]
+    run = run_task(tmp_path, name, [good, row, good])
+    first, bad, last = rows_of(run)
+    assert bad["error_code"] == "bad_input" and said in bad["error_message"] and "line 2" in bad["error_message"]
+    assert first["items"] == last["items"] and first["error_code"] is None
+    assert run.summary is not None and run.summary["errors"] == {"bad_input": 1} and run.summary["scored"] == 2
+
+
+def test_delimiters() -> None:
+    assert joined("a", "b", "auto").continuation == " b"
+    assert [joined(*pair, "auto").continuation for pair in (("a ", "b"), ("", "b"), ("a", " b"), ("a\n", "b"))] == [
+        "b",
+        "b",
+        " b",
+        "b",
+    ]
+    assert joined("", "b", " ").continuation == " b"
+    assert joined("a", "b", "").continuation == "b"
+
+
+def test_a_delimiter_with_text_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="must be 'auto', empty, or white space"):
+        run_task(tmp_path, "pairs", [{"good": "a", "bad": "b"}], OPTIONS, delimiter=" x")
