@@ -46,7 +46,7 @@ BELOW: dict[str, frozenset[str]] = {
         # Of the layer below, output knows the records, which hold results and no way to compute them.
         "output": "_version errors scores evaluate.rows",
         "integrations": "_version errors scores scorer text.items __init__ evaluate verify explain output",
-        "cli": "_version errors scores scorer text.items __init__ evaluate verify explain output",
+        "cli": "_version errors scores scorer text.items __init__ evaluate verify explain output integrations",
         "__init__": "_version errors text models scores scorer",
         "__main__": "cli",
     }.items()
@@ -277,7 +277,8 @@ def undeclared(modules: list[Module], package: str, requirements: list[str]) -> 
 
 def test_every_library_is_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    requirements = [*project["dependencies"], *project["optional-dependencies"]["notebook"]]
+    extras = project["optional-dependencies"]
+    requirements = [*project["dependencies"], *extras["notebook"], *extras["ray"]]
     assert not undeclared(read_tree(ROOT / "seqscore"), "seqscore", requirements)
 
 

@@ -68,7 +68,7 @@ class PackedEngine:
         self._adapter = adapter
         self._trunk: nn.Module = adapter.trunk
         self._head: Head = adapter.head
-        self._batch_tokens = batch_tokens
+        self.batch_tokens = batch_tokens
         self._sharing = sharing
         self._experts = ExpertRows()
         self.attention_layers = 0
@@ -83,7 +83,7 @@ class PackedEngine:
         results: dict[int, TargetValues] = {}
         model = self._adapter.model
         with (
-            forward_passes(self._adapter, batch_tokens=self._batch_tokens),
+            forward_passes(self._adapter, batch_tokens=self.batch_tokens),
             packed_attention(model),
             steady_experts(model, self._experts),
         ):
@@ -96,7 +96,7 @@ class PackedEngine:
     @cached_property
     def row_counts(self) -> tuple[int, ...]:
         """How many rows a pack may have, smallest first."""
-        largest = max(self._batch_tokens, min(CANDIDATES))
+        largest = max(self.batch_tokens, min(CANDIDATES))
         doubled: list[int] = []
         while (size := CANDIDATES[-1] << (len(doubled) + 1)) <= largest:
             doubled.append(size)

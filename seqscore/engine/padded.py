@@ -34,12 +34,12 @@ class PaddedEngine:
 
     def __init__(self, adapter: ModelAdapter, *, batch_tokens: int) -> None:
         self._adapter = adapter
-        self._batch_tokens = batch_tokens
+        self.batch_tokens = batch_tokens
 
     def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[TargetValues]:
         """The values of each request's targets, in order."""
         results: dict[int, TargetValues] = {}
-        with forward_passes(self._adapter, batch_tokens=self._batch_tokens):
+        with forward_passes(self._adapter, batch_tokens=self.batch_tokens):
             for batch in self._plan(requests):
                 chosen = [requests[i] for i in batch.indices]
                 values = self._batch(batch, chosen, extras)
@@ -48,7 +48,7 @@ class PaddedEngine:
         return [results[i] for i in range(len(requests))]
 
     def _plan(self, requests: Sequence[Request]) -> list[PaddedBatch]:
-        return padded_batches(requests, batch_tokens=self._batch_tokens, split_at=self._adapter.rope_switch)
+        return padded_batches(requests, batch_tokens=self.batch_tokens, split_at=self._adapter.rope_switch)
 
     def _batch(self, batch: PaddedBatch, requests: list[Request], extras: frozenset[Extra]) -> TargetValues:
         import torch

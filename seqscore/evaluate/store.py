@@ -97,8 +97,6 @@ class RunFolder:
         return count
 
     def _write(self, path: Path, rows: Iterable[Mapping[str, Any]], digest: Callable[[], str]) -> int:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
 
         with writing(path):
             stream = path.open("wb")

@@ -13,6 +13,8 @@ import pytest
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
+_WITH_MODEL = ("score", "underflow", "verify", "eval")
+
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
@@ -38,9 +40,7 @@ def run(tiny_folder: Path, environment: dict[str, str]) -> Run:
     """Runs ``python -m seqscore ...`` with the tiny model (unless another is named) and gives what came back."""
 
     def call(*arguments: str, stdin: str | bytes = "", model: str | None = None) -> subprocess.CompletedProcess[str]:
-        chosen = (
-            ["--model", model or str(tiny_folder)] if arguments[:1] in (("score",), ("underflow",), ("verify",)) else []
-        )
+        chosen = ["--model", model or str(tiny_folder)] if arguments[:1] and arguments[0] in _WITH_MODEL else []
         return subprocess.run(
             [sys.executable, "-m", "seqscore", *arguments, *chosen],
             input=stdin.encode() if isinstance(stdin, str) else stdin,

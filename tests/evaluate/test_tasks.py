@@ -37,9 +37,9 @@ def test_perplexity_of_a_corpus(tmp_path: Path) -> None:
 
 
 def test_continuations(tmp_path: Path) -> None:
-    rows = [("The cat sat on", "the mat."), ("A b ", "c"), ("one two", " three")]
+    rows = [("The cat sat on", "the mat."), ("A b\n", "c"), ("one two", " three")]
     run = run_task(tmp_path, "perplexity", [{"context": a, "continuation": b} for a, b in rows])
-    joins = [("The cat sat on", " the mat."), ("A b ", "c"), ("one two", " three")]
+    joins = [("The cat sat on", " the mat."), ("A b\n", "c"), ("one two", " three")]
     own = [log_likelihood(b, a) for a, b in joins]
     found = figures(run)
     assert found["item_perplexity"] == pytest.approx(math.exp(-sum(a for a, _ in own) / 3), rel=CLOSE)

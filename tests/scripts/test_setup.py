@@ -215,7 +215,7 @@ def test_neither_ensurepip_nor_pip(clone: Clone) -> None:
 def test_an_unknown_extra(clone: Clone) -> None:
     done = clone.setup("everything")
     assert done.returncode == 1
-    assert "unknown extra 'everything'; expected test, dev or notebook" in done.stderr
+    assert "unknown extra 'everything'; expected test, dev, notebook or ray" in done.stderr
     assert clone.log() == []
 
 

@@ -1,0 +1,353 @@
+from __future__ import annotations
+
+import json
+import math
+import subprocess
+import sys
+import textwrap
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from seqscore import Scorer
+from seqscore.engine.packed import PackedEngine
+from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.datasets import DataRow
+from seqscore.evaluate.fields import guess_fields
+from seqscore.evaluate.measures import measures_of_run, task_of_run
+from seqscore.evaluate.run import Progress, RunOptions, dry_run, evaluate
+from seqscore.evaluate.store import read_run
+from seqscore.evaluate.summary import run_signature
+from seqscore.evaluate.tasks.protocol import PROTOCOL_POLICIES, ProtocolTask, protocol_settings
+from seqscore.scores.intervals import Sums, bootstrap_interval, wilson_interval
+from seqscore.scores.protocols import num_words
+from tests.evaluate.evaluated import OPTIONS, dataset, figures, files, made, rows_of, run_task, tiny_scorer
+from tests.tiny_models import tiny_model
+from tests.tiny_tokenizers import tiny_tokenizer
+
+ROOT = Path(__file__).resolve().parents[2]
+PAIRS = [{"good": f"the {a} cat sat {i}", "bad": f"cat {a} the sat {i}"} for i, a in enumerate("abcdefghij")]
+
+
+class Stop(Exception):
+    pass
+
+
+@pytest.mark.parametrize("stop", [1, 4, 7, 10])
+def test_stopped_and_gone_on_with_is_the_same_bytes(tmp_path: Path, stop: int) -> None:
+    data = dataset(tmp_path / "data.jsonl", PAIRS)
+    task = made("pairs", data)
+    evaluate(tiny_scorer(), data, task, tmp_path / "whole", options=OPTIONS)
+
+    def report(progress: Progress) -> None:
+        if progress.rows - progress.resumed == stop:
+            raise Stop
+
+    with pytest.raises(Stop):
+        evaluate(tiny_scorer(), data, task, tmp_path / "run", options=OPTIONS, report=report)
+    assert read_run(tmp_path / "run").num_parts == (stop - 1) // 3
+    seen: list[Progress] = []
+    evaluate(tiny_scorer(), data, task, tmp_path / "run", options=OPTIONS, report=seen.append)
+    assert seen[0].resumed == (stop - 1) // 3 * 3
+    assert seen[-1].rows == 10
+    assert files(tmp_path / "run") == files(tmp_path / "whole")
+
+
+def test_parts_of_other_sizes_hold_the_same_scores(tmp_path: Path) -> None:
+    found = []
+    for part_rows in (1, 4, 100):
+        (tmp_path / str(part_rows)).mkdir()
+        run = run_task(tmp_path / str(part_rows), "pairs", PAIRS, replace(OPTIONS, part_rows=part_rows))
+        found.append((rows_of(run), run.summary))
+    assert found[0] == found[1] == found[2]
+
+
+def test_changed_input_is_noticed_even_where_its_name_says_nothing(tmp_path: Path, monkeypatch: Any) -> None:
+    """A file's digest is in the fingerprint; standard input has none, so parts carry the digest of their rows."""
+    data = dataset(tmp_path / "data.jsonl", PAIRS)
+    described = replace(data, description={"file 0": "standard input"})
+    task = made("pairs", data)
+
+    def report(progress: Progress) -> None:
+        if progress.rows == 7:
+            raise Stop
+
+    with pytest.raises(Stop):
+        evaluate(tiny_scorer(), described, task, tmp_path / "run", options=OPTIONS, report=report)
+    other = dataset(tmp_path / "other.jsonl", [*PAIRS[:4], {"good": "x", "bad": "y"}, *PAIRS[5:]])
+    with pytest.raises(InputError, match="the input is not what part 1"):
+        evaluate(
+            tiny_scorer(), replace(other, description=described.description), task, tmp_path / "run", options=OPTIONS
+        )
+    short = dataset(tmp_path / "short.jsonl", PAIRS[:5])
+    with pytest.raises(InputError, match="the input is not what part 1"):
+        evaluate(
+            tiny_scorer(), replace(short, description=described.description), task, tmp_path / "run", options=OPTIONS
+        )
+
+
+def test_another_model_or_setting_is_refused(tmp_path: Path) -> None:
+    data = dataset(tmp_path / "data.jsonl", PAIRS)
+    task = made("pairs", data)
+    evaluate(tiny_scorer(), data, task, tmp_path / "run", options=OPTIONS)
+    before = files(tmp_path / "run")
+    other = Scorer(tiny_model("llama", seed=1), tiny_tokenizer())
+    with pytest.raises(OptionError, match=r"is a run of something else: fingerprint\.model\.weights: "):
+        evaluate(other, data, task, tmp_path / "run", options=OPTIONS)
+    with pytest.raises(OptionError, match=r'model\.bos: "auto/1" -> "none"'):
+        evaluate(tiny_scorer(), data, task, tmp_path / "run", options=replace(OPTIONS, policies={"bos": "none"}))
+    with pytest.raises(OptionError, match=r'task\.delimiter: "auto" -> " "'):
+        evaluate(tiny_scorer(), data, made("pairs", data, delimiter=" "), tmp_path / "run", options=OPTIONS)
+    changed = dataset(tmp_path / "data.jsonl", PAIRS[:-1])
+    with pytest.raises(OptionError, match=r"data\.file 0: .*xxh128"):
+        evaluate(tiny_scorer(), changed, task, tmp_path / "run", options=OPTIONS)
+    assert files(tmp_path / "run") == before
+
+
+def test_threads_and_batches_count_only_where_bits_depend_on_them(tmp_path: Path) -> None:
+    data = dataset(tmp_path / "data.jsonl", PAIRS)
+    padded = Scorer(tiny_model("llama"), tiny_tokenizer(), engine="padded", batch_tokens=100)
+    evaluate(padded, data, made("pairs", data), tmp_path / "padded", options=OPTIONS)
+    model = read_run(tmp_path / "padded").fingerprint["model"]
+    assert model["batch_tokens"] == "100" and model["threads"] == str(torch.get_num_threads())
+    evaluate(tiny_scorer(), data, made("pairs", data), tmp_path / "packed", options=OPTIONS)
+    small = Scorer(tiny_model("llama"), tiny_tokenizer(), batch_tokens=32)
+    evaluate(small, data, made("pairs", data), tmp_path / "packed", options=OPTIONS)  # complete: not refused
+
+
+def test_what_is_kept(tmp_path: Path) -> None:
+    kept = {}
+    for keep in ("scores", "tokens", "all"):
+        (tmp_path / keep).mkdir()
+        run = run_task(tmp_path / keep, "pairs", PAIRS[:2], replace(OPTIONS, keep=keep))
+        kept[keep] = rows_of(run)[0]["items"][0]
+    assert {k: v for k, v in kept["scores"].items() if v is not None} == {
+        k: v for k, v in kept["tokens"].items() if k in kept["scores"] and kept["scores"][k] is not None
+    }
+    score = tiny_scorer().score(PAIRS[0]["good"], extras=("rank", "entropy"))
+    assert kept["tokens"]["logprobs"] == score.logprobs.tolist()
+    assert kept["all"]["ranks"] == score.ranks.tolist()  # type: ignore[union-attr]
+    assert kept["all"]["entropies"] == score.entropies.tolist()  # type: ignore[union-attr]
+    text = kept["tokens"]["text"].encode()
+    spans = zip(kept["tokens"]["starts"], kept["tokens"]["ends"], strict=True)
+    assert b"".join(text[a:b] for a, b in spans) == text
+    with pytest.raises(OptionError, match="keep='none'"):
+        RunOptions(policies={}, keep="none")  # type: ignore[arg-type]
+
+
+def test_errors_of_the_scorer_are_recorded(tmp_path: Path) -> None:
+    long = " ".join("word" for _ in range(200))
+    rows = [PAIRS[0], {"good": long, "bad": "a"}, PAIRS[1], {"good": "a\ud800", "bad": "b"}]
+    run = run_task(tmp_path, "pairs", rows, replace(OPTIONS, policies={"long": "error"}))
+    stored = rows_of(run)
+    assert [row["error_code"] for row in stored] == [None, "too_long", None, "bad_input"]
+    assert stored[2]["items"] == rows_of(run_task(tmp_path / "alone", "pairs", [PAIRS[1]]))[0]["items"]
+    assert run.summary is not None
+    assert run.summary["errors"] == {"bad_input": 1, "too_long": 1}
+
+
+def test_the_summary_has_the_intervals_of_the_stored_rows(tmp_path: Path) -> None:
+    run = run_task(tmp_path, "pairs", PAIRS, replace(OPTIONS, level=0.9, seed=3))
+    assert run.summary is not None
+    shown = {one["name"]: one for one in run.summary["figures"]}
+    hits = sum(row["items"][0]["log_likelihood"] > row["items"][1]["log_likelihood"] for row in rows_of(run))
+    wilson = wilson_interval(hits, 10, level=0.9)
+    assert wilson is not None
+    assert (shown["accuracy"]["interval"]["low"], shown["accuracy"]["interval"]["high"]) == (wilson.low, wilson.high)
+    margins = [row["items"][0]["log_likelihood"] - row["items"][1]["log_likelihood"] for row in rows_of(run)]
+    bootstrap = bootstrap_interval(Sums.of(margins), "ratio", level=0.9, resamples=100, seed=3)
+    assert bootstrap is not None
+    assert shown["mean_margin"]["interval"] == {
+        "low": bootstrap.low,
+        "high": bootstrap.high,
+        "level": 0.9,
+        "method": "percentile bootstrap, 100 resamples, seed 3",
+    }
+
+
+def test_a_run_knows_its_task_and_signature(tmp_path: Path) -> None:
+    run = run_task(tmp_path, "choices", [{"query": "q", "choices": ["a", "b"], "gold": 0}], prefix="x ")
+    assert task_of_run(run).settings == run.fingerprint["task"]
+    assert set(measures_of_run(run)) == {measure.name for measure in task_of_run(run).measures()}
+    fields = dict(run_signature(run).fields)
+    assert str(run_signature(run)) == run.summary["signature"]  # type: ignore[index]
+    assert fields["task.prefix"] == "x " and fields["weights"] == tiny_scorer().description.weights
+    assert fields["data.file"].startswith("data.jsonl ")
+
+
+# -- protocols, on texts, beside implementations that run the model themselves ----------------------------------------
+
+TEXTS = ["The cat sat on the mat and the dog sat too.", "", "A b c d e f g.", "x", "<s> one </s> two three four"]
+
+
+@torch.no_grad()
+def logprobs_of(window: list[int]) -> list[float]:
+    table = torch.log_softmax(tiny_model("llama", dtype=torch.float64)(torch.tensor([window])).logits[0], -1)
+    return [float(table[i - 1, window[i]]) for i in range(1, len(window))]
+
+
+def protocol_run(folder: Path, name: Any, texts: list[str], **settings: Any) -> dict[str, Any]:
+    scorer = Scorer(tiny_model("llama", dtype=torch.float64), tiny_tokenizer(), engine="reference")
+    data = dataset(folder / "data.jsonl", [{"text": text} for text in texts])
+    task = ProtocolTask(
+        fields=guess_fields("perplexity", data.columns),
+        protocol=protocol_settings(name, scorer, **settings),
+        tokenizer=scorer.description.tokenizer,
+    )
+    options = RunOptions(policies=PROTOCOL_POLICIES, part_rows=2, resamples=100)  # type: ignore[arg-type]
+    return figures(evaluate(scorer, data, task, folder / "run", options=options))
+
+
+def ids_of(text: str, *, special: bool) -> list[int]:
+    found: list[int] = tiny_tokenizer()(text, add_special_tokens=special)["input_ids"]
+    return found
+
+
+def test_protocol_lm_eval(tmp_path: Path) -> None:
+    size, total = 8, 0.0
+    for text in TEXTS:
+        ids, done = ids_of(text, special=False), 0
+        while done < len(ids):
+            end = min(done + size, len(ids))
+            read = [1, *ids[:end]] if done == 0 else ids[max(0, end - size - 1) : end]
+            total += sum(logprobs_of(read)[-(end - done) :])
+            done = end
+    found = protocol_run(tmp_path, "lm-eval", TEXTS, window=size)
+    words, sizes = sum(num_words(text) for text in TEXTS), sum(len(text.encode()) for text in TEXTS)
+    assert found["word_perplexity"] == pytest.approx(math.exp(-total / words), rel=1e-9)
+    assert found["byte_perplexity"] == pytest.approx(math.exp(-total / sizes), rel=1e-9)
+    assert found["bits_per_byte"] == pytest.approx(-total / sizes / math.log(2), rel=1e-9)
+
+
+def test_protocol_evaluate(tmp_path: Path) -> None:
+    texts = [text for text in TEXTS if text]
+    each = [math.exp(-np.mean(logprobs_of([1, *ids_of(text, special=False)]))) for text in texts]
+    assert protocol_run(tmp_path, "evaluate", TEXTS)["mean_perplexity"] == pytest.approx(np.mean(each), rel=1e-9)
+
+
+def test_protocol_gptq_and_transformers(tmp_path: Path) -> None:
+    ids, size = ids_of("\n\n".join(TEXTS), special=True), 8
+    windows = [ids[begin : begin + size] for begin in range(0, len(ids) // size * size, size)]
+    value = math.exp(-sum(sum(logprobs_of(one)) / (size - 1) for one in windows) / len(windows))
+    assert protocol_run(tmp_path, "gptq", TEXTS, window=size)["perplexity"] == pytest.approx(value, rel=1e-9)
+    total, count, scored = 0.0, 0, 0
+    for begin in range(0, len(ids), 3):
+        end = min(begin + size, len(ids))
+        fresh = logprobs_of(ids[begin:end])[-(end - scored) :] if begin else logprobs_of(ids[:end])
+        # The page's trg_len - 1 labels of a window, however many of them are new.
+        weight = (end - scored) - 1
+        total, count = total - sum(fresh) / len(fresh) * weight, count + weight
+        scored = end
+        if end == len(ids):
+            break
+    (tmp_path / "t").mkdir()
+    found = protocol_run(tmp_path / "t", "transformers", TEXTS, window=size, stride=3)
+    assert found["perplexity"] == pytest.approx(math.exp(total / count), rel=1e-9)
+
+
+def test_protocol_llama_cpp(tmp_path: Path) -> None:
+    ids, size, values = ids_of("\n\n".join(TEXTS), special=False), 8, []
+    for begin in range(0, len(ids) // size * size, size):
+        window = ids[begin : begin + size]
+        if tiny_tokenizer()("a")["input_ids"][0] == 1:
+            window[0] = 1
+        values += [-logprobs_of(window)[target - 1] for target in range(size // 2 + 1, size)]
+    found = protocol_run(tmp_path, "llama.cpp", TEXTS, window=size)
+    assert found["perplexity"] == pytest.approx(math.exp(np.mean(values)), rel=1e-9)
+
+
+def test_protocols_are_read_back_and_checked(tmp_path: Path) -> None:
+    protocol_run(tmp_path, "gptq", TEXTS, window=8)
+    run = read_run(tmp_path / "run")
+    assert task_of_run(run).settings == run.fingerprint["task"]
+    assert run.fingerprint["model"]["bos"] == "none"
+    with pytest.raises(OptionError, match="window=4096 is longer than the model reads"):
+        protocol_settings("gptq", tiny_scorer(), window=4096)
+    data = dataset(tmp_path / "bad.jsonl", [{"text": "a"}, "{"])
+    task = ProtocolTask(
+        fields=guess_fields("perplexity", data.columns),
+        protocol=protocol_settings("gptq", tiny_scorer(), window=2),
+        tokenizer=tiny_tokenizer(),
+    )
+    with pytest.raises(InputError, match="line 2 is not JSON"):
+        list(task.entries(data))
+
+
+def test_a_dry_run_counts_what_the_engine_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [{"query": "a long question about it", "choices": ["one", "two", "three"], "gold": 0}] * 3 + ["{"]
+    data = dataset(tmp_path / "data.jsonl", rows)
+    found = dry_run(tiny_scorer(), data, made("choices", data), options=OPTIONS)
+    assert (found.num_rows, found.num_errors, found.num_items) == (4, 1, 18)
+    counted, distinct = [], []
+    original = PackedEngine.run
+
+    def run(self: PackedEngine, requests: Any, *, extras: Any) -> Any:
+        counted.append((sum(r.num_inputs for r in requests), sum(r.num_targets for r in requests)))
+        distinct.append(len({tuple(r.ids[:length]) for r in requests for length in range(1, len(r.ids))}))
+        return original(self, requests, extras=extras)
+
+    monkeypatch.setattr(PackedEngine, "run", run)
+    evaluate(tiny_scorer(), data, made("choices", data), tmp_path / "run", options=OPTIONS)
+    assert (found.num_inputs, found.num_targets) == tuple(sum(one) for one in zip(*counted, strict=True))
+    assert found.num_distinct == sum(distinct)
+
+
+def test_killed_at_50_random_moments() -> None:
+    """Real processes, each of which evaluates the same data into one folder until it is killed; every folder that gets
+    to its end is byte for byte that of an uninterrupted run."""
+    code = textwrap.dedent(
+        """
+        import os, random, signal, sys, tempfile, time
+        from pathlib import Path
+        import torch
+        torch.set_num_threads(1)
+        from seqscore.evaluate.run import evaluate
+        from tests.evaluate.evaluated import OPTIONS, dataset, files, made, tiny_scorer
+        folder = Path(tempfile.mkdtemp())
+        rows = [{"good": f"the cat sat {i}", "bad": f"cat the {i} sat"} for i in range(60)]
+        rows[7], rows[30] = "{", {"good": None, "bad": "x"}
+        data = dataset(folder / "data.jsonl", rows)
+        task, scorer = made("pairs", data), tiny_scorer()
+        begin = time.monotonic()
+        evaluate(scorer, data, task, folder / "whole", options=OPTIONS)
+        whole, lasts = files(folder / "whole"), time.monotonic() - begin
+        generator, kills, number, resumed = random.Random(1), 0, 0, 0
+        while kills < 50 or number == 0:
+            path = folder / str(number)
+            resumed += (path / "parts").is_dir() and any((path / "parts").glob("part-*"))
+            child = os.fork()
+            if child == 0:
+                evaluate(scorer, data, task, path, options=OPTIONS)
+                os._exit(0)
+            time.sleep(generator.uniform(0, 0.5 * lasts))
+            os.kill(child, signal.SIGKILL)
+            status = os.waitpid(child, 0)[1]
+            if os.WIFSIGNALED(status):
+                kills += 1
+            else:
+                assert files(path) == whole, number
+                number += 1
+        evaluate(scorer, data, task, path, options=OPTIONS)
+        assert files(path) == whole
+        print(kills, number, resumed)
+        """
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    kills, finished, resumed = map(int, done.stdout.split())
+    assert kills >= 50 and finished >= 1 and resumed >= 10, done.stdout
+
+
+def test_rows_reach_the_task_as_they_are(tmp_path: Path) -> None:
+    data = dataset(tmp_path / "data.jsonl", PAIRS[:1])
+    row = next(data.rows())
+    assert isinstance(row, DataRow)
+    before = json.dumps(dict(row.values))
+    list(made("pairs", data).entries(data))
+    assert json.dumps(dict(row.values)) == before

@@ -1,0 +1,103 @@
+"""The same run on a local Ray cluster of two nodes, also when a worker is killed."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from seqscore import Scorer
+from seqscore.errors import OptionError
+from seqscore.evaluate.run import RunOptions, evaluate
+from seqscore.integrations.ray import evaluate_on_ray
+from tests.evaluate.evaluated import dataset, files, made
+from tests.tiny_models import tiny_model
+from tests.tiny_tokenizers import tiny_tokenizer
+
+pytestmark = pytest.mark.slow
+
+OPTIONS = RunOptions(policies={}, part_rows=5, resamples=100)
+ROWS: list[Any] = [{"good": f"the cat sat {i}", "bad": f"cat the {i} sat"} for i in range(200)]
+ROWS[3] = "{"
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "tiny"
+    tiny_model("llama").save_pretrained(folder)
+    tiny_tokenizer().save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[None]:
+    import ray
+    from ray.cluster_utils import Cluster
+
+    nodes = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+    nodes.add_node(num_cpus=1)
+    ray.init(address=nodes.address, log_to_driver=False, logging_level="error")
+    assert len([node for node in ray.nodes() if node["Alive"]]) == 2
+    yield
+    ray.shutdown()
+    nodes.shutdown()
+
+
+def workers() -> list[int]:
+    """The processes of the actors that score."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            command = (process / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"ray::MapWorker" in command or b"_Worker" in command:
+            found.append(int(process.name))
+    return found
+
+
+def both(tmp_path: Path, folder: Path, *, during: Any = None) -> None:
+    data = dataset(tmp_path / "data.jsonl", ROWS)
+    load = {"model": str(folder), "device": "cpu"}
+    scorer = Scorer.from_pretrained(**load)
+    task = made("pairs", data)
+    evaluate(scorer, data, task, tmp_path / "here", options=OPTIONS)
+    watcher = threading.Thread(target=during or (lambda: None), daemon=True)
+    watcher.start()
+    evaluate_on_ray(scorer, data, task, tmp_path / "there", options=OPTIONS, address="auto", load=load, workers=2)
+    watcher.join(30)
+    assert files(tmp_path / "here") == files(tmp_path / "there")
+
+
+def test_two_nodes_give_the_same_bytes(tmp_path: Path, folder: Path, cluster: None) -> None:
+    both(tmp_path, folder)
+
+
+def test_a_killed_worker_loses_nothing(tmp_path: Path, folder: Path, cluster: None) -> None:
+    before, killed = set(workers()), []
+
+    def kill() -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline and not killed:
+            for process in set(workers()) - before:
+                time.sleep(1.0)
+                os.kill(process, signal.SIGKILL)
+                killed.append(process)
+                break
+            time.sleep(0.05)
+
+    both(tmp_path, folder, during=kill)
+    assert killed
+
+
+def test_what_would_not_be_the_same_everywhere_is_refused(tmp_path: Path, folder: Path) -> None:
+    data = dataset(tmp_path / "data.jsonl", ROWS)
+    scorer = Scorer.from_pretrained(str(folder), device="cpu", engine="padded")
+    with pytest.raises(OptionError, match="does not promise the same bits"):
+        evaluate_on_ray(scorer, data, made("pairs", data), tmp_path / "run", options=OPTIONS, address="auto", load={})
