@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.measures import measures_of_run
 from seqscore.evaluate.store import Run, read_run
-from seqscore.evaluate.summary import Measured, exact_figure
+from seqscore.evaluate.summary import Measured, exact_figure, stored_rows
 from seqscore.scores.intervals import Sums
 from seqscore.scores.paired import (
     Difference,
@@ -26,6 +27,8 @@ from seqscore.scores.paired import (
 )
 
 __all__ = ["ComparedMeasure", "Comparison", "compare_runs"]
+
+IntArray: TypeAlias = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,17 +80,20 @@ def compare_runs(
     first, second = _complete(a), _complete(b)
     differs = _comparable(first, second)
     ones, twos = measures_of_run(first), measures_of_run(second)
+    ids = _ids(first)
+    place_in_b = {row: number for number, row in enumerate(_ids(second))}
+    partners = np.array([place_in_b.get(row, -1) for row in ids], np.int64)
     compared, counts = [], (0, 0, 0)
     for name, one in ones.items():
         if name not in twos or one.measure.unit == "swept":
             continue
-        left, right, only = _matched(one, twos[name])
-        counts = max(counts, (len(left.ids), *only))
-        if len(left.ids):
+        left, right, only = _matched(one, twos[name], partners)
+        counts = max(counts, (len(left.numbers), *only))
+        if len(left.numbers):
             compared.append(_measure(left, right, level, resamples, seed))
     if not compared:
         raise InputError(f"no row was scored in both {str(a)!r} and {str(b)!r}; are their ids the same?")
-    by, rows = _largest(ones, twos, largest)
+    by, rows = _largest(ones, twos, partners, ids, largest)
     return Comparison(
         a=str(a),
         b=str(b),
@@ -125,19 +131,24 @@ def _comparable(a: Run, b: Run) -> list[str]:
     )
 
 
-def _matched(a: Measured, b: Measured) -> tuple[Measured, Measured, tuple[int, int]]:
-    """The rows that both have, in the order of the first."""
-    places = {row: place for place, row in enumerate(b.ids)}
-    left = [place for place, row in enumerate(a.ids) if row in places]
-    right = [places[a.ids[place]] for place in left]
-    only = (len(a.ids) - len(left), len(b.ids) - len(right))
-    return _rows(a, left), _rows(b, right), only
+def _ids(run: Run) -> list[str]:
+    """The id of every row, by its number."""
+    return [row["id"] for row in stored_rows(run, ["id"])]
 
 
-def _rows(found: Measured, places: Sequence[int]) -> Measured:
-    chosen = np.asarray(places, np.int64)
-    sums = Sums.of(found.sums.totals[chosen], found.sums.counts[chosen])
-    return Measured(found.measure, [found.ids[i] for i in places], [found.groups[i] for i in places], sums)
+def _matched(a: Measured, b: Measured, partners: IntArray) -> tuple[Measured, Measured, tuple[int, int]]:
+    """The rows that both have, in the order of the first; ``partners``: for a's row numbers those of b, or -1."""
+    place_in_b = np.full(max(b.numbers.max(initial=-1), partners.max(initial=-1)) + 2, -1)
+    place_in_b[b.numbers] = np.arange(len(b.numbers))
+    right = place_in_b[partners[a.numbers]]  # the last place stands for -1: nowhere
+    left = np.flatnonzero(right >= 0)
+    only = (len(a.numbers) - len(left), len(b.numbers) - len(left))
+    return _rows(a, left), _rows(b, right[left]), only
+
+
+def _rows(found: Measured, places: IntArray) -> Measured:
+    sums = Sums.of(found.sums.totals[places], found.sums.counts[places])
+    return Measured(found.measure, found.numbers[places], (), sums)
 
 
 def _measure(a: Measured, b: Measured, level: float, resamples: int, seed: int) -> ComparedMeasure:
@@ -159,14 +170,14 @@ _PER_ROW = ("mean_margin", "brier", "wer_after", "bits_per_byte", "perplexity", 
 
 
 def _largest(
-    ones: Mapping[str, Measured], twos: Mapping[str, Measured], count: int
+    ones: Mapping[str, Measured], twos: Mapping[str, Measured], partners: IntArray, ids: Sequence[str], count: int
 ) -> tuple[str, tuple[Difference, ...]]:
     """The rows whose own value of a telling measure differs most."""
     name = next(one for one in (*_PER_ROW, *ones) if one in ones and one in twos)
-    a, b, _ = _matched(ones[name], twos[name])
+    a, b, _ = _matched(ones[name], twos[name], partners)
     values = []
     for one in (a, b):
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(one.sums.counts > 0, one.sums.totals / one.sums.counts, 0.0)
             values.append(np.exp(-ratio) if one.measure.figure == "perplexity" else ratio)
-    return name, largest_differences(values[0], values[1], list(a.ids), k=count)
+    return name, largest_differences(values[0], values[1], [ids[number] for number in a.numbers], k=count)

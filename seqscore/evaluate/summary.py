@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqscore.evaluate.tasks.base import Measure, Stored, Task
 from seqscore.scores.intervals import Interval, Sums, bootstrap_interval, wilson_interval
@@ -53,10 +54,11 @@ class FigureRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Measured:
-    """What every row adds to a measure: ``ids`` and ``groups`` of the rows that have a part in it, and their sums."""
+    """What every row adds to a measure. ``numbers`` [n] int64: the rows that have a part in it; ``groups``: theirs, of
+    measures that are shown by group; ``sums``: theirs."""
 
     measure: Measure
-    ids: Sequence[str]
+    numbers: NDArray[np.int64]
     groups: Sequence[str | None]
     sums: Sums
 
@@ -68,7 +70,7 @@ def stored_rows(run: Run, columns: Sequence[str] | None = None) -> Iterator[Stor
 
 
 _NEEDED = (
-    *("id", "group", "gold", "reference_words", "error_code"),
+    *("number", "group", "gold", "reference_words", "error_code"),
     *(
         f"items.list.element.{name}"
         for name in (
@@ -80,10 +82,10 @@ _NEEDED = (
 
 
 def measured(run: Run, task: Task) -> dict[str, Measured]:
-    """Every measure of the task over the scored rows; 16 bytes a row and measure, and the rows' ids."""
+    """Every measure of the task over the scored rows; 24 bytes a row and measure."""
     measures = {measure.name: measure for measure in task.measures()}
     totals, counts = ({name: array("d") for name in measures} for _ in range(2))
-    ids: dict[str, list[str]] = {name: [] for name in measures}
+    numbers = {name: array("q") for name in measures}
     groups: dict[str, list[str | None]] = {name: [] for name in measures}
     needed = [*_NEEDED, *(["items.list.element.logprobs"] if "protocol" in task.settings else [])]
     for row in stored_rows(run, needed):
@@ -92,10 +94,16 @@ def measured(run: Run, task: Task) -> dict[str, Measured]:
         for name, (total, count) in task.values(row).items():
             totals[name].append(total)
             counts[name].append(count)
-            ids[name].append(row["id"])
-            groups[name].append(row["group"])
+            numbers[name].append(row["number"])
+            if measures[name].by_group:
+                groups[name].append(row["group"])
     return {
-        name: Measured(measure, ids[name], groups[name], Sums.of(np.array(totals[name]), np.array(counts[name])))
+        name: Measured(
+            measure,
+            np.array(numbers[name], np.int64),
+            groups[name],
+            Sums.of(np.array(totals[name]), np.array(counts[name])),
+        )
         for name, measure in measures.items()
     }
 

@@ -65,7 +65,7 @@ def _best_swept(figures: list[Mapping[str, Any]]) -> tuple[str, str] | None:
 def _table(*headers: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, header in enumerate(headers):
-        numeric = header in ("value", "interval", "rows", "a", "b", "difference", "p", "McNemar p")
+        numeric = header in ("value", "interval", "rows", "a", "b", "difference", "p", "McNemar", "only a", "only b")
         table.add_column(header, justify="right" if numeric else "left", no_wrap=place == 0 or numeric)
     return table
 
@@ -78,6 +78,8 @@ def _shown(value: Any) -> str:
     if value is None:
         return "–"
     number = float(value)
+    if abs(number) >= 1e6:
+        return f"{number:.4g}"
     return f"{number:,.2f}" if abs(number) >= 100 else f"{number:.4f}"
 
 
@@ -110,7 +112,7 @@ def _write_json(value: Any) -> None:
 
 def print_comparison(found: Comparison) -> None:
     """Two runs side by side, the tests, and the rows that differ most."""
-    table = _table("measure", "a", "b", "difference", "interval", "p", "McNemar p", "only a, only b right")
+    table = _table("measure", "a", "b", "difference", "interval", "p", "McNemar", "only a", "only b")
     for one in found.measures:
         bootstrap = one.bootstrap
         cells = (
@@ -143,9 +145,9 @@ def _largest(found: Comparison) -> Table:
     return rows
 
 
-def _mcnemar(one: ComparedMeasure) -> tuple[str, str]:
+def _mcnemar(one: ComparedMeasure) -> tuple[str, str, str]:
     found = one.mcnemar
-    return ("", "") if found is None else (_p(found.p_value), f"{found.only_a:,}, {found.only_b:,}")
+    return ("", "", "") if found is None else (_p(found.p_value), f"{found.only_a:,}", f"{found.only_b:,}")
 
 
 def _method(found: Comparison) -> str:
@@ -155,7 +157,7 @@ def _method(found: Comparison) -> str:
     drawn = f"{one.bootstrap.resamples:,} resamples of the rows, seed {one.bootstrap.seed}"
     assigned = "all assignments" if one.randomisation.exact else f"{one.randomisation.assignments:,} assignments"
     bootstrap = f"difference b - a with {level:.0%} interval (paired bootstrap, {drawn}); " if level else ""
-    return f"{bootstrap}p: approximate randomisation, {assigned}, two-sided; McNemar: exact"
+    return f"{bootstrap}p: approximate randomisation, {assigned}, two-sided; McNemar: exact p, from the rows that only a or only b has right"
 
 
 def _pair(interval: Interval | None) -> str:

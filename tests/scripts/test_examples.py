@@ -18,7 +18,14 @@ Example: TypeAlias = Callable[..., str]
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = ROOT / "scripts"
-BASH_SCRIPTS = [SCRIPTS / "setup", SCRIPTS / "demo", SCRIPTS / "test", SCRIPTS / "constraints-update", ROOT / ".ci/run"]
+BASH_SCRIPTS = [
+    SCRIPTS / "setup",
+    SCRIPTS / "demo",
+    SCRIPTS / "test",
+    SCRIPTS / "constraints-update",
+    SCRIPTS / "evaluate_on_ray",
+    ROOT / ".ci/run",
+]
 EXAMPLES = ["score_sentences", "evaluate_dataset", "naive_vs_logsum"]
 
 
