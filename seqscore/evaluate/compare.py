@@ -85,7 +85,7 @@ def compare_runs(
     partners = np.array([place_in_b.get(row, -1) for row in ids], np.int64)
     compared, counts = [], (0, 0, 0)
     for name, one in ones.items():
-        if name not in twos or one.measure.unit == "swept":
+        if name not in twos or one.measure.unit in ("swept", "hidden"):
             continue
         left, right, only = _matched(one, twos[name], partners)
         counts = max(counts, (len(left.numbers), *only))

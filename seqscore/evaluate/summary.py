@@ -6,13 +6,14 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.evaluate.tasks.base import Measure, Stored, Task
+from seqscore.scores.calibration import Calibration, calibration_interval, calibration_of
 from seqscore.scores.intervals import Interval, Sums, bootstrap_interval, wilson_interval
 from seqscore.scores.signature import Signature
 
@@ -118,7 +119,11 @@ def summarise(run: Run, task: Task, *, options: RunOptions) -> dict[str, Any]:
         if row["error_code"] is not None:
             errors[row["error_code"]] += 1
     found = measured(run, task)
-    figures = [figure for one in found.values() for figure in _figures(one, options)]
+    shown = [one for one in found.values() if one.measure.unit != "hidden"]
+    figures = [figure for one in shown for figure in _figures(one, options)]
+    calibration = _calibration(found, options)
+    if calibration is not None:
+        figures.append(calibration[0])
     return {
         "task": task.name,
         "rows": rows,
@@ -126,8 +131,30 @@ def summarise(run: Run, task: Task, *, options: RunOptions) -> dict[str, Any]:
         "errors": dict(sorted(errors.items())),
         "tokens_cut": cut,
         "figures": [figure.to_dict() for figure in figures],
+        "calibration": None if calibration is None else [asdict(one) for one in calibration[1].bins],
         "signature": str(run_signature(run)),
     }
+
+
+def _calibration(found: Mapping[str, Measured], options: RunOptions) -> tuple[FigureRow, Calibration] | None:
+    """How far confidence and accuracy part, where rows have a confidence; 10 bins."""
+    if "confidence" not in found:
+        return None
+    confidence, right = (found[name].sums.totals for name in ("confidence", "confident_and_right"))
+    calibration = calibration_of(confidence, right)
+    interval = calibration_interval(
+        confidence, right, level=options.level, resamples=options.resamples, seed=options.seed
+    )
+    row = FigureRow(
+        name="calibration_error",
+        group=None,
+        value=calibration.error,
+        unit="of 1",
+        count=len(confidence),
+        interval=interval,
+        better="lower",
+    )
+    return row, calibration
 
 
 def _figures(found: Measured, options: RunOptions) -> Iterator[FigureRow]:

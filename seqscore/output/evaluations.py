@@ -14,7 +14,7 @@ from seqscore.output.escape import json_text, terminal_text
 from seqscore.output.files import Output
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.compare import ComparedMeasure, Comparison
+    from seqscore.evaluate.compare import Comparison
     from seqscore.evaluate.run import DryRun
     from seqscore.scores.intervals import Interval
 
@@ -26,6 +26,9 @@ __all__ = [
     "write_comparison_json",
     "write_summary_json",
 ]
+
+
+_COUNTS = ("both right", "only a", "only b", "neither")
 
 
 def print_summary(summary: Mapping[str, Any]) -> None:
@@ -65,7 +68,7 @@ def _best_swept(figures: list[Mapping[str, Any]]) -> tuple[str, str] | None:
 def _table(*headers: str) -> Table:
     table = Table(box=SIMPLE_HEAD, pad_edge=False)
     for place, header in enumerate(headers):
-        numeric = header in ("value", "interval", "rows", "a", "b", "difference", "p", "McNemar", "only a", "only b")
+        numeric = header in ("value", "interval", "rows", "a", "b", "difference", "p", *_COUNTS)
         table.add_column(header, justify="right" if numeric else "left", no_wrap=place == 0 or numeric)
     return table
 
@@ -112,7 +115,7 @@ def _write_json(value: Any) -> None:
 
 def print_comparison(found: Comparison) -> None:
     """Two runs side by side, the tests, and the rows that differ most."""
-    table = _table("measure", "a", "b", "difference", "interval", "p", "McNemar", "only a", "only b")
+    table = _table("measure", "a", "b", "difference", "interval", "p")
     for one in found.measures:
         bootstrap = one.bootstrap
         cells = (
@@ -122,7 +125,6 @@ def print_comparison(found: Comparison) -> None:
             _signed(bootstrap.difference),
             _pair(bootstrap.interval),
             _p(one.randomisation.p_value),
-            *_mcnemar(one),
         )
         table.add_row(*_cells(*cells))
     with Output(None) as output, output.errors():
@@ -134,6 +136,8 @@ def print_comparison(found: Comparison) -> None:
             console.print(f"  {terminal_text(line)}", soft_wrap=True)
         console.print(table)
         console.print(_method(found), soft_wrap=True)
+        if any(one.mcnemar is not None for one in found.measures):
+            console.print(_mcnemar(found))
         if found.largest:
             console.print(_largest(found))
 
@@ -145,9 +149,14 @@ def _largest(found: Comparison) -> Table:
     return rows
 
 
-def _mcnemar(one: ComparedMeasure) -> tuple[str, str, str]:
-    found = one.mcnemar
-    return ("", "", "") if found is None else (_p(found.p_value), f"{found.only_a:,}", f"{found.only_b:,}")
+def _mcnemar(found: Comparison) -> Table:
+    table = _table("exact McNemar test", *_COUNTS, "p")
+    for one in found.measures:
+        if one.mcnemar is not None and one.name != "ties":
+            test = one.mcnemar
+            counts = (f"{count:,}" for count in (test.both, test.only_a, test.only_b, test.neither))
+            table.add_row(*_cells(one.name, *counts, _p(test.p_value)))
+    return table
 
 
 def _method(found: Comparison) -> str:
@@ -157,7 +166,7 @@ def _method(found: Comparison) -> str:
     drawn = f"{one.bootstrap.resamples:,} resamples of the rows, seed {one.bootstrap.seed}"
     assigned = "all assignments" if one.randomisation.exact else f"{one.randomisation.assignments:,} assignments"
     bootstrap = f"difference b - a with {level:.0%} interval (paired bootstrap, {drawn}); " if level else ""
-    return f"{bootstrap}p: approximate randomisation, {assigned}, two-sided; McNemar: exact p, from the rows that only a or only b has right"
+    return f"{bootstrap}p: approximate randomisation, {assigned}, two-sided"
 
 
 def _pair(interval: Interval | None) -> str:

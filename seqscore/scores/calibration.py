@@ -5,14 +5,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, OptionError
+from seqscore.scores.intervals import Interval, resampled
 
-__all__ = ["Calibration", "CalibrationBin", "brier_score", "choice_probabilities", "expected_calibration_error"]
+__all__ = [
+    "Calibration",
+    "CalibrationBin",
+    "brier_score",
+    "calibration_interval",
+    "calibration_of",
+    "choice_probabilities",
+    "expected_calibration_error",
+]
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -87,8 +96,14 @@ def expected_calibration_error(
     _check_gold(probabilities, gold)
     confidence = np.array([row.max() for row in probabilities], np.float64)
     right = np.array([int(row.argmax()) == one for row, one in zip(probabilities, gold, strict=True)], np.float64)
+    return calibration_of(confidence, right, num_bins=num_bins)
+
+
+def calibration_of(confidence: FloatArray, right: FloatArray, *, num_bins: int = 10) -> Calibration:
+    """``expected_calibration_error`` from each question's greatest probability and whether that choice was right (1.0
+    or 0.0). Shape: [n] each."""
+    places = _bins(confidence, num_bins)
     edges = np.arange(num_bins + 1) / num_bins
-    places = np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, num_bins - 1)
     bins = tuple(
         _bin(confidence[places == i], right[places == i], float(edges[i]), float(edges[i + 1])) for i in range(num_bins)
     )
@@ -98,6 +113,36 @@ def expected_calibration_error(
         if one.accuracy is not None and one.confidence is not None
     )
     return Calibration(error=math.fsum(gaps) / len(confidence) if len(confidence) else None, bins=bins)
+
+
+def calibration_interval(
+    confidence: FloatArray,
+    right: FloatArray,
+    *,
+    num_bins: int = 10,
+    level: float = 0.95,
+    resamples: int = 1000,
+    seed: int = 0,
+) -> Interval | None:
+    """Percentile interval of the calibration error over samples of the questions, see ``bootstrap_interval``.
+
+    The error of a sample is sum over bins of |sum of (right - confidence)| / n.
+    """
+    places, gaps = _bins(confidence, num_bins), right - confidence
+
+    def statistic(indices: Any, axis: int = -1) -> Any:
+        drawn, bins = gaps[indices], places[indices]
+        errors = [np.abs(np.where(bins == place, drawn, 0.0).sum(-1)) for place in range(num_bins)]
+        return np.sum(errors, axis=0) / indices.shape[-1]
+
+    found = resampled(statistic, len(gaps), level=level, resamples=resamples, seed=seed)
+    return None if found is None else found[0]
+
+
+def _bins(confidence: FloatArray, num_bins: int) -> NDArray[np.int64]:
+    """The bin of each confidence."""
+    edges = np.arange(num_bins + 1) / num_bins
+    return np.clip(np.searchsorted(edges, confidence, side="left") - 1, 0, num_bins - 1)
 
 
 def _bin(confidence: FloatArray, right: FloatArray, low: float, high: float) -> CalibrationBin:

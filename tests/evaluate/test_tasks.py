@@ -111,11 +111,19 @@ def test_choices_by_every_score(tmp_path: Path, prefix: str, domain: str | None)
     expected = expected_choices(prefix, domain)
     assert {name: found[name] for name in expected} == pytest.approx(expected)
     assert ("accuracy_domain_pmi" in found) == (domain is not None)
-    briers = []
+    briers, confidences, rights = [], [], []
     for query, choices, gold in QUESTIONS:
         weights = [math.exp(log_likelihood(" " + choice, prefix + query)[0]) for choice in choices]
         briers.append(sum((w / sum(weights) - (i == gold)) ** 2 for i, w in enumerate(weights)))
+        confidences.append(max(weights) / sum(weights))
+        rights.append(weights.index(max(weights)) == gold)
     assert found["brier"] == pytest.approx(sum(briers) / 3, abs=CLOSE)
+    assert found["confidence"] == pytest.approx(sum(confidences) / 3, abs=CLOSE)
+    gaps = [0.0] * 10
+    for confidence, right in zip(confidences, rights, strict=True):
+        gaps[math.ceil(confidence * 10) - 1] += right - confidence
+    assert found["calibration_error"] == pytest.approx(sum(map(abs, gaps)) / 3, abs=CLOSE)
+    assert run.summary is not None and sum(one["count"] for one in run.summary["calibration"]) == 3
 
 
 def test_equal_choices_are_a_tie_and_no_hit(tmp_path: Path) -> None:
@@ -135,7 +143,7 @@ def test_several_contexts_before_one_continuation(tmp_path: Path) -> None:
         hits.append(own.index(max(own)) == gold)
     found = figures(run)
     assert found["accuracy"] == sum(hits) / 2
-    assert set(found) == {"accuracy", "ties", "brier"}
+    assert set(found) == {"accuracy", "ties", "brier", "confidence", "calibration_error"}
 
 
 LISTS: list[dict[str, Any]] = [

@@ -9,7 +9,13 @@ import numpy as np
 import pytest
 
 from seqscore.errors import InputError, OptionError
-from seqscore.scores.calibration import brier_score, choice_probabilities, expected_calibration_error
+from seqscore.scores.calibration import (
+    brier_score,
+    calibration_interval,
+    calibration_of,
+    choice_probabilities,
+    expected_calibration_error,
+)
 
 
 def rows(*values: list[float]) -> list[np.ndarray]:
@@ -70,3 +76,17 @@ def test_wrong_answers_are_refused() -> None:
         expected_calibration_error(rows([0.5, 0.5]), [])
     with pytest.raises(OptionError, match="num_bins=0"):
         expected_calibration_error([], [], num_bins=0)
+
+
+def test_the_interval_is_that_of_resampled_questions() -> None:
+    """Beside a loop that draws the same samples and sums them up bin by bin."""
+    generator = np.random.default_rng(0)
+    confidence = generator.uniform(0.25, 1, 30)
+    right = (generator.random(30) < 0.6).astype(float)
+    found = calibration_interval(confidence, right, level=0.9, resamples=200, seed=5)
+    assert found is not None
+    drawn = np.random.default_rng(5).integers(0, 30, (200, 30))
+    errors = [calibration_of(confidence[one], right[one]).error for one in drawn]
+    low, high = np.percentile(np.array(errors, float), [5, 95])
+    assert (found.low, found.high) == (pytest.approx(low, abs=1e-12), pytest.approx(high, abs=1e-12))
+    assert calibration_interval(confidence[:1], right[:1]) is None

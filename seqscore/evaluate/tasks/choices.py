@@ -189,6 +189,8 @@ class ChoicesTask:
             ),
             Measure(name="ties", figure="ratio", unit="of questions", method="wilson"),
             Measure(name="brier", figure="ratio", unit="of 2"),
+            Measure(name="confidence", figure="ratio", unit="of 1", better="higher"),
+            Measure(name="confident_and_right", figure="ratio", unit="hidden", better="higher"),
         )
 
     def values(self, row: Stored) -> RowValues:
@@ -202,8 +204,11 @@ class ChoicesTask:
         sums = scores["accuracy"]
         found["ties"] = (float(sums[gold] == max(sums) and sums.count(max(sums)) > 1), 1.0)
         if max(sums) > -math.inf:
-            brier = brier_score([choice_probabilities(sums)], [gold])
+            probabilities = choice_probabilities(sums)
+            brier = brier_score([probabilities], [gold])
             found["brier"] = (brier if brier is not None else 0.0, 1.0)
+            found["confidence"] = (float(probabilities.max()), 1.0)
+            found["confident_and_right"] = (float(int(probabilities.argmax()) == gold), 1.0)
         return found
 
 
