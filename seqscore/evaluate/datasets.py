@@ -153,8 +153,8 @@ class _Loaded(_Records):
         try:
             for number, row in enumerate(self.rows):
                 yield Record(f"{self.name}, row {number}", row)
-        except (OSError, ValueError) as error:
-            raise InputError(f"reading {self.name} failed: {error}") from error
+        except Exception as error:  # of several libraries and of the network
+            raise InputError(f"reading {self.name} failed: {error or type(error).__name__}") from error
 
 
 def open_dataset(sources: Sequence[str], *, options: DataOptions = DataOptions()) -> Dataset:

@@ -70,7 +70,7 @@ def open_hub(name: str, *, config: str | None, split: str | None, revision: str 
     from huggingface_hub.errors import HFValidationError
 
     try:
-        commit = HfApi().dataset_info(name, revision=revision).sha
+        commit = HfApi().dataset_info(name, revision=revision, timeout=20.0).sha
         splits = datasets.get_dataset_split_names(name, config, revision=commit)
         chosen = _chosen(split, splits, name)
         rows = datasets.load_dataset(name, config, split=chosen, streaming=True, revision=commit)
@@ -79,7 +79,7 @@ def open_hub(name: str, *, config: str | None, split: str | None, revision: str 
         raise
     except HFValidationError as error:
         raise InputError(f"{name!r} is neither a file nor a folder, and no name of a dataset") from error
-    except (OSError, ValueError, RuntimeError, ImportError) as error:
+    except Exception as error:  # of several libraries and of the network
         raise InputError(_why(name, error)) from error
     return Found(
         name=repr(name),

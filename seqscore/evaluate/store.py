@@ -40,6 +40,7 @@ Status = Literal["running", "complete"]
 
 _MANIFEST, _SUMMARY, _PARTS, _LOCK = "manifest.json", "summary.json", "parts", ".lock"
 _PART_NAME = re.compile(r"part-(\d{6,})\.parquet")
+_SHOWN = 8  # differences in a message
 _DIGEST, _ROWS = b"seqscore.input_digest", b"seqscore.rows"
 
 
@@ -219,12 +220,14 @@ def _remove_leftovers(path: Path) -> None:
 
 
 def _refuse_another(path: Path, manifest: Mapping[str, Json], wanted: Mapping[str, Json]) -> None:
-    there = {name: manifest.get(name) for name in wanted}
-    found = differences(there, wanted)
+    layout = ("format", "part_rows")
+    found = differences({name: manifest.get(name) for name in layout}, {name: wanted[name] for name in layout})
+    found += differences(manifest.get("fingerprint") or {}, wanted["fingerprint"])
     if found:
+        more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise OptionError(
-            f"{str(path)!r} is a run of something else: {'; '.join(found)}. Name another folder with --out, or go on "
-            f"with what it was begun with"
+            f"{str(path)!r} is a run of something else: {'; '.join(found[:_SHOWN])}{more}. Name another folder with "
+            f"--out, or go on with what it was begun with"
         )
 
 

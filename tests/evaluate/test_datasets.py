@@ -9,6 +9,7 @@ import threading
 import tracemalloc
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow as pa
@@ -218,6 +219,59 @@ def test_a_hub_name_without_a_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
     with pytest.raises(InputError, match="'owner/nothing' is neither a file nor a folder here"):
         opened("owner/nothing")
+
+
+class FakeHub:
+    """What the hub would say of a dataset of two splits."""
+
+    def __init__(self, rows: list[Any], fails_at: int | None = None) -> None:
+        self.rows, self.fails_at, self.asked = rows, fails_at, []
+
+    def install(self, patch: pytest.MonkeyPatch) -> None:
+        import datasets
+        import huggingface_hub
+
+        patch.setattr(huggingface_hub.HfApi, "dataset_info", lambda *a, **k: SimpleNamespace(sha="c0ffee"))
+        patch.setattr(datasets, "get_dataset_split_names", lambda *a, **k: ["dev", "test"])
+        patch.setattr(datasets, "load_dataset", self.load)
+
+    def load(self, *arguments: Any, **more: Any) -> Any:
+        import datasets
+
+        self.asked.append((arguments, more))
+
+        def rows() -> Iterator[Any]:
+            for number, row in enumerate(self.rows):
+                if number == self.fails_at:
+                    raise ConnectionResetError("gone")
+                yield row
+
+        return datasets.IterableDataset.from_generator(rows)
+
+
+def test_a_dataset_on_the_hub_is_streamed_at_its_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    hub = FakeHub(ROWS)
+    hub.install(monkeypatch)
+    data = opened("owner/name", split="test", config="en")
+    assert hub.asked == [(("owner/name", "en"), {"split": "test", "streaming": True, "revision": "c0ffee"})]
+    assert data.columns == ("a", "n") and values(data) == ROWS == values(data)
+    assert data.description == {"dataset": "owner/name", "config": "en", "split": "test", "commit": "c0ffee"}
+    with pytest.raises(OptionError, match="has several splits; name one with --split: dev, test"):
+        opened("owner/name")
+    FakeHub(ROWS, fails_at=1).install(monkeypatch)
+    with pytest.raises(InputError, match="reading 'owner/name' failed: "):
+        values(opened("owner/name", split="dev"))
+
+
+def test_a_hub_that_cannot_be_reached(monkeypatch: pytest.MonkeyPatch) -> None:
+    import huggingface_hub
+
+    def unreachable(*arguments: Any, **more: Any) -> None:
+        raise RuntimeError("Name or service not known")
+
+    monkeypatch.setattr(huggingface_hub.HfApi, "dataset_info", unreachable)
+    with pytest.raises(InputError, match="as a dataset on the hub it cannot be had: Name or service not known"):
+        opened("owner/name")
 
 
 def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:

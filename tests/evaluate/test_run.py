@@ -96,7 +96,7 @@ def test_another_model_or_setting_is_refused(tmp_path: Path) -> None:
     evaluate(tiny_scorer(), data, task, tmp_path / "run", options=OPTIONS)
     before = files(tmp_path / "run")
     other = Scorer(tiny_model("llama", seed=1), tiny_tokenizer())
-    with pytest.raises(OptionError, match=r"is a run of something else: fingerprint\.model\.weights: "):
+    with pytest.raises(OptionError, match=r"is a run of something else: model\.weights: "):
         evaluate(other, data, task, tmp_path / "run", options=OPTIONS)
     with pytest.raises(OptionError, match=r'model\.bos: "auto/1" -> "none"'):
         evaluate(tiny_scorer(), data, task, tmp_path / "run", options=replace(OPTIONS, policies={"bos": "none"}))

@@ -96,6 +96,20 @@ def test_a_killed_worker_loses_nothing(tmp_path: Path, folder: Path, cluster: No
     assert killed
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1:1", "ray://localhost:1", "nowhere:port"])
+def test_an_address_where_nobody_answers_is_told_at_once(tmp_path: Path, folder: Path, address: str) -> None:
+    import ray
+
+    if ray.is_initialized():
+        ray.shutdown()
+    data = dataset(tmp_path / "data.jsonl", ROWS)
+    scorer = Scorer.from_pretrained(str(folder), device="cpu")
+    begin = time.monotonic()
+    with pytest.raises(OptionError, match=f"there is no Ray cluster at '{address}'"):
+        evaluate_on_ray(scorer, data, made("pairs", data), tmp_path / "run", options=OPTIONS, address=address, load={})
+    assert time.monotonic() - begin < 60
+
+
 def test_what_would_not_be_the_same_everywhere_is_refused(tmp_path: Path, folder: Path) -> None:
     data = dataset(tmp_path / "data.jsonl", ROWS)
     scorer = Scorer.from_pretrained(str(folder), device="cpu", engine="padded")
