@@ -98,7 +98,7 @@ def test_another_fingerprint_is_refused_field_by_field(tmp_path: Path) -> None:
     assert "data.limit: nothing -> 5" in said
     assert "model.name" not in said
     many = {"data": {str(number): number for number in range(30)}}
-    assert "and 25 more. Name another folder" in refused(path, OptionError, fingerprint=many)
+    assert "and 24 more. Name another folder" in refused(path, OptionError, fingerprint=many)
     assert "part_rows: 3 -> 4" in refused(path, OptionError, part_rows=4)
 
 
