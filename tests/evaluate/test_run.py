@@ -351,3 +351,20 @@ def test_rows_reach_the_task_as_they_are(tmp_path: Path) -> None:
     before = json.dumps(dict(row.values))
     list(made("pairs", data).entries(data))
     assert json.dumps(dict(row.values)) == before
+
+
+def test_protocols_and_the_special_tokens_of_the_tokenizer(tmp_path: Path) -> None:
+    """A tokenizer that puts its BOS in front: lm-eval leaves it away and sets its own, GPTQ takes it as it comes."""
+    data = dataset(tmp_path / "data.jsonl", [{"text": "A b c d e f."}])
+    ids = ids_of("A b c d e f.", special=False)
+    first = {}
+    for name in ("lm-eval", "gptq"):
+        task = ProtocolTask(
+            fields=guess_fields("perplexity", data.columns),
+            protocol=protocol_settings(name, tiny_scorer(), window=4),  # type: ignore[arg-type]
+            tokenizer=tiny_tokenizer(bos_in_front=True),
+        )
+        entry = next(task.entries(data))
+        first[name] = entry.row.items[0].item  # type: ignore[union-attr]
+    assert (first["lm-eval"].context, first["lm-eval"].continuation) == ([1], ids[:4])
+    assert (first["gptq"].context, first["gptq"].continuation) == ([1], ids[:3])

@@ -270,3 +270,12 @@ def test_json_files_hold_no_nan(tmp_path: Path) -> None:
     with opened(tmp_path / "run") as run, pytest.raises(InputError, match="NaN"):
         run.finish({"figure": float("nan")})
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["status"] == "running"
+
+
+def test_what_a_dead_process_left_half_written_is_removed(tmp_path: Path) -> None:
+    path = complete(tmp_path / "run")
+    left = [path / ".summary.json.tmp", path / "parts" / ".part-000003.parquet.tmp"]
+    for one in left:
+        one.write_bytes(b"half")
+    with opened(path):
+        assert not any(one.exists() for one in left)

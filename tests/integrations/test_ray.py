@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 import threading
 import time
@@ -15,7 +16,7 @@ import pytest
 from seqscore import Scorer
 from seqscore.errors import OptionError
 from seqscore.evaluate.run import RunOptions, evaluate
-from seqscore.integrations.ray import evaluate_on_ray
+from seqscore.integrations.ray import _Worker, evaluate_on_ray
 from tests.evaluate.evaluated import dataset, files, made
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -115,3 +116,11 @@ def test_what_would_not_be_the_same_everywhere_is_refused(tmp_path: Path, folder
     scorer = Scorer.from_pretrained(str(folder), device="cpu", engine="padded")
     with pytest.raises(OptionError, match="does not promise the same bits"):
         evaluate_on_ray(scorer, data, made("pairs", data), tmp_path / "run", options=OPTIONS, address="auto", load={})
+
+
+def test_a_worker_with_another_model_is_refused(folder: Path) -> None:
+    load = {"model": str(folder), "device": "cpu"}
+    expected = str(Scorer.from_pretrained(**load).signature())
+    _Worker(load=load, options=pickle.dumps(OPTIONS), expected=expected)
+    with pytest.raises(OptionError, match="a worker's model or program is not the one here"):
+        _Worker(load=load, options=pickle.dumps(OPTIONS), expected=expected.replace("weights:", "weights:x"))
