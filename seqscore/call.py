@@ -8,8 +8,10 @@ from typing import TypedDict
 
 import numpy as np
 
+from seqscore._version import __version__
 from seqscore.engine.base import Extra, TargetValues
 from seqscore.errors import ModelError, SeqscoreError
+from seqscore.models.load import LoadedModel
 from seqscore.plan.requests import Request
 from seqscore.scores.assemble import ScoredTargets, assemble
 from seqscore.scores.sequence import SequenceScore
@@ -19,7 +21,7 @@ from seqscore.text.sequences import SequenceBuilder, TokenSequence
 from seqscore.text.start import StartPolicy
 from seqscore.text.windows import Layout, layout
 
-__all__ = ["Call", "Policies", "Prepared"]
+__all__ = ["Call", "Policies", "Prepared", "call_signature"]
 
 
 class Policies(TypedDict, total=False):
@@ -139,3 +141,25 @@ def _requests(sequence: TokenSequence, windows: Layout) -> tuple[Request, ...]:
             stretch = np.concatenate([ids[:head], stretch])
         requests.append(Request(stretch, window.first_target - window.begin + head))
     return tuple(requests)
+
+
+def call_signature(about: LoadedModel, *, config: str, engine: str, **choices: str) -> Signature:
+    """What a call's scores depend on: program, model, the call's ``choices``, libraries."""
+    import torch
+    import transformers
+
+    return Signature.of(
+        {
+            "seqscore": __version__,
+            "model": about.name if about.revision is None else f"{about.name}@{about.revision}",
+            "weights": about.weights,
+            "config": config,
+            "tokenizer": about.tokenizer_id,
+            "dtype": about.dtype,
+            "device": about.device.split(":")[0],
+            "engine": engine,
+            **choices,
+            "torch": torch.__version__,
+            "transformers": transformers.__version__,
+        }
+    )

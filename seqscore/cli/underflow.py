@@ -46,7 +46,7 @@ def underflow(
     from seqscore.output.lessons import print_underflow, write_underflow_json
 
     if plot is not None:
-        from seqscore.output.plots import check_picture
+        from seqscore.output.plots.canvas import check_picture
 
         check_picture(plot)
     found = only_texts(open_inputs(texts or [], file or [], options=InputOptions(whole_file=whole_file)))
@@ -70,7 +70,7 @@ def underflow(
         else:
             write_underflow_json(lesson)
         if plot is not None:
-            from seqscore.output.plots import plot_underflow
+            from seqscore.output.plots.underflow import plot_underflow
 
             plot_underflow(lesson.products, plot)
             say(f"wrote {plot}")

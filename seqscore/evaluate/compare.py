@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.measures import measures_of_run
 from seqscore.evaluate.store import Run, read_run
-from seqscore.evaluate.summary import Measured, exact_figure, stored_rows
+from seqscore.evaluate.summary import Measured, exact_figure, row_values, stored_rows
 from seqscore.scores.intervals import Sums
 from seqscore.scores.paired import (
     Difference,
@@ -26,7 +26,7 @@ from seqscore.scores.paired import (
     paired_bootstrap,
 )
 
-__all__ = ["ComparedMeasure", "Comparison", "compare_runs"]
+__all__ = ["ComparedMeasure", "Comparison", "PairedValues", "compare_runs", "paired_values"]
 
 IntArray: TypeAlias = NDArray[np.int64]
 
@@ -81,8 +81,7 @@ def compare_runs(
     differs = _comparable(first, second)
     ones, twos = measures_of_run(first), measures_of_run(second)
     ids = _ids(first)
-    place_in_b = {row: number for number, row in enumerate(_ids(second))}
-    partners = np.array([place_in_b.get(row, -1) for row in ids], np.int64)
+    partners = _partners(ids, _ids(second))
     compared, counts = [], (0, 0, 0)
     for name, one in ones.items():
         if name not in twos or one.measure.unit in ("swept", "hidden"):
@@ -93,7 +92,7 @@ def compare_runs(
             compared.append(_measure(left, right, level, resamples, seed))
     if not compared:
         raise InputError(f"no row was scored in both {str(a)!r} and {str(b)!r}; are their ids the same?")
-    by, rows = _largest(ones, twos, partners, ids, largest)
+    found = _row_values(ones, twos, partners, ids)
     return Comparison(
         a=str(a),
         b=str(b),
@@ -103,8 +102,8 @@ def compare_runs(
         only_b=counts[2],
         differs=tuple(differs),
         measures=tuple(compared),
-        by=by,
-        largest=rows,
+        by=found.name,
+        largest=largest_differences(found.a, found.b, found.ids, k=largest),
     )
 
 
@@ -169,15 +168,38 @@ def _measure(a: Measured, b: Measured, level: float, resamples: int, seed: int) 
 _PER_ROW = ("mean_margin", "brier", "wer_after", "bits_per_byte", "perplexity", "mean_perplexity")
 
 
-def _largest(
-    ones: Mapping[str, Measured], twos: Mapping[str, Measured], partners: IntArray, ids: Sequence[str], count: int
-) -> tuple[str, tuple[Difference, ...]]:
-    """The rows whose own value of a telling measure differs most."""
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedValues:
+    """The rows' own values of one measure in two runs. Shape: ``a``, ``b`` [rows that both scored], float64."""
+
+    name: str
+    unit: str
+    ids: Sequence[str]
+    a: NDArray[np.float64]
+    b: NDArray[np.float64]
+
+
+def paired_values(a: Run, b: Run) -> PairedValues:
+    """The rows that two runs scored, with their values of the measure that tells most of a row.
+
+    Raises:
+        OptionError: the runs are of different tasks or data.
+    """
+    _comparable(a, b)
+    ids = _ids(a)
+    return _row_values(measures_of_run(a), measures_of_run(b), _partners(ids, _ids(b)), ids)
+
+
+def _partners(ids: Sequence[str], others: Sequence[str]) -> IntArray:
+    """For each row of the one run the number of the row of the same id in the other, or -1."""
+    places = {row: number for number, row in enumerate(others)}
+    return np.array([places.get(row, -1) for row in ids], np.int64)
+
+
+def _row_values(
+    ones: Mapping[str, Measured], twos: Mapping[str, Measured], partners: IntArray, ids: Sequence[str]
+) -> PairedValues:
     name = next(one for one in (*_PER_ROW, *ones) if one in ones and one in twos)
     a, b, _ = _matched(ones[name], twos[name], partners)
-    values = []
-    for one in (a, b):
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratio = np.where(one.sums.counts > 0, one.sums.totals / one.sums.counts, 0.0)
-            values.append(np.exp(-ratio) if one.measure.figure == "perplexity" else ratio)
-    return name, largest_differences(values[0], values[1], [ids[number] for number in a.numbers], k=count)
+    left, right = (row_values(one.measure, one.sums) for one in (a, b))
+    return PairedValues(name, a.measure.unit, [ids[number] for number in a.numbers], left, right)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seqscore.evaluate.run import RunOptions
     from seqscore.evaluate.store import Run
 
-__all__ = ["FigureRow", "Measured", "measured", "run_signature", "stored_rows", "summarise"]
+__all__ = ["FigureRow", "Measured", "measured", "row_values", "run_signature", "stored_rows", "summarise"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,6 +190,13 @@ def exact_figure(sums: Sums, measure: Measure) -> float | None:
         return math.exp(-ratio)
     except OverflowError:
         return math.inf
+
+
+def row_values(measure: Measure, sums: Sums) -> NDArray[np.float64]:
+    """Every row's own value of a measure: what the figure would be of that row alone; 0 where nothing counts."""
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        ratios = np.where(sums.counts > 0, sums.totals / sums.counts, 0.0)
+        return np.exp(-ratios) if measure.figure == "perplexity" else ratios
 
 
 def _interval(sums: Sums, measure: Measure, options: RunOptions) -> Interval | None:

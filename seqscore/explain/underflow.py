@@ -9,6 +9,7 @@ from typing import Any
 from seqscore.errors import InputError
 from seqscore.scorer import Scorer
 from seqscore.scores.naive import (
+    SOFTMAX_EXAMPLE,
     WORKED_EXAMPLE,
     ProductComparison,
     SoftmaxComparison,
@@ -19,10 +20,7 @@ from seqscore.scores.naive import (
 )
 from seqscore.scores.sequence import SequenceScore
 
-__all__ = ["SOFTMAX_EXAMPLE", "UnderflowLesson", "underflow_lesson"]
-
-SOFTMAX_EXAMPLE = (2.0, 1.0, 0.1)
-"""Three logits whose softmax is 0.659, 0.242, 0.099; multiplied by a scale they grow as a network's logits do."""
+__all__ = ["UnderflowLesson", "underflow_lesson"]
 
 
 @dataclass(frozen=True)

@@ -11,14 +11,14 @@ import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from seqscore.errors import ModelError, NumericsError
+from seqscore.errors import ModelError, NumericsError, OptionError
 from seqscore.models.precision import full_precision
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-__all__ = ["Head", "ModelAdapter", "adapt", "context_length", "evaluating", "rope_switch"]
+__all__ = ["Head", "ModelAdapter", "adapt", "checked_max_length", "context_length", "evaluating", "rope_switch"]
 
 _PROBE_LENGTH = 8
 _RULED_OUT = 1e30
@@ -133,6 +133,24 @@ def context_length(model: nn.Module) -> int | None:
 def _text_config(model: Any) -> Any:
     """The config of the part that reads text, in a model of several parts; else the model's own."""
     return model.config.get_text_config()
+
+
+def checked_max_length(max_length: int | None, adapter: ModelAdapter) -> int | None:
+    """How many positions to read at once: as asked for, else the model's own limit.
+
+    Raises:
+        OptionError: it is no whole number from 1 to the model's limit.
+    """
+    limit = adapter.context_length
+    if max_length is None:
+        return limit
+    whole = isinstance(max_length, int) and not isinstance(max_length, bool)
+    if not whole or max_length < 1 or (limit is not None and max_length > limit):
+        raise OptionError(
+            f"max_length={max_length!r} must be a whole number of at least 1"
+            + ("" if limit is None else f" and at most {limit}, the longest input the model was made for")
+        )
+    return max_length
 
 
 def rope_switch(model: nn.Module) -> int | None:

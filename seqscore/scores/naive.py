@@ -21,6 +21,7 @@ from seqscore.scores.reductions import perplexity
 
 __all__ = [
     "FORMATS",
+    "SOFTMAX_EXAMPLE",
     "WORKED_EXAMPLE",
     "FormatFailure",
     "FormatName",
@@ -31,10 +32,13 @@ __all__ = [
     "compare_products",
     "compare_softmax",
     "geometric_mean",
+    "largest_exponent",
     "log_softmax",
+    "loss_of",
     "naive_log_softmax",
     "naive_mean",
     "naive_softmax",
+    "rounded",
 ]
 
 FormatName: TypeAlias = Literal["float16", "bfloat16", "float32", "float64"]
@@ -42,6 +46,9 @@ FORMATS: tuple[FormatName, ...] = get_args(FormatName)
 
 WORKED_EXAMPLE = (0.001, 0.002, 0.0005)
 """Three token probabilities: their product is 1e-9, whose natural logarithm is -20.72."""
+
+SOFTMAX_EXAMPLE = (2.0, 1.0, 0.1)
+"""Three logits whose softmax is 0.659, 0.242, 0.099; multiplied by a scale they grow as a network's logits do."""
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -193,6 +200,13 @@ def _dtype(name: str) -> np.dtype[Any]:
     return dtype
 
 
+def largest_exponent(name: FormatName) -> float:
+    """ln of the largest number of a format: exp of anything greater overflows."""
+    import ml_dtypes
+
+    return math.log(float(ml_dtypes.finfo(_dtype(name)).max))  # type: ignore[no-untyped-call]
+
+
 def _smallest_normal(name: FormatName) -> float:
     # bfloat16 has the exponents of float32, hence the same smallest normal number.
     return float(np.finfo("float32" if name == "bfloat16" else name).smallest_normal)
@@ -206,6 +220,11 @@ def _require_subnormals() -> None:
             "this thread flushes subnormal numbers to zero, so running products would die too early; switch it off, "
             "for instance with torch.set_flush_denormal(False)"
         )
+
+
+def loss_of(probability: float) -> float:
+    """-ln p: what a prediction costs that gave the right answer probability p, in nats; infinite for p = 0."""
+    return math.inf if probability == 0.0 else -math.log(probability) + 0.0
 
 
 def naive_softmax(logits: ArrayLike, dtype: FormatName) -> NDArray[Any]:
@@ -235,6 +254,12 @@ def log_softmax(logits: ArrayLike, dtype: FormatName) -> NDArray[Any]:
         return np.asarray(shifted - np.log(_tree_sum(np.exp(shifted))))
 
 
+def rounded(values: FloatArray, dtype: FormatName) -> NDArray[Any]:
+    """``values`` rounded to a format, infinite where they are too large for it."""
+    with np.errstate(all="ignore"):
+        return values.astype(_dtype(dtype))
+
+
 def _logits(logits: ArrayLike, dtype: FormatName) -> NDArray[Any]:
     try:
         values = np.asarray(logits, dtype=np.float64)
@@ -242,7 +267,7 @@ def _logits(logits: ArrayLike, dtype: FormatName) -> NDArray[Any]:
         raise InputError(f"logits must be an array of numbers: {error}") from error
     if values.ndim == 0 or values.shape[-1] == 0:
         raise InputError(f"logits must have shape [..., V] with V of at least 1, got {list(values.shape)}")
-    return values.astype(_dtype(dtype))
+    return rounded(values, dtype)
 
 
 def _tree_sum(values: NDArray[Any]) -> NDArray[Any]:

@@ -1,58 +1,32 @@
-"""Figures, drawn without a display and without touching matplotlib's global state."""
+"""The running product of probabilities in four number formats, on a linear and on a logarithmic axis."""
 
 from __future__ import annotations
 
 import math
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqscore.errors import InputError, OptionError
-from seqscore.output.escape import terminal_text
-from seqscore.output.files import Output
+from seqscore.errors import InputError
+from seqscore.output.plots.canvas import (
+    FORMAT_STYLES,
+    GREY,
+    check_picture,
+    count_axis,
+    figure_settings,
+    heading,
+    new_figure,
+    save_figure,
+)
 from seqscore.scores.naive import FormatFailure, ProductComparison
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["PICTURES", "check_picture", "plot_underflow", "save_figure", "underflow_figure"]
-
-PICTURES = (".png", ".svg")
-"""Suffixes of the pictures that can be written."""
-
-# Okabe and Ito's colours, which the colour-blind tell apart; dashes and markers tell them apart in grey.
-_STYLES: dict[str, tuple[str, Any, str]] = {
-    "float16": ("#D55E00", (0, (1, 1.2)), "o"),
-    "bfloat16": ("#E69F00", (0, (4, 1.2, 1, 1.2)), "s"),
-    "float32": ("#009E73", (0, (5, 1.6)), "^"),
-    "float64": ("#0072B2", "-", "D"),
-}
-_GREY = "#767676"
-_SETTINGS = {
-    "font.family": "DejaVu Sans",
-    "font.size": 10.0,
-    "axes.titlesize": 11.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "svg.hashsalt": "seqscore",  # without it, ids in an SVG are random
-    "svg.fonttype": "path",
-}
-
-
-def check_picture(path: Path) -> None:
-    """Raise now what ``save_figure`` would raise later because of the name.
-
-    Raises:
-        OptionError: the suffix is none of ``PICTURES``.
-    """
-    if path.suffix.lower() not in PICTURES:
-        raise OptionError(f"cannot draw {str(path)!r}: the name must end in {' or '.join(PICTURES)}")
+__all__ = ["plot_underflow", "underflow_figure"]
 
 
 def plot_underflow(comparison: ProductComparison, path: Path, *, title: str | None = None) -> None:
@@ -65,33 +39,8 @@ def plot_underflow(comparison: ProductComparison, path: Path, *, title: str | No
         OptionError: the suffix is neither .png nor .svg, or the file cannot be written.
     """
     check_picture(path)
-    with _settings():
+    with figure_settings():
         save_figure(underflow_figure(comparison, title=title), path)
-
-
-def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG (200 dots an inch) or SVG, whole or not at all, without dates in it."""
-    check_picture(path)
-    kind = path.suffix.lower().removeprefix(".")
-    metadata: dict[str, str | None] = {"Date": None} if kind == "svg" else {"Software": "seqscore"}
-    with Output(path) as output, output.errors(), _settings(), warnings.catch_warnings():
-        # A title may hold characters that the font lacks: they are boxes then, and no concern of the caller's.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
-        figure.savefig(output.stream, format=kind, dpi=200, metadata=metadata)
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """matplotlib's own defaults and ours, whatever a matplotlibrc says; the caller's come back afterwards."""
-    import matplotlib
-
-    # "backend" belongs to pyplot, which is not used here; reading its default would choose one.
-    settings: dict[Any, Any] = {**matplotlib.rcParamsDefault, **_SETTINGS}
-    del settings["backend"]
-    with warnings.catch_warnings(), matplotlib.rc_context():
-        warnings.simplefilter("ignore", matplotlib.MatplotlibDeprecationWarning)
-        matplotlib.rcParams.update(settings)
-        yield
 
 
 def underflow_figure(comparison: ProductComparison, *, title: str | None = None) -> Figure:
@@ -104,32 +53,28 @@ def underflow_figure(comparison: ProductComparison, *, title: str | None = None)
     Raises:
         InputError: there are no tokens.
     """
-    from matplotlib.figure import Figure
-
     n = len(comparison.logprobs)
     if n == 0:
         raise InputError("there are no scored tokens, so there is no product to draw")
-    figure = Figure(figsize=(11.0, 5.2), layout="constrained")
+    figure = new_figure(11.0, 5.2)
     linear, logarithmic = figure.subplots(1, 2, width_ratios=(1.0, 1.5))
     _draw_linear(linear, comparison)
     _draw_logarithmic(logarithmic, comparison)
     count = f"{n:,} token" if n == 1 else f"{n:,} tokens"
-    heading = f"Multiplying the probabilities of {count}" if title is None else terminal_text(title, max_width=90)
-    # A dollar sign in a caller's title is a dollar sign.
-    figure.suptitle(heading, fontweight="bold", parse_math=False)
+    heading(figure, f"Multiplying the probabilities of {count}" if title is None else title)
     return figure
 
 
 def _draw_linear(axes: Axes, comparison: ProductComparison) -> None:
     n = len(comparison.logprobs)
     products = np.concatenate([[1.0], comparison["float64"].products])
-    color, _, marker = _STYLES["float64"]
+    color, _, marker = FORMAT_STYLES["float64"]
     axes.plot(np.arange(n + 1), products, color=color, linewidth=2.0, marker=marker if n <= 12 else None, markersize=5)
     axes.set(xlim=(-0.02 * n, n * 1.02), ylim=(-0.02, 1.02), xlabel="tokens multiplied")
     axes.set_ylabel("running product of probabilities (float64)")
     unseen = np.flatnonzero(products < 0.005)
     axes.set_title("Linear axis: nothing to see" if 2 * len(unseen) > n else "Linear axis", loc="left")
-    _count_tokens(axes)
+    count_axis(axes)
     if len(unseen):
         axes.annotate(
             f"from token {unseen[0]} on the curve\ncannot be told from 0",
@@ -137,7 +82,7 @@ def _draw_linear(axes: Axes, comparison: ProductComparison) -> None:
             xytext=(0.98, 0.72),
             textcoords="axes fraction",
             ha="right",
-            arrowprops={"arrowstyle": "-", "color": _GREY, "shrinkB": 3.0},
+            arrowprops={"arrowstyle": "-", "color": GREY, "shrinkB": 3.0},
         )
 
 
@@ -155,10 +100,10 @@ def _draw_logarithmic(axes: Axes, comparison: ProductComparison) -> None:
     ends = any(failure.first_zero is not None for failure in comparison.formats)
     more = ": products end, the sum of logarithms goes on" if ends and comparison.log_likelihood > -math.inf else ""
     axes.set_title(f"Logarithmic axis{more}", loc="left")
-    _count_tokens(axes)
+    count_axis(axes)
     _label_powers(axes, scale)
-    for label, face in (("first subnormal product", "white"), ("product is 0 from here", _GREY)):
-        axes.plot([], [], linestyle="none", marker="o", color=_GREY, markerfacecolor=face, markersize=7, label=label)
+    for label, face in (("first subnormal product", "white"), ("product is 0 from here", GREY)):
+        axes.plot([], [], linestyle="none", marker="o", color=GREY, markerfacecolor=face, markersize=7, label=label)
     axes.legend(
         loc="upper left", bbox_to_anchor=(1.0, 1.02), borderpad=0.0, handlelength=3.4, fontsize=9, frameon=False
     )
@@ -177,12 +122,12 @@ class _Scale:
 
     @property
     def bottom(self) -> float:
-        return self.row(len(_STYLES) - 1) + 0.05 * self.floor
+        return self.row(len(FORMAT_STYLES) - 1) + 0.05 * self.floor
 
 
 def _draw_format(axes: Axes, failure: FormatFailure, scale: _Scale, rank: int) -> None:
     """A format's curve along the true one, its first subnormal product, its drop to 0 and its row there."""
-    color, dashes, marker = _STYLES[failure.dtype]
+    color, dashes, marker = FORMAT_STYLES[failure.dtype]
     zero, subnormal = failure.first_zero, failure.first_subnormal
     alive = np.log10(np.concatenate([[1.0], failure.products[:zero]]))
     # The curves lie on one another: those that end later are broader and lie below.
@@ -208,13 +153,6 @@ def _draw_format(axes: Axes, failure: FormatFailure, scale: _Scale, rank: int) -
         fontsize=9,
         annotation_clip=False,
     )
-
-
-def _count_tokens(axes: Axes) -> None:
-    from matplotlib.ticker import MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=8, steps=[1, 2, 5, 10], integer=True))
-    axes.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
 def _label_powers(axes: Axes, scale: _Scale) -> None:

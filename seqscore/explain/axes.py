@@ -1,0 +1,64 @@
+"""The third role of the logarithm: on a logarithmic axis a wide range becomes visible."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqscore.errors import InputError
+from seqscore.explain.training import LossCurve, train_tiny
+from seqscore.scorer import Scorer
+from seqscore.scores.frequency import RankFrequency, rank_frequency
+from seqscore.scores.reductions import log_likelihood, perplexity
+
+__all__ = ["AxesLesson", "axes_lesson"]
+
+
+@dataclass(frozen=True, eq=False)
+class AxesLesson:
+    """Three things of a corpus that span powers of ten: frequencies, perplexities, a loss.
+
+    Shape: ``perplexities`` [texts that have one], float64, in the order of the texts. ``perplexity``: of the corpus,
+    exp(-total log-likelihood / tokens).
+    """
+
+    frequencies: RankFrequency
+    perplexities: NDArray[np.float64]
+    perplexity: float | None
+    loss: LossCurve
+    signature: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The lesson as plain values."""
+        return {
+            "frequencies": self.frequencies.counts.tolist(),
+            "perplexities": self.perplexities.tolist(),
+            "perplexity": self.perplexity,
+            "loss": self.loss.to_dict(),
+            "signature": self.signature,
+        }
+
+
+def axes_lesson(scorer: Scorer, texts: Sequence[str], **policies: Any) -> AxesLesson:
+    """Score the texts, count their tokens, and train a tiny model on their beginning.
+
+    Raises:
+        InputError: no text has a token that can be scored.
+    """
+    scores = scorer.score(list(texts), **policies)
+    found = [one.perplexity for one in scores]
+    values = [value for value in found if value is not None]
+    if not values:
+        raise InputError("no text has a scored token, so there is nothing to draw; give texts with words")
+    total = log_likelihood(np.array([one.log_likelihood for one in scores]))
+    return AxesLesson(
+        frequencies=rank_frequency(one.token_ids for one in scores),
+        perplexities=np.array(values),
+        perplexity=perplexity(total, sum(one.num_scored for one in scores)),
+        loss=train_tiny("\n".join(texts)),
+        signature=scores[0].signature,
+    )

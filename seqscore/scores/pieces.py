@@ -1,0 +1,42 @@
+"""A text cut into what can be shown: tokens, those that share a character together, with their surprisal."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from seqscore.scores.shades import character_pieces
+
+if TYPE_CHECKING:
+    from seqscore.scores.sequence import SequenceScore
+
+__all__ = ["Piece", "pieces_of", "pieces_of_score"]
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Tokens ``first`` to ``last`` (not included), which are whole characters together. ``bits``: the sum of their
+    surprisals, None where one of them is not scored."""
+
+    text: str
+    first: int
+    last: int
+    bits: float | None
+
+
+def pieces_of(data: bytes, starts: Sequence[int], ends: Sequence[int], logprobs: Sequence[float]) -> Iterator[Piece]:
+    """The pieces of a UTF-8 text; ``logprobs`` in nats, NaN where not scored."""
+    for first, last, begin, end in character_pieces(data, starts, ends):
+        bits = -math.fsum(logprobs[first:last]) / math.log(2) + 0.0
+        text = data[begin:end].decode("utf-8", "backslashreplace")
+        yield Piece(text, first, last, None if bits != bits else bits)
+
+
+def pieces_of_score(score: SequenceScore) -> Iterator[Piece]:
+    """The pieces of a score's text; none where the text is not known."""
+    if score.text is not None:
+        yield from pieces_of(
+            score.text.encode("utf-8"), score.starts.tolist(), score.ends.tolist(), score.logprobs.tolist()
+        )
