@@ -14,6 +14,9 @@ from seqscore._version import __version__
 from seqscore.cli.cite import cite
 from seqscore.cli.compare import compare
 from seqscore.cli.eval import eval_app
+from seqscore.cli.explain import explain
+from seqscore.cli.plot import plot
+from seqscore.cli.report import report
 from seqscore.cli.score import score
 from seqscore.cli.underflow import underflow
 from seqscore.cli.verify import verify
@@ -33,9 +36,12 @@ app = typer.Typer(
 )
 app.command()(score)
 app.command()(underflow)
+app.command()(explain)
 app.add_typer(eval_app, name="eval")
 app.command()(compare)
 app.command()(cite)
+app.command()(plot)
+app.command()(report)
 app.command()(verify)
 
 

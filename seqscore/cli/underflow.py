@@ -43,7 +43,7 @@ def underflow(
     from seqscore.cli.session import open_scorer, say
     from seqscore.evaluate.inputs import InputOptions, only_texts, open_inputs
     from seqscore.explain.underflow import underflow_lesson
-    from seqscore.output.lessons import print_underflow, write_underflow_json
+    from seqscore.output.lessons import print_underflow, write_lesson_json
 
     if plot is not None:
         from seqscore.output.plots.canvas import check_picture
@@ -68,7 +68,7 @@ def underflow(
         if output_format == "table":
             print_underflow(lesson)
         else:
-            write_underflow_json(lesson)
+            write_lesson_json(lesson)
         if plot is not None:
             from seqscore.output.plots.underflow import plot_underflow
 

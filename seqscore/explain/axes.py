@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ class AxesLesson:
     Shape: ``perplexities`` [texts that have one], float64, in the order of the texts. ``perplexity``: of the corpus,
     exp(-total log-likelihood / tokens).
     """
+
+    name: ClassVar[str] = "axes"
 
     frequencies: RankFrequency
     perplexities: NDArray[np.float64]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,8 @@ class ExponentialLesson:
     values in every format as the logits grow; ``curves``: the token's own. ``gradients``: of -log p(token) by autograd.
     ``losses``: p and -ln p; ``example``: three logits and their probabilities.
     """
+
+    name: ClassVar[str] = "exponential"
 
     score: SequenceScore
     place: int

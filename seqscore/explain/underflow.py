@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from seqscore.errors import InputError
 from seqscore.scorer import Scorer
@@ -31,6 +31,8 @@ class UnderflowLesson:
     ``softmax``: log(softmax(z)) beside log_softmax(z) as logits grow. ``arithmetic_mean`` and ``geometric_mean`` are of
     the token probabilities. ``example_product`` and ``example_log_sum``: three probabilities from a textbook.
     """
+
+    name: ClassVar[str] = "product"
 
     score: SequenceScore
     products: ProductComparison

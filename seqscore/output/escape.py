@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from rich.cells import cell_len
 
 from seqscore.errors import OptionError
 
-__all__ = ["csv_text", "json_text", "terminal_bytes", "terminal_text"]
+__all__ = ["csv_text", "json_text", "plain_json", "terminal_bytes", "terminal_text"]
 
 _ELLIPSIS = "…"
 _MAX_MARKS = 8  # more combining marks than any orthography stacks on one letter
@@ -208,3 +209,14 @@ def _clusters(text: str) -> Iterator[str]:
 
 def _is_mark(char: str) -> bool:
     return unicodedata.category(char)[0] == "M"
+
+
+def plain_json(value: Any) -> Any:
+    """``value`` as strict JSON can hold it: infinities as the text "Infinity" or "-Infinity"."""
+    if isinstance(value, Mapping):
+        return {name: plain_json(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain_json(one) for one in value]
+    if isinstance(value, float) and value in (float("inf"), float("-inf")):
+        return "Infinity" if value > 0 else "-Infinity"
+    return value

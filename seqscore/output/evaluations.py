@@ -10,8 +10,9 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from seqscore.output.console import console_on
-from seqscore.output.escape import json_text, terminal_text
+from seqscore.output.escape import json_text, plain_json, terminal_text
 from seqscore.output.files import Output
+from seqscore.output.numbers import NOTHING, shown_interval, shown_number, shown_p, shown_signed
 
 if TYPE_CHECKING:
     from seqscore.evaluate.compare import Comparison
@@ -39,7 +40,13 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         if figure["unit"] == "swept":
             continue
         name = figure["name"] if figure["group"] is None else f"  {figure['group']}"
-        cells = (name, _shown(figure["value"]), _interval(figure["interval"]), f"{figure['count']:,}", figure["unit"])
+        cells = (
+            name,
+            shown_number(figure["value"]),
+            shown_interval(figure["interval"]),
+            f"{figure['count']:,}",
+            figure["unit"],
+        )
         table.add_row(*_cells(*cells), style=None if figure["group"] is None else "dim")
     with Output(None) as output, output.errors():
         console = console_on(output)
@@ -62,7 +69,7 @@ def _best_swept(figures: list[Mapping[str, Any]]) -> tuple[str, str] | None:
     if not swept:
         return None
     best = min(swept, key=lambda one: float(one["value"]))
-    return best["name"].rpartition("_")[2], _shown(best["value"])
+    return best["name"].rpartition("_")[2], shown_number(best["value"])
 
 
 def _table(*headers: str) -> Table:
@@ -75,19 +82,6 @@ def _table(*headers: str) -> Table:
 
 def _cells(*cells: str) -> Iterator[str]:
     return (terminal_text(cell) for cell in cells)
-
-
-def _shown(value: Any) -> str:
-    if value is None:
-        return "–"
-    number = float(value)
-    if abs(number) >= 1e6:
-        return f"{number:.4g}"
-    return f"{number:,.2f}" if abs(number) >= 100 else f"{number:.4f}"
-
-
-def _interval(interval: Mapping[str, Any] | None) -> str:
-    return "–" if interval is None else f"{_shown(interval['low'])} to {_shown(interval['high'])}"
 
 
 def print_dry_run(found: DryRun) -> None:
@@ -120,11 +114,11 @@ def print_comparison(found: Comparison) -> None:
         bootstrap = one.bootstrap
         cells = (
             one.name,
-            _shown(one.a),
-            _shown(one.b),
-            _signed(bootstrap.difference),
+            shown_number(one.a),
+            shown_number(one.b),
+            shown_signed(bootstrap.difference),
             _pair(bootstrap.interval),
-            _p(one.randomisation.p_value),
+            shown_p(one.randomisation.p_value),
         )
         table.add_row(*_cells(*cells))
     with Output(None) as output, output.errors():
@@ -145,7 +139,7 @@ def print_comparison(found: Comparison) -> None:
 def _largest(found: Comparison) -> Table:
     rows = _table(f"rows that differ most in {found.by}", "a", "b", "difference")
     for one in found.largest:
-        rows.add_row(*_cells(str(one.id), _shown(one.a), _shown(one.b), _signed(one.difference)))
+        rows.add_row(*_cells(str(one.id), shown_number(one.a), shown_number(one.b), shown_signed(one.difference)))
     return rows
 
 
@@ -155,7 +149,7 @@ def _mcnemar(found: Comparison) -> Table:
         if one.mcnemar is not None and one.name != "ties":
             test = one.mcnemar
             counts = (f"{count:,}" for count in (test.both, test.only_a, test.only_b, test.neither))
-            table.add_row(*_cells(one.name, *counts, _p(test.p_value)))
+            table.add_row(*_cells(one.name, *counts, shown_p(test.p_value)))
     return table
 
 
@@ -170,30 +164,12 @@ def _method(found: Comparison) -> str:
 
 
 def _pair(interval: Interval | None) -> str:
-    return "–" if interval is None else f"{_signed(interval.low)} to {_signed(interval.high)}"
-
-
-def _signed(value: float | None) -> str:
-    return "–" if value is None else ("+" if value > 0 else "") + _shown(value)
-
-
-def _p(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2g}"
+    return NOTHING if interval is None else f"{shown_signed(interval.low)} to {shown_signed(interval.high)}"
 
 
 def write_comparison_json(found: Comparison) -> None:
     """The comparison as one line of JSON on standard output; infinities as text."""
-    _write_json(_plain(found.to_dict()))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
-    if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        return "Infinity" if value > 0 else "-Infinity"
-    return value
+    _write_json(plain_json(found.to_dict()))
 
 
 def print_citation(signature: str, summary: Mapping[str, Any] | None) -> None:
@@ -205,8 +181,8 @@ def print_citation(signature: str, summary: Mapping[str, Any] | None) -> None:
         for figure in summary["figures"]:
             if figure["group"] is None and figure["unit"] != "swept" and figure["value"] is not None:
                 interval = figure["interval"]
-                level = "" if interval is None else f" ({float(interval['level']):.0%}: {_interval(interval)})"
-                lines.append(f"{figure['name']} = {_shown(figure['value'])}{level}, n = {figure['count']:,}")
+                level = "" if interval is None else f" ({float(interval['level']):.0%}: {shown_interval(interval)})"
+                lines.append(f"{figure['name']} = {shown_number(figure['value'])}{level}, n = {figure['count']:,}")
     with Output(None) as output:
         text = "\n".join(terminal_text(line) for line in (*lines, signature))
         output.write(text.encode("utf-8", "replace") + b"\n")

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from seqscore.output.console import console_on
-from seqscore.output.escape import json_text, terminal_text
+from seqscore.output.escape import json_text, plain_json, terminal_text
 from seqscore.output.files import Output
 
 if TYPE_CHECKING:
+    from seqscore.explain.axes import AxesLesson
+    from seqscore.explain.exponential import ExponentialLesson
+    from seqscore.explain.lessons import Lesson
     from seqscore.explain.underflow import UnderflowLesson
-    from seqscore.scores.naive import FormatFailure
+    from seqscore.scores.naive import FormatFailure, SoftmaxOutcome
 
-__all__ = ["print_underflow", "write_underflow_json"]
+__all__ = ["print_axes", "print_exponential", "print_underflow", "show_lesson", "write_lesson_json"]
 
 
 def print_underflow(lesson: UnderflowLesson) -> None:
@@ -73,7 +77,7 @@ def _softmax(lesson: UnderflowLesson) -> Table:
     table = _table("format", *(f"scale {scale:g}" for scale in scales), "log-softmax")
     for dtype in dict.fromkeys(trial.dtype for trial in lesson.softmax.trials):
         trials = [trial for trial in lesson.softmax.trials if trial.dtype == dtype]
-        naive = ["nan" if t.naive.num_nan else "-inf" if t.naive.num_minus_inf else "ok" for t in trials]
+        naive = [_outcome(trial.naive) for trial in trials]
         stable = "fails" if any(trial.stable.failed for trial in trials) else "ok at every scale"
         table.add_row(dtype, *naive, stable)
     return table
@@ -88,8 +92,100 @@ def _means(lesson: UnderflowLesson) -> tuple[str, str, str]:
     )
 
 
-def write_underflow_json(lesson: UnderflowLesson) -> None:
-    """The lesson as one line of JSON on standard output."""
+def print_exponential(lesson: ExponentialLesson) -> None:
+    """Show the second lesson: the loss of a prediction, softmax by hand, log-softmax on the model's own logits, the
+    cross-entropy in three ways, gradients."""
+    with Output(None) as output, output.errors():
+        console = console_on(output)
+        console.print("a prediction costs -ln p(right token) nats")
+        console.print(_losses(lesson))
+        logits, probabilities = zip(*lesson.example, strict=True)
+        shown = ", ".join(f"{p:.3f}" for p in probabilities)
+        console.print(f"by hand: softmax of z = ({', '.join(f'{z:.1f}' for z in logits)}) is ({shown})")
+        token, before = terminal_text(lesson.token.strip(), max_width=24), terminal_text(lesson.before[-60:].strip())
+        console.print(
+            f"the model's {len(lesson.logits):,} logits before {token!r} (behind: {before}) lie between "
+            f"{lesson.logits.min():.2f} and {lesson.logits.max():.2f}; log(exp(z) / sum exp(z)) as they are multiplied (limit: exp overflows above it)",
+            soft_wrap=True,
+        )
+        console.print(_growing(lesson))
+        console.print(_cross_entropies(lesson))
+        console.print("gradient of -log p(token) by autograd beside softmax(z) - one_hot, largest difference")
+        console.print(_gradients(lesson))
+        console.print(f"signature: {terminal_text(lesson.score.signature)}", soft_wrap=True)
+
+
+def _losses(lesson: ExponentialLesson) -> Table:
+    table = _table("p", *(f"{p:g}" for p, _ in lesson.losses))
+    table.add_row("-ln p", *(f"{nats:.3f}" for _, nats in lesson.losses))
+    return table
+
+
+def _growing(lesson: ExponentialLesson) -> Table:
+    scales = list(dict.fromkeys(trial.scale for trial in lesson.softmax.trials))
+    table = _table("format", "limit", *(f"x {scale:g}" for scale in scales), "log-softmax")
+    for dtype, limit in lesson.overflow.items():
+        trials = [trial for trial in lesson.softmax.trials if trial.dtype == dtype]
+        stable = "fails" if any(trial.stable.failed for trial in trials) else "ok at every scale"
+        table.add_row(dtype, f"{limit:.2f}", *(_outcome(trial.naive) for trial in trials), stable)
+    return table
+
+
+def _outcome(found: SoftmaxOutcome) -> str:
+    return "nan" if found.num_nan else "-inf" if found.num_minus_inf else "ok"
+
+
+def _cross_entropies(lesson: ExponentialLesson) -> Table:
+    found = lesson.cross_entropy
+    table = _table(f"loss of {found.num_tokens} tokens", "nats a token", "apart, at most")
+    table.add_row("cross-entropy", f"{found.cross_entropy:.6f}", "")
+    table.add_row("log-softmax, then negative log-likelihood", f"{found.nll_of_log_softmax:.6f}", f"{found.apart:.2g}")
+    table.add_row(
+        "minus the log-probabilities scored here", f"{found.from_scores:.6f}", f"{found.apart_from_scores:.2g}"
+    )
+    return table
+
+
+def _gradients(lesson: ExponentialLesson) -> Table:
+    table = _table("format", "scale", "through log-softmax", "through log(softmax)")
+    for one in lesson.gradients:
+        naive = f"{one.num_nan:,} values nan" if one.naive_error is None else f"{one.naive_error:.2g}"
+        table.add_row(one.dtype, f"{one.scale:g}", f"{one.stable_error:.2g}", naive)
+    return table
+
+
+def print_axes(lesson: AxesLesson) -> None:
+    """Show the third lesson: how wide the ranges are that a logarithmic axis makes visible."""
+    counts, losses = lesson.frequencies.counts, lesson.loss.losses
+    table = _table("what", "smallest", "median", "largest", "largest / smallest")
+    for name, values in (
+        ("how often a token occurs", counts),
+        ("perplexity of a text", lesson.perplexities),
+        ("loss of a tiny model in training", losses),
+    ):
+        low, middle, high = (float(one) for one in np.quantile(values, [0.0, 0.5, 1.0]))
+        table.add_row(name, *(f"{one:.4g}" for one in (low, middle, high, high / low)))
+    with Output(None) as output, output.errors():
+        console = console_on(output)
+        console.print(
+            f"{lesson.frequencies.total:,} tokens, {len(counts):,} different ones; {len(lesson.perplexities):,} texts; "
+            f"{len(losses):,} steps of training"
+        )
+        console.print(table)
+        console.print(
+            "On a linear axis all but the largest lie on a line at the bottom; --figures FOLDER draws both axes."
+        )
+        console.print(f"signature: {terminal_text(lesson.signature)}", soft_wrap=True)
+
+
+def write_lesson_json(lesson: Lesson) -> None:
+    """A lesson as one line of JSON on standard output."""
     with Output(None) as output:
-        line = json_text(json.dumps(lesson.to_dict(), ensure_ascii=False, allow_nan=False))
+        line = json_text(json.dumps(plain_json(lesson.to_dict()), ensure_ascii=False, allow_nan=False))
         output.write(line.encode("utf-8") + b"\n")
+
+
+def show_lesson(lesson: Lesson) -> None:
+    """Show any of the lessons on standard output."""
+    shows: dict[str, Any] = {"product": print_underflow, "exponential": print_exponential, "axes": print_axes}
+    shows[lesson.name](lesson)

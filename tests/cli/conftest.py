@@ -13,7 +13,7 @@ import pytest
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
-_WITH_MODEL = ("score", "underflow", "verify", "eval")
+_WITH_MODEL = ("score", "underflow", "verify", "eval", "explain")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

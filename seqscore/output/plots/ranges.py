@@ -54,7 +54,11 @@ def frequency_figure(found: RankFrequency) -> Figure:
 
 
 def perplexity_figure(
-    values: NDArray[np.float64], *, corpus: float | None = None, interval: Interval | None = None, unit: str = "text"
+    values: NDArray[np.float64],
+    *,
+    corpus: float | None = None,
+    interval: Interval | None = None,
+    name: str = "perplexity",
 ) -> Figure:
     """How many texts have which perplexity; left a linear axis, right a logarithmic one, with equal bins on each.
 
@@ -72,14 +76,14 @@ def perplexity_figure(
         axes.hist(finite, bins=_edges(finite, scale).tolist(), color=BASE, edgecolor="white", linewidth=0.4)
         if corpus is not None:
             _draw_corpus(axes, corpus, interval)
-        axes.set(xscale=scale, xlabel=f"perplexity of a {unit}", ylabel=f"{unit}s")
+        axes.set(xscale=scale, xlabel=f"{name} of a text", ylabel="texts")
         axes.set_title("Linear axis" if scale == "linear" else "Logarithmic axis", loc="left")
         _plain_numbers(axes, scale, y=False)
         if axes.get_legend_handles_labels()[0]:
             axes.legend(frameon=False, fontsize=9)
     infinite = len(values) - len(finite)
     more = f" ({infinite:,} infinite, not drawn)" if infinite else ""
-    heading(figure, f"Perplexities of {len(values):,} {unit}s{more}")
+    heading(figure, f"{name.capitalize()} of {len(values):,} texts{more}")
     return figure
 
 

@@ -109,7 +109,7 @@ def _edges_around_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
     span = float(np.ptp(values)) or 1.0
     width = span / min(60, max(10, int(np.sqrt(len(values)) * 2)))
     low, high = int(np.floor(values.min() / width)), int(np.floor(values.max() / width)) + 1
-    return np.arange(min(low, 0), max(high, 1) + 1) * width
+    return np.asarray(np.arange(min(low, 0), max(high, 1) + 1) * width, np.float64)
 
 
 def scatter_figure(pair: PairedValues, *, a: str, b: str) -> Figure:
@@ -135,7 +135,7 @@ def scatter_figure(pair: PairedValues, *, a: str, b: str) -> Figure:
     alpha = float(np.clip(300.0 / len(x), 0.15, 0.9))
     axes.plot(x, y, linestyle="none", marker="o", markersize=3.5, color=BASE, alpha=alpha, markeredgewidth=0)
     axes.set(xscale=scale, yscale=scale, xlim=ends, ylim=ends, aspect="equal")
-    name = f"{pair.name.replace('_', ' ')} [{pair.unit}]"
+    name = f"{pair.name.removeprefix('mean_').replace('_', ' ')} [{pair.unit}]"
     _label(axes, f"{name}, a: {a}", f"{name}, b: {b}")
     above, below = int((y > x).sum()), int((y < x).sum())
     axes.set_title(f"b greater: {above:,}   a greater: {below:,}   equal: {len(x) - above - below:,}", fontsize=10)

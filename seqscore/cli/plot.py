@@ -1,0 +1,40 @@
+"""``seqscore plot``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from seqscore.cli import options
+
+__all__ = ["plot"]
+
+
+def plot(
+    source: Annotated[Path, typer.Argument(help="Folder of a run, or a file of score --format jsonl.")],
+    other: Annotated[Path | None, typer.Argument(help="Another run over the same data: a scatter of the two.")] = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="Folder for the figures.")] = Path("figures"),
+    item: Annotated[
+        list[str] | None, typer.Option(help="Draw the tokens of the row with this id; may be repeated.")
+    ] = None,
+    picture: Annotated[Literal["png", "svg", "both"], typer.Option(help="Kind of picture.")] = "both",
+    debug: options.Debug = False,
+) -> int:
+    """Figures of scores: perplexities, groups, margins, calibration, token frequencies, and the tokens of items."""
+    from seqscore.cli.session import say
+    from seqscore.evaluate.gallery import gallery, rows_named
+    from seqscore.output.plots.canvas import figure_settings
+    from seqscore.output.plots.files import picture_folder, run_figures, save_figures, text_figures
+
+    charts = gallery(source, other)
+    rows = rows_named(source, item or [])
+    picture_folder(out)
+    with figure_settings():
+        written = save_figures(run_figures(charts, (str(source), str(other))), out, picture)
+        for row in rows:
+            written += save_figures(text_figures(row), out, picture)
+    for path in written:
+        say(f"wrote {path}")
+    return 0

@@ -1,0 +1,177 @@
+"""The rows of a report as data for its page: JSON, with the numbers of all tokens in packed arrays.
+
+A page with ten thousand rows has some hundred thousand tokens. Their log-probabilities travel as float64 in base64, so
+that every digit arrives and no text of numbers has to be parsed.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from seqscore.output.escape import plain_json
+
+if TYPE_CHECKING:
+    from seqscore.evaluate.reports import Column, Report
+    from seqscore.evaluate.views import ItemView, RowView
+
+__all__ = ["payload_of", "script_json"]
+
+
+@dataclass
+class _Tokens:
+    """What is known of every token and every piece on the page, one after the other."""
+
+    lengths: list[int] = field(default_factory=list)  # of each piece, in UTF-16 units, as JavaScript counts
+    counts: list[int] = field(default_factory=list)  # tokens of each piece
+    ids: list[int] = field(default_factory=list)
+    logprobs: list[float] = field(default_factory=list)
+    ranks: list[int] = field(default_factory=list)
+    entropies: list[float] = field(default_factory=list)
+
+    def add(self, item: ItemView) -> list[int] | None:
+        """[first piece, pieces, first token, begin in the text] of an item; None where its tokens cannot be shown."""
+        pieces = list(item.pieces())
+        if not pieces or item.tokens is None:
+            return None
+        data = (item.context + item.text).encode("utf-8")
+        begin = _utf16(data[: int(item.tokens.starts[0])].decode("utf-8", "replace"))
+        place = [len(self.lengths), len(pieces), len(self.ids), begin]
+        self.lengths += [_utf16(piece.text) for piece in pieces]
+        self.counts += [piece.last - piece.first for piece in pieces]
+        self.ids += item.tokens.ids.tolist()
+        self.logprobs += item.tokens.logprobs.tolist()
+        self.ranks += [0] * len(item.tokens.ids) if item.tokens.ranks is None else item.tokens.ranks.tolist()
+        self.entropies += (
+            [float("nan")] * len(item.tokens.ids) if item.tokens.entropies is None else item.tokens.entropies.tolist()
+        )
+        return place
+
+    def packed(self) -> dict[str, Any]:
+        """The arrays; ranks and entropies only where there are any."""
+        found: dict[str, Any] = {
+            "lengths": _whole(self.lengths),
+            "counts": _whole(self.counts),
+            "ids": _whole(self.ids),
+            "logprobs": _real(self.logprobs),
+        }
+        if any(self.ranks):
+            found["ranks"] = _whole(self.ranks)
+        if not np.isnan(self.entropies).all():
+            found["entropies"] = _real(self.entropies)
+        return found
+
+
+def _utf16(text: str) -> int:
+    return len(text) + sum(character > "\uffff" for character in text)
+
+
+def _whole(values: Sequence[int]) -> dict[str, str]:
+    """Whole numbers of the smallest unsigned kind that holds them, little-endian."""
+    array = np.array(values, np.uint64)
+    kind = next(one for one in ("u1", "u2", "u4") if array.max(initial=0) <= np.iinfo(one).max)
+    return {"kind": kind, "data": _base64(array.astype(f"<{kind}"))}
+
+
+def _real(values: Sequence[float]) -> dict[str, str]:
+    return {"kind": "f8", "data": _base64(np.array(values, "<f8"))}
+
+
+def _base64(array: Any) -> str:
+    return base64.b64encode(array.tobytes()).decode("ascii")
+
+
+def payload_of(report: Report) -> dict[str, Any]:
+    """What the page's script reads.
+
+    A row is [id, group, gold, error, values, items, items of the other run]; an item is [role, context, text,
+    log-likelihood, tokens scored, chosen, place of parting, word errors, tokens]. Contexts stand once, in a list.
+    """
+    tokens, contexts = _Tokens(), _Contexts()
+    rows = []
+    for row, other in report.rows():
+        items = [_item(one, tokens, contexts) for one in row.items]
+        others = [] if other is None else [_item(one, tokens, contexts) for one in other.items]
+        values = [_value(column, row, other) for column in report.columns]
+        error = row.error if row.error is not None else None if other is None else other.error
+        rows.append([row.id, row.group, row.gold, error, values, items, others])
+    return {
+        "task": report.task,
+        "runs": [run.name for run in report.runs],
+        "columns": [
+            {"title": one.title, "unit": one.unit, "kind": one.kind, "key": one.key, "run": one.run}
+            for one in report.columns
+        ],
+        "rows": rows,
+        "contexts": contexts.texts,
+        "tokens": tokens.packed(),
+    }
+
+
+class _Contexts:
+    """Every context once: the choices of a question share theirs."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+        self._places: dict[str, int] = {}
+
+    def place(self, text: str) -> int:
+        if text not in self._places:
+            self._places[text] = len(self.texts)
+            self.texts.append(text)
+        return self._places[text]
+
+
+def _item(item: ItemView, tokens: _Tokens, contexts: _Contexts) -> list[Any]:
+    return [
+        item.role,
+        contexts.place(item.context),
+        item.text,
+        item.log_likelihood,
+        item.num_scored,
+        item.chosen,
+        item.parts_at,
+        item.word_errors,
+        tokens.add(item),
+    ]
+
+
+def _value(column: Column, row: RowView, other: RowView | None) -> float | None:
+    if column.run == "a":
+        return _own(column.key, row)
+    theirs = None if other is None else _own(column.key, other)
+    if column.run == "b":
+        return theirs
+    ours = _own(column.key, row)
+    return None if ours is None or theirs is None else theirs - ours
+
+
+def _own(key: str, row: RowView) -> float | None:
+    if key in ("log_likelihood", "num_scored"):
+        return float(getattr(row.items[0], key)) if row.items else None
+    return row.values.get(key)
+
+
+def script_json(value: Any) -> str:
+    """JSON that can stand in a script element: nothing in it can end the element or begin another.
+
+    HTML looks for ``</script`` and ``<!--`` in a script's text and for nothing else, so ``<``, ``>`` and ``&`` are
+    written as escapes; so are the two line separators, and lone surrogates, which UTF-8 has no bytes for.
+    """
+    text = json.dumps(plain_json(_without_nan(value)), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    for character in "<>&\u2028\u2029":
+        text = text.replace(character, f"\\u{ord(character):04x}")
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _without_nan(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _without_nan(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_without_nan(one) for one in value]
+    return None if isinstance(value, float) and value != value else value
