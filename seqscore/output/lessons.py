@@ -102,17 +102,19 @@ def print_exponential(lesson: ExponentialLesson) -> None:
         logits, probabilities = zip(*lesson.example, strict=True)
         shown = ", ".join(f"{p:.3f}" for p in probabilities)
         console.print(f"by hand: softmax of z = ({', '.join(f'{z:.1f}' for z in logits)}) is ({shown})")
-        token, before = terminal_text(lesson.token.strip(), max_width=24), terminal_text(lesson.before[-60:].strip())
-        console.print(
-            f"the model's {len(lesson.logits):,} logits before {token!r} (behind: {before}) lie between "
-            f"{lesson.logits.min():.2f} and {lesson.logits.max():.2f}; log(exp(z) / sum exp(z)) as they are multiplied (limit: exp overflows above it)",
-            soft_wrap=True,
-        )
+        console.print(_place_of(lesson), soft_wrap=True)
+        console.print("log(exp(z) / sum exp(z)) of these logits times a number; exp overflows above the limit")
         console.print(_growing(lesson))
         console.print(_cross_entropies(lesson))
         console.print("gradient of -log p(token) by autograd beside softmax(z) - one_hot, largest difference")
         console.print(_gradients(lesson))
         console.print(f"signature: {terminal_text(lesson.score.signature)}", soft_wrap=True)
+
+
+def _place_of(lesson: ExponentialLesson) -> str:
+    token, before = terminal_text(lesson.token.strip(), max_width=24), terminal_text(lesson.before[-60:].strip())
+    low, high = lesson.logits.min(), lesson.logits.max()
+    return f'the model\'s {len(lesson.logits):,} logits for {token!r} behind "… {before}": {low:.2f} to {high:.2f}'
 
 
 def _losses(lesson: ExponentialLesson) -> Table:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
+from seqscore.output.colours import coloured_text, legend
 from seqscore.output.console import console_on
 from seqscore.output.escape import terminal_bytes, terminal_text
 from seqscore.output.files import Output
@@ -43,7 +44,8 @@ class _Line:
 class TableWriter:
     """Tables of at most 1,000 rows: id, text, tokens, log-likelihood, perplexity, bits per byte; then notes.
 
-    With ``tokens`` a table of its tokens comes before, for every text. The signature is the last line. Text is
+    With ``tokens`` a table of its tokens comes before, for every text; where there are colours, also the text itself
+    with its tokens coloured by surprisal, and a legend. The signature is the last line. Text is
     shortened and escaped. Without a terminal there is no colour, and the width is that of the environment variable
     COLUMNS, else 100.
     """
@@ -93,6 +95,9 @@ class TableWriter:
         title = Text(f"{line.id}: ", style="bold") + _shown_text(line, room)
         with self._output.errors():
             self._console.print(title, no_wrap=True, overflow="crop")
+            if self._console.color_system is not None and score.text:
+                self._console.print(coloured_text(score))
+                self._console.print(legend())
             for table in _token_tables(score, self._unit, self._console.width):
                 self._show_table(*table)
 

@@ -46,7 +46,9 @@ def frequency_figure(found: RankFrequency) -> Figure:
             ranks, found.counts, color=BASE, linewidth=1.2, marker="o", markersize=3.5, label="tokens of the corpus"
         )
         axes.set(xscale=scale, yscale=scale, xlabel="rank of the token", ylabel="how often it occurs")
-        axes.set_title("Linear axes: a corner" if scale == "linear" else "Logarithmic axes: nearly a line", loc="left")
+        axes.set_title(
+            "Linear axes" if scale == "linear" else "Logarithmic axes: Zipf's law is a straight line", loc="left"
+        )
         axes.legend(frameon=False, fontsize=9)
         _plain_numbers(axes, scale)
     heading(figure, f"Token frequencies: {found.total:,} tokens, {len(found.counts):,} different ones")
@@ -98,7 +100,7 @@ def _edges(values: NDArray[np.float64], scale: str) -> NDArray[np.float64]:
 def _draw_corpus(axes: Axes, corpus: float, interval: Interval | None) -> None:
     shown = f"{corpus:.4g}"
     if interval is not None and np.isfinite([interval.low, interval.high]).all():
-        axes.axvspan(interval.low, interval.high, color=ACCENT, alpha=0.25, linewidth=0)
+        axes.axvspan(interval.low, interval.high, color=ACCENT, alpha=0.25, linewidth=0, zorder=0)
         shown += f" ({interval.level:.0%}: {interval.low:.4g} to {interval.high:.4g})"
     if np.isfinite(corpus):
         axes.axvline(corpus, color=ACCENT, linewidth=1.8, linestyle=(0, (5, 1.6)), label=f"corpus: {shown}")
@@ -120,9 +122,7 @@ def loss_figure(curve: LossCurve) -> Figure:
                 f"step {half}: {curve.losses[half]:.3g}\nstep {steps[-1]}: {curve.losses[-1]:.3g}",
                 xy=(0.97, 0.92), xycoords="axes fraction", ha="right", va="top", fontsize=9,
             )  # fmt: skip
-        axes.set_title(
-            "Linear axis: done early" if scale == "linear" else "Logarithmic axis: still learning", loc="left"
-        )
+        axes.set_title("Linear axis" if scale == "linear" else "Logarithmic axis", loc="left")
     heading(figure, f"A model of {curve.num_parameters:,} parameters learns {curve.num_bytes} bytes by heart")
     return figure
 

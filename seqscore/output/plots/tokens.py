@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError
 from seqscore.output.escape import terminal_text
 from seqscore.output.plots.canvas import ACCENT, BASE, GREY, count_axis, heading, new_figure
-from seqscore.scores.shades import LABELS, SHADES, shade_of
+from seqscore.scores.shades import INKS, LABELS, SHADES, shade_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -128,7 +128,7 @@ def _draw_cell(axes: Axes, piece: Piece, begin: int, row: int, width: int) -> No
     axes.add_patch(
         Rectangle((begin, row + 0.06), width - 0.08, 0.88, facecolor=face, edgecolor="#d0d0d0", linewidth=0.4)
     )
-    color = GREY if shade is None else ("#ffffff" if shade >= len(SHADES) - 2 else "#1a1a1a")
+    color = GREY if shade is None else INKS[shade]
     axes.text(
         begin + width / 2, row + 0.52, _name(piece.text), ha="center", va="center", fontsize=8.5, color=color,
         parse_math=False, clip_on=True,

@@ -26,6 +26,11 @@
   const signed = (value) => (value !== null && Number(value) > 0 ? "+" : "") + number(value);
   const probability = (p) => (p >= 0.001 ? p.toFixed(4) : p.toExponential(2));
 
+  // Characters that move, hide or turn text around are shown by their numbers; joiners, which scripts need, stay.
+  const HIDDEN = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u00ad\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufff9-\ufffb]/g;
+  const visible = (text) => text.replace(HIDDEN, (one) => `\\u${one.charCodeAt(0).toString(16).padStart(4, "0")}`);
+  const spelled = (text) => visible(text).replaceAll("\n", "↵\n").replaceAll("\t", "⇥\t");
+
   // ---- tokens, unpacked when they are first asked for -----------------------------------------------------------------
   const KINDS = { u1: Uint8Array, u2: Uint16Array, u4: Uint32Array, f8: Float64Array };
   const unpacked = {};
@@ -75,16 +80,14 @@
   };
   const texts = data.rows.map(textOf);
   const columns = [
-    { title: "row", value: (i) => data.rows[i][ID], width: "6rem" },
-    ...(grouped ? [{ title: "group", value: (i) => data.rows[i][GROUP] ?? "", width: "12rem" }] : []),
-    { title: "text", value: (i) => texts[i], width: "auto" },
+    { title: "row", value: (i) => data.rows[i][ID], name: "id" },
+    ...(grouped ? [{ title: "group", value: (i) => data.rows[i][GROUP] ?? "", name: "group" }] : []),
+    { title: "text", value: (i) => texts[i], name: "text" },
     ...data.columns.map((column, place) => ({
       title: column.unit && column.kind === "number" ? `${column.title} [${column.unit}]` : column.title,
-      value: (i) => data.rows[i][VALUES][place], kind: column.kind, run: column.run, width: "7.2rem",
+      value: (i) => data.rows[i][VALUES][place], kind: column.kind, run: column.run, name: "value",
     })),
   ];
-  const fixed = columns.reduce((sum, column) => sum + (parseFloat(column.width) || 16), 0);
-  at("table").style.minWidth = `${fixed}rem`;
 
   let order = data.rows.map((_, i) => i);
   let shown = order;
@@ -150,8 +153,7 @@
   columns.forEach((column, place) => {
     const button = make("button", { type: "button", textContent: column.title });
     button.addEventListener("click", () => sort(place));
-    const cell = make("th", { scope: "col", className: column.kind === "number" ? "number" : "" }, button);
-    cell.style.width = column.width;
+    const cell = make("th", { scope: "col", className: `${column.kind === "number" ? "number " : ""}c-${column.name}` }, button);
     at("head").append(cell);
   });
 
@@ -168,9 +170,10 @@
       if (value !== null) cell.dataset.value = String(value);
     } else {
       cell.dir = "auto";
-      cell.textContent = value.length > 400 ? value.slice(0, 400) + "…" : value;
-      if (data.rows[i][ERROR] !== null && column.title === "text") cell.className = "error";
+      cell.textContent = visible(value.length > 400 ? value.slice(0, 400) + "…" : value);
+      if (data.rows[i][ERROR] !== null && column.name === "text") cell.className = "error";
     }
+    cell.classList.add(`c-${column.name}`);
     return cell;
   };
 
@@ -238,11 +241,11 @@
     const cut = pieces(item);
     const box = make("div", { className: "tokens", dir: "auto" });
     if (cut === null) {
-      box.append(make("span", { dir: "auto", textContent: item[TEXT] }));
+      box.append(make("span", { dir: "auto", textContent: visible(item[TEXT]) }));
       return box;
     }
     for (const piece of cut.found) {
-      const span = make("span", { className: `token s${shade(piece.bits)}`, textContent: piece.text, tabIndex: -1 });
+      const span = make("span", { className: `token s${shade(piece.bits)}`, textContent: spelled(piece.text), tabIndex: -1 });
       span.piece = piece;
       span.dataset.bits = String(piece.bits);
       if (item[PARTS] !== null && piece.first <= cut.offset + item[PARTS] && cut.offset + item[PARTS] < piece.last) {
@@ -256,9 +259,10 @@
 
   const sums = (item) => {
     const perplexity = item[SCORED] ? Math.exp(-Number(item[TOTAL]) / item[SCORED]) : null;
-    const errors = item[WORD_ERRORS] === null ? "" : `, ${item[WORD_ERRORS]} word errors`;
+    const errors = item[WORD_ERRORS] === null ? "" : `, ${item[WORD_ERRORS]} word error${item[WORD_ERRORS] === 1 ? "" : "s"}`;
     const line = make("p", { className: "note sums" });
-    line.textContent = `log-likelihood ${number(item[TOTAL])} nats, ${item[SCORED]} tokens, perplexity ${number(perplexity)}${errors}`;
+    const tokens = `${item[SCORED].toLocaleString("en")} token${item[SCORED] === 1 ? "" : "s"}`;
+    line.textContent = `log-likelihood ${number(item[TOTAL])} nats, ${tokens}, perplexity ${number(perplexity)}${errors}`;
     line.dataset.total = String(item[TOTAL]);
     return line;
   };
@@ -287,12 +291,12 @@
       return cut === null ? data.contexts[item[CONTEXT]] : cut.before;
     };
     const common = contexts.size === 1 && alternatives.length ? contextOf(alternatives[0]) : "";
-    if (common) box.append(make("div", { className: "context", dir: "auto", textContent: common, tabIndex: 0 }));
+    if (common) box.append(make("div", { className: "context", dir: "auto", textContent: visible(common), tabIndex: 0 }));
     const beside = make("div", { className: "beside" });
     alternatives.forEach((item, place) => {
       const one = alternative(item, place, row, alternatives.length > 1);
       if (contexts.size > 1) {
-        one.insertBefore(make("div", { className: "context", dir: "auto", textContent: contextOf(item) }), one.querySelector(".tokens"));
+        one.insertBefore(make("div", { className: "context", dir: "auto", textContent: visible(contextOf(item)) }), one.querySelector(".tokens"));
       }
       beside.append(one);
     });
@@ -307,10 +311,10 @@
     if (!shown.length) return;
     active = Math.max(0, Math.min(shown.length - 1, place));
     const row = data.rows[shown[active]];
-    at("item-title").replaceChildren("Row ", make("bdi", { textContent: row[ID] }), ...(row[GROUP] === null ? [] : [" · ", make("bdi", { textContent: row[GROUP] })]));
+    at("item-title").replaceChildren("Row ", make("bdi", { textContent: visible(row[ID]) }), ...(row[GROUP] === null ? [] : [" · ", make("bdi", { textContent: visible(row[GROUP]) })]));
     const body = at("item-body");
     body.replaceChildren();
-    if (row[ERROR] !== null) body.append(make("p", { className: "error", dir: "auto", textContent: row[ERROR] }));
+    if (row[ERROR] !== null) body.append(make("p", { className: "error", dir: "auto", textContent: visible(row[ERROR]) }));
     const runs = two ? [["a", row[ITEMS]], ["b", row[OTHERS]]] : [["", row[ITEMS]]];
     for (const [name, items] of runs) {
       if (name) body.append(make("h3", { textContent: `Run ${name}: ${data.runs[name === "a" ? 0 : 1]}`, dir: "auto" }));
@@ -337,10 +341,12 @@
   const tell = (span) => {
     const { piece } = span;
     const [ids, logprobs, ranks, entropies] = ["ids", "logprobs", "ranks", "entropies"].map(array);
-    tip.replaceChildren(make("b", { textContent: JSON.stringify(piece.text), dir: "auto" }));
+    tip.replaceChildren(make("b", { textContent: visible(JSON.stringify(piece.text)), dir: "auto" }));
     for (let t = piece.first; t < piece.last; t++) {
       const nats = logprobs[t];
-      tip.append(line("token id", String(ids[t])), line("p", probability(Math.exp(nats))));
+      const first = line("token id", String(ids[t]));
+      if (t > piece.first) first.className = "next";
+      tip.append(first, line("p", probability(Math.exp(nats))));
       tip.append(line("surprisal", `${number(-nats / Math.LN2 + 0)} bits`), line("log p", `${number(nats)} nats`));
       if (ranks !== null && ranks[t]) tip.append(line("rank", ranks[t].toLocaleString("en")));
       if (entropies !== null && !Number.isNaN(entropies[t])) tip.append(line("entropy", `${number(entropies[t])} nats`));

@@ -87,8 +87,8 @@ def _left_out(report: Report) -> str | None:
     if report.num_shown == report.num_rows:
         return None
     return (
-        f"The table holds the first {report.num_shown:,} of {report.num_rows:,} rows (--rows changes that); summary and "
-        f"figures are of all."
+        f"The table holds the first {report.num_shown:,} of {report.num_rows:,} rows (--rows changes that); summary "
+        f"and figures are of all."
     )
 
 
