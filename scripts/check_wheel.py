@@ -22,7 +22,9 @@ def problems(wheel: Path) -> Iterator[str]:
 
     inside = {name for name in names if not name.startswith(f"{info}/")}
     package = ROOT / "seqscore"
-    sources = {path.relative_to(ROOT).as_posix() for path in package.rglob("*.py")} | {"seqscore/py.typed"}
+    kinds = ("*.py", "*.html", "*.css", "*.js")  # the last three: the report's page
+    found = {path.relative_to(ROOT).as_posix() for kind in kinds for path in package.rglob(kind)}
+    sources = found | {"seqscore/py.typed"}
     yield from (f"{name} is missing" for name in sorted(sources - inside))
     yield from (f"{name} does not belong into it" for name in sorted(inside - sources))
     if f"{info}/licenses/LICENSE" not in names:

@@ -16,6 +16,7 @@ from seqscore.evaluate.records import KEEP, Keep, error_record, run_schema, scor
 from seqscore.evaluate.store import Run, RunFolder, open_run, read_run
 from seqscore.evaluate.summary import summarise
 from seqscore.evaluate.tasks.base import Entry, Task, TaskRow
+from seqscore.scores.intervals import check_resampling
 from seqscore.text.items import Item
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class RunOptions:
             raise OptionError(f"keep={self.keep!r} is unknown; expected one of {', '.join(KEEP)}")
         if self.part_rows < 1:
             raise OptionError(f"part_rows={self.part_rows} must be at least 1")
+        check_resampling(level=self.level, resamples=self.resamples)  # now, not after all was scored
 
 
 @dataclass(frozen=True, slots=True)

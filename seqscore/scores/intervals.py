@@ -17,6 +17,7 @@ __all__ = [
     "Interval",
     "Sums",
     "bootstrap_interval",
+    "check_resampling",
     "figure_of",
     "wilson_interval",
 ]
@@ -131,9 +132,7 @@ def resampled(
     statistic: Callable[..., Any], count: int, *, level: float, resamples: int, seed: int
 ) -> tuple[Interval, FloatArray] | None:
     """The percentile interval of ``statistic(indices)`` over samples of ``count`` items, and its values [resamples]."""
-    _check_level(level)
-    if resamples < 100:
-        raise OptionError(f"{resamples} resamples are too few for an interval; expected at least 100")
+    check_resampling(level=level, resamples=resamples)
     if count < 2:
         return None
     from scipy import stats
@@ -164,6 +163,17 @@ def figures(sums: Sums, indices: NDArray[np.int64], figure: Figure) -> Any:
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratios = np.where(counts > 0, totals / counts, np.nan)
         return ratios if figure == "ratio" else np.exp(-ratios)
+
+
+def check_resampling(*, level: float, resamples: int) -> None:
+    """Refuse what no interval can be made with.
+
+    Raises:
+        OptionError: ``level`` does not lie between 0 and 1, or there are fewer than 100 resamples.
+    """
+    _check_level(level)
+    if resamples < 100:
+        raise OptionError(f"{resamples} resamples are too few for an interval; expected at least 100")
 
 
 def _check_level(level: float) -> None:

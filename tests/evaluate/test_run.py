@@ -368,3 +368,9 @@ def test_protocols_and_the_special_tokens_of_the_tokenizer(tmp_path: Path) -> No
         first[name] = entry.row.items[0].item  # type: ignore[union-attr]
     assert (first["lm-eval"].context, first["lm-eval"].continuation) == ([1], ids[:4])
     assert (first["gptq"].context, first["gptq"].continuation) == ([1], ids[:3])
+
+
+@pytest.mark.parametrize(("options", "message"), [({"resamples": 50}, "too few"), ({"level": 1.5}, "between 0 and 1")])
+def test_intervals_that_cannot_be_are_refused_before_anything_is_scored(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        RunOptions(policies={}, **options)

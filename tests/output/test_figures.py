@@ -1,0 +1,289 @@
+"""Every figure shows the numbers it was given; it can be read in grey; its files are whole and the same each time."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+from seqscore.errors import InputError
+from seqscore.evaluate.charts import GroupBar, GroupChart, ValueChart
+from seqscore.evaluate.compare import PairedValues
+from seqscore.explain.exponential import exponential_lesson
+from seqscore.explain.training import LossCurve
+from seqscore.output.plots.canvas import figure_settings, save_figure, svg_text
+from seqscore.output.plots.ranges import frequency_figure, loss_figure, perplexity_figure
+from seqscore.output.plots.runs import calibration_figure, groups_figure, margin_figure, scatter_figure
+from seqscore.output.plots.softmax import softmax_figure
+from seqscore.output.plots.tokens import heat_map_figure, surprisal_figure
+from seqscore.scores.calibration import calibration_of
+from seqscore.scores.frequency import rank_frequency
+from seqscore.scores.intervals import Interval
+from seqscore.scores.pieces import Piece, pieces_of_score
+from seqscore.scores.shades import BOUNDS, INKS, LABELS, SHADES, shade_of
+from tests.evaluate.evaluated import tiny_scorer
+from tests.output.scored import scored
+
+RANDOM = np.random.default_rng(5)
+PERPLEXITIES = np.exp(RANDOM.normal(4.0, 1.5, 400))
+FREQUENCIES = rank_frequency([RANDOM.zipf(1.7, 500)])
+PIECES = list(pieces_of_score(scored("Die Katze saß auf der 猫 $x_1$ <b>.", unscored=1)))
+GROUPS = GroupChart(
+    "accuracy", "of pairs", 0.95, 0.7, (GroupBar("one", 0.8, 0.6, 0.9, 20), GroupBar("$two$", 0.5, 0.3, 0.8, 9))
+)
+CALIBRATION = calibration_of(np.array([0.15, 0.5, 0.55, 0.95]), np.array([0.0, 1.0, 0.0, 1.0]))
+PAIR = PairedValues("mean_margin", "nats", ["a", "b", "c"], np.array([1.0, -2.0, np.inf]), np.array([0.5, 3.0, 1.0]))
+MARGINS = ValueChart("mean_margin", "nats", np.array([-1.0, 0.0, 0.5, 2.5, 30.0]), 6.4, None)
+
+MAKERS: dict[str, Callable[[], Figure]] = {
+    "softmax": lambda: softmax_figure(exponential_lesson(tiny_scorer(), "The quick brown fox jumps.")),
+    "frequencies": lambda: frequency_figure(FREQUENCIES),
+    "perplexities": lambda: perplexity_figure(PERPLEXITIES, corpus=60.0, interval=Interval(50.0, 70.0, 0.95, "x")),
+    "loss": lambda: loss_figure(LossCurve(np.geomspace(5.5, 0.003, 100), 1000, 64)),
+    "surprisal": lambda: surprisal_figure(PIECES, title="A $title$ <b>"),
+    "tokens": lambda: heat_map_figure(PIECES, title="A $title$"),
+    "groups": lambda: groups_figure(GROUPS),
+    "calibration": lambda: calibration_figure(CALIBRATION),
+    "margins": lambda: margin_figure(MARGINS),
+    "scatter": lambda: scatter_figure(PAIR, a="runs/$a$", b="runs/b"),
+}
+
+
+@pytest.fixture(params=MAKERS)
+def make(request: pytest.FixtureRequest) -> Callable[[], Figure]:
+    return MAKERS[request.param]
+
+
+@pytest.fixture
+def figure(make: Callable[[], Figure]) -> Iterator[Figure]:
+    with figure_settings():
+        yield make()
+
+
+def data_of(axes: Axes, label: str) -> tuple[list[float], list[float]]:
+    (line,) = [one for one in axes.get_lines() if str(one.get_label()).startswith(label)]
+    return np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()
+
+
+def test_axes_have_titles_and_units(figure: Figure) -> None:
+    assert figure.get_suptitle()
+    for axes in figure.axes:
+        if axes.axison:
+            below_another = not axes.get_xlabel() and len(axes.get_shared_x_axes().get_siblings(axes)) > 1
+            named = [tick.get_text() for tick in axes.get_xticklabels()]
+            assert axes.get_xlabel() or below_another or any(named)
+            assert axes.get_ylabel() or any(tick.get_text() for tick in axes.get_yticklabels())
+
+
+def test_png_and_svg_are_whole_and_the_same_each_time(make: Callable[[], Figure], tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        with figure_settings():
+            figure = make()
+        for suffix in (".png", ".svg"):
+            save_figure(figure, tmp_path / f"{name}{suffix}")
+    for suffix in (".png", ".svg"):
+        assert (tmp_path / f"a{suffix}").read_bytes() == (tmp_path / f"b{suffix}").read_bytes()
+    assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
+    ElementTree.parse(tmp_path / "a.svg")
+
+
+def test_svg_for_a_page_takes_the_page_s_colour_and_loads_nothing(figure: Figure) -> None:
+    before = dict(matplotlib.rcParams)
+    text = svg_text(figure)
+    assert dict(matplotlib.rcParams) == before
+    root = ElementTree.fromstring(text)
+    assert root.tag.endswith("svg") and "#000000" not in text
+    assert "currentColor" in text or not any(axes.axison for axes in figure.axes)
+    for element in root.iter():
+        assert not element.tag.endswith(("script", "image", "foreignObject"))
+        for name, value in element.attrib.items():
+            assert not name.rpartition("}")[2].startswith("on")
+            if name.endswith("href"):
+                assert value.startswith("#")
+
+
+def test_frequencies_are_drawn_as_they_were_counted() -> None:
+    with figure_settings():
+        figure = frequency_figure(FREQUENCIES)
+    for axes, scale in zip(figure.axes, ("linear", "log"), strict=True):
+        assert (axes.get_xscale(), axes.get_yscale()) == (scale, scale)
+        ranks, counts = data_of(axes, "tokens")
+        assert counts == FREQUENCIES.counts.tolist() and ranks == list(range(1, len(counts) + 1))
+        assert data_of(axes, "Zipf")[1] == FREQUENCIES.expected.tolist()
+    assert f"{FREQUENCIES.total:,} tokens, {len(FREQUENCIES.counts):,} different" in figure.get_suptitle()
+
+
+def test_a_distribution_has_all_values_on_both_axes() -> None:
+    values = np.append(PERPLEXITIES, np.inf)
+    with figure_settings():
+        figure = perplexity_figure(values, corpus=60.0, interval=Interval(50.0, 70.0, 0.95, "x"))
+    for axes, scale in zip(figure.axes, ("linear", "log"), strict=True):
+        assert axes.get_xscale() == scale
+        bars = [patch for patch in axes.patches if isinstance(patch, Rectangle) and patch.get_facecolor()[3] == 1.0]
+        assert sum(bar.get_height() for bar in bars) == 400
+        for bar in bars:
+            inside = (values >= bar.get_x()) & (values < bar.get_x() + bar.get_width() * (1 - 1e-12))
+            assert abs(int(inside.sum()) - bar.get_height()) <= 1  # a value on an edge
+        assert data_of(axes, "corpus: 60 (95%: 50 to 70)")[0] == [60.0, 60.0]
+    assert "1 infinite, not drawn" in figure.get_suptitle() and "401" in figure.get_suptitle()
+
+
+def test_a_loss_curve_is_drawn_on_both_axes() -> None:
+    losses = np.geomspace(5.5, 0.003, 100)
+    with figure_settings():
+        figure = loss_figure(LossCurve(losses, 1000, 64))
+    for axes, scale in zip(figure.axes, ("linear", "log"), strict=True):
+        assert axes.get_yscale() == scale
+        assert np.array_equal(axes.get_lines()[0].get_ydata(), losses)
+
+
+def test_softmax_curves_are_the_lesson_s() -> None:
+    lesson = exponential_lesson(tiny_scorer(), "The quick brown fox jumps.")
+    with figure_settings():
+        growth, gradient, loss = softmax_figure(lesson).axes
+    for curve in lesson.curves:
+        xs, ys = data_of(growth, f"naive, {curve.dtype}")
+        alive = np.isfinite(curve.naive[: len(xs)])
+        assert alive.all() and ys == curve.naive[: len(ys)].tolist() and xs == curve.scales[: len(xs)].tolist()
+        if curve.fails_from is not None:
+            named = [str(line.get_label()) for line in growth.get_lines()]
+            (label,) = [one for one in named if one.startswith(f"naive, {curve.dtype}")]
+            assert label.endswith(f"fails from scale {curve.fails_from:.3g}")
+    trial = next(one for one in lesson.gradients if one.dtype == "float32")
+    heights = [patch.get_height() for patch in gradient.patches]
+    assert heights[0] == trial.stable[lesson.token_id] and set(heights[1:]) <= set(trial.stable.tolist())
+    points = [(line.get_xdata()[0], line.get_ydata()[0]) for line in loss.get_lines()[1:]]
+    assert points == list(lesson.losses)
+
+
+def test_bars_are_the_tokens_surprisal() -> None:
+    with figure_settings():
+        (axes,) = surprisal_figure(PIECES, title="x").axes
+    wanted = [piece.bits for piece in PIECES if piece.bits is not None]
+    assert [patch.get_height() for patch in axes.patches] == wanted
+    assert [patch.get_x() + patch.get_width() / 2 for patch in axes.patches] == [
+        pytest.approx(place) for place, piece in enumerate(PIECES, start=1) if piece.bits is not None
+    ]
+    assert data_of(axes, "mean")[1][0] == np.mean(wanted)
+
+
+def test_a_long_text_is_drawn_as_lines_with_a_running_mean() -> None:
+    bits = RANDOM.exponential(4.0, 300)
+    pieces = [Piece("a", i, i + 1, None if i == 7 else float(b)) for i, b in enumerate(bits)]
+    pieces[9] = Piece("b", 9, 10, float("inf"))
+    with figure_settings():
+        (axes,) = surprisal_figure(pieces, title="x").axes
+    (lines,) = axes.collections
+    heights = [segment[1][1] for segment in lines.get_segments()]
+    assert heights == [piece.bits for i, piece in enumerate(pieces) if i not in (7, 9)]
+    smooth = data_of(axes, "mean of 16")[1]
+    window = np.concatenate([bits[100 - 8 : 100 + 8]])
+    assert smooth[100] == pytest.approx(window.mean())
+
+
+def test_cells_have_the_shade_of_their_surprisal() -> None:
+    with figure_settings():
+        (axes,) = heat_map_figure(PIECES, title="x").axes
+    faces = [patch.get_facecolor()[:3] for patch in axes.patches]
+    expected = [to_rgb("#ffffff" if piece.bits is None else SHADES[shade_of(piece.bits)]) for piece in PIECES]
+    assert faces == [pytest.approx(color) for color in expected]
+    assert len(axes.texts) == len(PIECES) and all(not text.get_parse_math() for text in axes.texts)
+
+
+def test_a_map_that_is_too_long_says_so() -> None:
+    pieces = [Piece("word", i, i + 1, 1.0) for i in range(5000)]
+    with figure_settings():
+        assert "of 5,000 tokens)" in heat_map_figure(pieces, title="x").get_suptitle()
+
+
+def test_groups_are_sorted_and_have_their_intervals() -> None:
+    with figure_settings():
+        (axes,) = groups_figure(GROUPS).axes
+    (container,) = axes.containers
+    line, _, (bars,) = container.lines
+    assert line.get_xdata().tolist() == [0.5, 0.8]
+    ends = [(segment[0][0], segment[1][0]) for segment in bars.get_segments()]
+    assert ends == [pytest.approx((0.3, 0.8)), pytest.approx((0.6, 0.9))]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["$two$ (9)", "one (20)"]
+    assert data_of(axes, "all rows: 0.7000")[0] == [0.7, 0.7]
+
+
+def test_calibration_has_a_point_for_each_bin_with_questions() -> None:
+    with figure_settings():
+        upper, lower = calibration_figure(CALIBRATION).axes
+    filled = [one for one in CALIBRATION.bins if one.count]
+    assert data_of(upper, "the model") == ([one.confidence for one in filled], [one.accuracy for one in filled])
+    assert data_of(upper, "as sure")[0] == [0, 1]
+    assert [patch.get_height() for patch in lower.patches] == [one.count for one in filled]
+
+
+def test_margins_part_at_zero() -> None:
+    with figure_settings():
+        (axes,) = margin_figure(MARGINS).axes
+    labels = [one for one in axes.get_legend_handles_labels()[1] if "sentence" in one]
+    assert labels == ["good sentence more probable: 3", "bad sentence more probable, or a tie: 2"]
+    good, bad = (sum(patch.get_height() for patch in one) for one in axes.containers)
+    assert (good, bad) == (3, 2)
+
+
+def test_a_scatter_leaves_out_what_is_infinite_and_says_so() -> None:
+    with figure_settings():
+        figure = scatter_figure(PAIR, a="a", b="b")
+    (axes,) = figure.axes
+    points = axes.get_lines()[1]
+    assert (points.get_xdata().tolist(), points.get_ydata().tolist()) == ([1.0, -2.0], [0.5, 3.0])
+    xs, ys = data_of(axes, "equal")
+    assert xs == ys
+    assert "1 infinite, not drawn" in figure.get_suptitle() and "b greater: 1   a greater: 1" in axes.get_title()
+
+
+def test_values_over_two_powers_of_ten_have_logarithmic_axes() -> None:
+    pair = PairedValues("perplexity", "per token", ["a", "b"], np.array([2.0, 900.0]), np.array([3.0, 500.0]))
+    with figure_settings():
+        (axes,) = scatter_figure(pair, a="a", b="b").axes
+    assert axes.get_xscale() == axes.get_yscale() == "log"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: frequency_figure(rank_frequency([])),
+        lambda: perplexity_figure(np.array([np.inf])),
+        lambda: surprisal_figure([], title="x"),
+        lambda: heat_map_figure([], title="x"),
+        lambda: calibration_figure(calibration_of(np.array([]), np.array([]))),
+        lambda: margin_figure(ValueChart("m", "nats", np.array([]), None, None)),
+        lambda: scatter_figure(PairedValues("m", "nats", [], np.array([]), np.array([])), a="a", b="b"),
+    ],
+)
+def test_nothing_to_draw_is_said(make: Callable[[], Figure]) -> None:
+    with figure_settings(), pytest.raises(InputError):
+        make()
+
+
+def luminance(color: str) -> float:
+    linear = [c / 12.92 if c <= 0.03928 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(color)]
+    return float(np.dot([0.2126, 0.7152, 0.0722], linear))
+
+
+def test_shades_can_be_told_apart_in_grey_and_read() -> None:
+    values = [luminance(color) for color in SHADES]
+    assert all((a + 0.05) / (b + 0.05) > 1.15 for a, b in pairwise(values))
+    for shade, ink in zip(SHADES, INKS, strict=True):
+        low, high = sorted((luminance(shade), luminance(ink)))
+        assert (high + 0.05) / (low + 0.05) >= 4.5
+    assert len(SHADES) == len(LABELS) == len(INKS) == len(BOUNDS) + 1
+
+
+@pytest.mark.parametrize(("bits", "shade"), [(0.0, 0), (0.99, 0), (1.0, 1), (3.9, 2), (4.0, 3), (15.9, 4), (1e9, 5)])
+def test_a_surprisal_has_one_shade(bits: float, shade: int) -> None:
+    assert shade_of(bits) == shade and shade_of(float("inf")) == 5
