@@ -95,7 +95,7 @@ class TableWriter:
         title = Text(f"{line.id}: ", style="bold") + _shown_text(line, room)
         with self._output.errors():
             self._console.print(title, no_wrap=True, overflow="crop")
-            if self._console.color_system is not None and score.text:
+            if self._console.color_system is not None and not self._console.no_color and score.text:
                 self._console.print(coloured_text(score))
                 self._console.print(legend())
             for table in _token_tables(score, self._unit, self._console.width):

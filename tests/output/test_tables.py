@@ -19,6 +19,7 @@ from seqscore.output.escape import terminal_text
 from seqscore.output.notes import notes
 from seqscore.output.tables import BLOCK_ROWS
 from seqscore.output.writers import open_writer
+from seqscore.scores.shades import LABELS, SHADES
 from tests.output.scored import scored
 
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -122,6 +123,29 @@ def test_on_a_terminal_errors_are_red(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.undo()
         shown = terminal.read(100_000).decode()
     assert "\x1b[31merror: it is bad" in shown
+
+
+@pytest.mark.parametrize("colours", [True, False])
+def test_on_a_terminal_tokens_are_coloured_by_surprisal(monkeypatch: pytest.MonkeyPatch, colours: bool) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLORTERM", "truecolor")
+    monkeypatch.setenv("NO_COLOR", "" if colours else "1")
+    ours, theirs = os.openpty()
+    nats = [math.log(2) * bits for bits in (0.5, 1.5, 3.0, 5.0, 9.0, 20.0)]
+    score = scored("abcd efg\x1b[31m", pieces=2, logprobs=[*(-value for value in nats), -0.1], unscored=0)
+    with os.fdopen(ours, "rb", buffering=0) as terminal, os.fdopen(theirs, "w", encoding="utf-8") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        with open_writer("table", None, tokens=True) as writer:
+            writer.write(ScoredRow(0, score))
+        monkeypatch.undo()
+        shown = terminal.read(100_000).decode()
+    grounds = re.findall(r"\x1b\[38;2;[\d;]+48;2;(\d+);(\d+);(\d+)m([^\x1b]*)", shown)
+    if not colours:
+        assert not grounds and "surprisal [bits]:" not in shown
+        return
+    named = [("#" + "".join(f"{int(part):02x}" for part in one[:3]), one[3]) for one in grounds]
+    assert named[:6] == list(zip(SHADES, ["ab", "cd", " e", "fg", "\\x1b[", "31"], strict=True))
+    assert named[-6:] == [(shade, f" {label} ") for shade, label in zip(SHADES, LABELS, strict=True)]
 
 
 def test_an_encoding_without_our_signs_gets_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,9 @@ import pytest
 from seqscore.errors import OptionError
 from seqscore.scores.reductions import bits_per, in_unit, perplexity
 from seqscore.scores.sequence import SequenceScore
+from seqscore.scores.shades import INKS, LABELS, SHADES
 from seqscore.scores.signature import Signature
+from tests.output.scored import scored
 
 
 def a_score(**changes: object) -> SequenceScore:
@@ -99,6 +101,19 @@ def test_the_notebook_view_escapes_its_text() -> None:
     evil = a_score(text=text, starts=np.array([0, 0, 5]), ends=np.array([0, 5, n]))
     assert "<img" not in evil._repr_html_() and "&lt;img" in evil._repr_html_()
     assert "2.164 bits" in evil._repr_html_() and "not scored" in evil._repr_html_()
+
+
+def test_the_notebook_view_shades_tokens_and_says_what_the_shades_mean() -> None:
+    shown = scored("ab猫", pieces=2, extras=True, logprobs=[-1.0, -2.0, -3.0])._repr_html_()
+    assert (
+        f'background:{SHADES[1]};color:{INKS[1]}" title="1.443 bits, p = 0.3679, rank 1, entropy 2.000 nats">ab<'
+        in shown
+    )
+    assert (
+        "2.885 bits, p = 0.1353, rank 2" in shown and "; 4.328 bits, p = 0.04979, rank 3" in shown and ">猫<" in shown
+    )
+    assert all(label in shown for label in LABELS)
+    assert "16 and more" not in scored("")._repr_html_() and "0 of 0 tokens" in scored("")._repr_html_()
 
 
 def test_a_table_of_tokens() -> None:

@@ -21,6 +21,7 @@ SCRIPTS = ROOT / "scripts"
 BASH_SCRIPTS = [
     SCRIPTS / "setup",
     SCRIPTS / "demo",
+    SCRIPTS / "figures",
     SCRIPTS / "test",
     SCRIPTS / "constraints-update",
     SCRIPTS / "evaluate_on_ray",
@@ -127,7 +128,8 @@ def test_naive_vs_logsum(run: Example) -> None:
 def wheel(path: Path, *, without: str = "", extra: str = "", licence: str = "Apache-2.0") -> Path:
     """A wheel as the build makes it, or not quite."""
     info = "seqscore-0.1.0.dist-info"
-    names = [file.relative_to(ROOT).as_posix() for file in (ROOT / "seqscore").rglob("*.py")] + ["seqscore/py.typed"]
+    kinds = ("*.py", "*.html", "*.css", "*.js", "py.typed")
+    names = [file.relative_to(ROOT).as_posix() for kind in kinds for file in (ROOT / "seqscore").rglob(kind)]
     entries = dict.fromkeys([*names, f"{info}/licenses/LICENSE", *([extra] if extra else [])], "")
     entries[f"{info}/METADATA"] = f"Name: seqscore\nLicense-Expression: {licence}\nRequires-Python: >=3.11\n"
     entries[f"{info}/entry_points.txt"] = "[console_scripts]\nseqscore = seqscore.cli:main\n"

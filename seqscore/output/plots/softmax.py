@@ -104,7 +104,7 @@ def _draw_loss(axes: Axes, lesson: ExponentialLesson) -> None:
             axes.annotate(label, xy=(one, nats), xytext=(one + 0.03, nats + 0.03), fontsize=9)
             continue
         # Where the curve is flat, labels stand above it, each with a line to its point.
-        line = {"arrowstyle": "-", "color": GREY, "shrinkB": 4.0, "relpos": (0.9 if one == 1.0 else 0.5, 0.0)}
+        line = {"arrowstyle": "-", "color": GREY, "shrinkB": 4.0, "relpos": (0.95, 0.0)}
         height = 1.9 if one == 1.0 else 1.2
         axes.annotate(
             label,

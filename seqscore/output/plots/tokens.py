@@ -52,13 +52,13 @@ def surprisal_figure(pieces: Sequence[Piece], *, title: str) -> Figure:
     else:
         axes.vlines(places[finite], 0.0, bits[finite], color=BASE, linewidth=max(0.3, min(2.0, 500 / len(bits))))
         if finite.sum() > 32:
-            axes.plot(places, _smooth(bits), color="#000000", linewidth=1.4, label="mean of 16 neighbours")
+            axes.plot(places, _smooth(bits), color=ACCENT, linewidth=1.6, label="mean of 16 neighbours")
         count_axis(axes)
         axes.set_xlabel("token")
     if finite.any():
         axes.set_ylim(0.0, 1.18 * max(1.0, float(bits[finite].max())))  # room for the legend
         mean = float(bits[finite].mean())
-        axes.axhline(mean, color=ACCENT, linewidth=1.4, linestyle=(0, (5, 1.6)), label=f"mean {mean:.3g} bits")
+        axes.axhline(mean, color="#000000", linewidth=1.4, linestyle=(0, (5, 1.6)), label=f"mean {mean:.3g} bits")
         axes.legend(frameon=False, fontsize=9)
     endless = np.isposinf(bits)
     if endless.any():
