@@ -84,7 +84,7 @@ def compare_runs(
     partners = _partners(ids, _ids(second))
     compared, counts = [], (0, 0, 0)
     for name, one in ones.items():
-        if name not in twos or one.measure.unit in ("swept", "hidden"):
+        if name not in twos or one.measure.use != "figure":
             continue
         left, right, only = _matched(one, twos[name], partners)
         counts = max(counts, (len(left.numbers), *only))

@@ -108,7 +108,7 @@ def _reported(run: Run) -> ReportedRun:
 def _columns(run: Run, charts: RunCharts) -> Iterator[Column]:
     """Of one run all that a row has; of two the hits and the measure that tells most, side by side."""
     task = task_of_run(run)
-    measures = [one for one in task.measures() if one.unit not in ("swept", "hidden") and one.name not in _LEFT_OUT]
+    measures = [one for one in task.measures() if one.use == "figure" and one.name not in _LEFT_OUT]
     kinds: dict[str, Kind] = {one.name: "flag" if one.method == "wilson" else "number" for one in measures}
     if charts.pair is None:
         for one in measures:

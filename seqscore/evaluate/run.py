@@ -223,10 +223,10 @@ def scored(scorer: Scorer, entries: Iterable[Entry], options: RunOptions) -> Ite
 
 
 def _record(entry: Entry, results: list[Any], keep: Keep) -> dict[str, Any]:
+    if not isinstance(entry.row, TaskRow):
+        return error_record(entry, entry.row)
     failed = next((one for one in results if isinstance(one, SeqscoreError)), None)
-    if failed is not None or not isinstance(entry.row, TaskRow):
-        return error_record(entry, failed if failed is not None else entry.row)  # type: ignore[arg-type]
-    return score_record(entry, entry.row, results, keep)
+    return score_record(entry, entry.row, results, keep) if failed is None else error_record(entry, failed)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

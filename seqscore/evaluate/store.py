@@ -98,7 +98,6 @@ class RunFolder:
         return count
 
     def _write(self, path: Path, rows: Iterable[Mapping[str, Any]], digest: Callable[[], str]) -> int:
-
         with writing(path):
             stream = path.open("wb")
         try:

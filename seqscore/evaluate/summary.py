@@ -36,6 +36,7 @@ class FigureRow:
     count: int
     interval: Interval | None
     better: str
+    use: str = "figure"
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
@@ -46,6 +47,7 @@ class FigureRow:
             "value": self.value,
             "unit": self.unit,
             "better": self.better,
+            "use": self.use,
             "count": self.count,
             "interval": None
             if interval is None
@@ -119,7 +121,7 @@ def summarise(run: Run, task: Task, *, options: RunOptions) -> dict[str, Any]:
         if row["error_code"] is not None:
             errors[row["error_code"]] += 1
     found = measured(run, task)
-    shown = [one for one in found.values() if one.measure.unit != "hidden"]
+    shown = [one for one in found.values() if one.measure.use != "hidden"]
     figures = [figure for one in shown for figure in _figures(one, options)]
     calibration = _calibration(found, options)
     if calibration is not None:
@@ -175,6 +177,7 @@ def _figure(measure: Measure, group: str | None, sums: Sums, options: RunOptions
         count=len(sums),
         interval=_interval(sums, measure, options),
         better=measure.better,
+        use=measure.use,
     )
 
 
@@ -200,7 +203,7 @@ def row_values(measure: Measure, sums: Sums) -> NDArray[np.float64]:
 
 
 def _interval(sums: Sums, measure: Measure, options: RunOptions) -> Interval | None:
-    if measure.unit == "swept":
+    if measure.use == "sweep":
         return None
     if measure.method == "wilson":
         return wilson_interval(int(sums.totals.sum()), len(sums), level=options.level)

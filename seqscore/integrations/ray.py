@@ -14,6 +14,7 @@ import pickle
 import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -167,7 +168,7 @@ def _scored_parts(
         for number, row in enumerate(results.iter_rows()):
             if row["part"] != number:
                 raise InputError(f"Ray gave part {row['part']} where part {number} was due; run it again, it goes on")
-            yield pickle.loads(row["payload"]), lambda digest=digests[number]: digest  # type: ignore[misc]
+            yield pickle.loads(row["payload"]), partial(digests.__getitem__, number)
     finally:
         context.execution_options.preserve_order, context.enable_progress_bars = before
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
+from rich.text import Text
 
 from seqscore.output.console import console_on
 from seqscore.output.escape import json_text, plain_json, terminal_text
@@ -112,7 +113,10 @@ def print_exponential(lesson: ExponentialLesson) -> None:
 
 
 def _place_of(lesson: ExponentialLesson) -> str:
-    token, before = terminal_text(lesson.token.strip(), max_width=24), terminal_text(lesson.before[-60:].strip())
+    token, before = (
+        terminal_text(lesson.token.strip(), max_width=24),
+        terminal_text(lesson.before[-64:].partition(" ")[2].strip()),
+    )
     low, high = lesson.logits.min(), lesson.logits.max()
     return f'the model\'s {len(lesson.logits):,} logits for {token!r} behind "… {before}": {low:.2f} to {high:.2f}'
 
@@ -174,9 +178,7 @@ def print_axes(lesson: AxesLesson) -> None:
             f"{len(losses):,} steps of training"
         )
         console.print(table)
-        console.print(
-            "On a linear axis all but the largest lie on a line at the bottom; --figures FOLDER draws both axes."
-        )
+        console.print("--figures FOLDER draws each on a linear and on a logarithmic axis")
         console.print(f"signature: {terminal_text(lesson.signature)}", soft_wrap=True)
 
 
@@ -187,7 +189,16 @@ def write_lesson_json(lesson: Lesson) -> None:
         output.write(line.encode("utf-8") + b"\n")
 
 
+_HEADINGS = {
+    "product": "A product becomes a sum: nothing underflows",
+    "exponential": "The exponential comes down: nothing overflows, gradients stay exact",
+    "axes": "Wide ranges become visible: logarithmic axes",
+}
+
+
 def show_lesson(lesson: Lesson) -> None:
-    """Show any of the lessons on standard output."""
+    """Show any of the lessons on standard output, under its heading."""
     shows: dict[str, Any] = {"product": print_underflow, "exponential": print_exponential, "axes": print_axes}
+    with Output(None) as output, output.errors():
+        console_on(output).print(Text(f"{_HEADINGS[lesson.name]}\n", style="bold"))
     shows[lesson.name](lesson)

@@ -53,30 +53,40 @@ def run_progress(total: int | None) -> Iterator[Callable[[Progress], None]]:
         yield _lines(pace)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn
+    from rich.progress import BarColumn, TextColumn
+    from rich.progress import Progress as Bar
 
     console = Console(stderr=True)
-    bar = Progress(
-        BarColumn(), TextColumn("{task.description}"), console=console, transient=True, redirect_stdout=False
-    )
+    bar = Bar(BarColumn(), TextColumn("{task.description}"), console=console, transient=True, redirect_stdout=False)
     task = bar.add_task("starting", total=total)
+    greet = _Greeting()
 
-    def show(progress: object) -> None:
-        bar.update(task, completed=progress.rows, description=pace.describe(progress))  # type: ignore[attr-defined,arg-type]
+    def show(progress: Progress) -> None:
+        greet(progress)
+        bar.update(task, completed=progress.rows, description=pace.describe(progress))
 
     with bar:
         yield show
 
 
+class _Greeting:
+    """Says once, when a run that was begun before goes on, how much of it is there."""
+
+    def __init__(self) -> None:
+        self._said = False
+
+    def __call__(self, progress: Progress) -> None:
+        if progress.resumed and progress.rows > progress.resumed and not self._said:
+            self._said = True
+            say(f"going on after {progress.resumed:,} rows that are there")
+
+
 def _lines(pace: Pace) -> Callable[[Progress], None]:
-    due = _FIRST_LINE
-    said_resumed = False
+    due, greet = _FIRST_LINE, _Greeting()
 
     def show(progress: Progress) -> None:
-        nonlocal due, said_resumed
-        if progress.resumed and progress.rows > progress.resumed and not said_resumed:
-            said_resumed = True
-            say(f"going on after {progress.resumed:,} rows that are there")
+        nonlocal due
+        greet(progress)
         if pace.seconds >= due:
             due = pace.seconds + _LINE_EVERY
             say(pace.describe(progress))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, TypeAlias
 
 from seqscore.errors import InputError, OptionError
@@ -22,6 +22,7 @@ __all__ = [
     "TaskRow",
     "entries_of",
     "joined",
+    "settings_of",
     "text_of",
 ]
 
@@ -76,7 +77,8 @@ RowValues: TypeAlias = Mapping[str, tuple[float, float]]
 class Measure:
     """A figure that rows add up to: exp(-sum totals / sum counts) or sum totals / sum counts, see ``Figure``.
 
-    ``method``: of its interval. ``better``: which way is up. ``by_group``: also shown for every group.
+    ``method``: of its interval. ``better``: which way is up. ``by_group``: also shown for every group. ``use``: a
+    ``figure`` of the task, one of a ``sweep`` over a setting (without an interval), or a ``hidden`` part of others.
     """
 
     name: str
@@ -85,6 +87,7 @@ class Measure:
     method: Literal["wilson", "bootstrap"] = "bootstrap"
     better: Literal["higher", "lower"] = "lower"
     by_group: bool = False
+    use: Literal["figure", "sweep", "hidden"] = "figure"
 
 
 class Task(Protocol):
@@ -130,6 +133,12 @@ def _converted(row: DataItem, convert: Callable[[DataRow], TaskRow]) -> TaskRow 
 
 def _source(row: DataItem) -> Any:
     return row.error.message if isinstance(row, DataProblem) else row.values
+
+
+def settings_of(task: Any) -> dict[str, Any]:
+    """The settings of a task that is a dataclass: its name, the columns of its fields, and every other value."""
+    values = {one.name: getattr(task, one.name) for one in fields(task) if one.name != "fields"}
+    return {"task": task.name, "fields": dict(task.fields.columns), **values}
 
 
 def text_of(row: DataRow, column: str) -> str:

@@ -22,6 +22,7 @@ from seqscore.evaluate.tasks.base import (
     check_delimiter,
     entries_of,
     joined,
+    settings_of,
     text_of,
 )
 from seqscore.evaluate.tasks.perplexity import item_of
@@ -51,7 +52,7 @@ class PairsTask:
     @property
     def settings(self) -> Mapping[str, Any]:
         """What the numbers depend on besides model and data."""
-        return {"task": self.name, "fields": dict(self.fields.columns), "delimiter": self.delimiter}
+        return settings_of(self)
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """Two items a row, the good one first."""
@@ -121,14 +122,7 @@ class ChoicesTask:
     @property
     def settings(self) -> Mapping[str, Any]:
         """What the numbers depend on besides model and data."""
-        return {
-            "task": self.name,
-            "fields": dict(self.fields.columns),
-            "delimiter": self.delimiter,
-            "prefix": self.prefix,
-            "domain_context": self.domain_context,
-            "unconditional": self.unconditional,
-        }
+        return settings_of(self)
 
     @property
     def _several_contexts(self) -> bool:
@@ -190,7 +184,7 @@ class ChoicesTask:
             Measure(name="ties", figure="ratio", unit="of questions", method="wilson"),
             Measure(name="brier", figure="ratio", unit="of 2"),
             Measure(name="confidence", figure="ratio", unit="of 1", better="higher"),
-            Measure(name="confident_and_right", figure="ratio", unit="hidden", better="higher"),
+            Measure(name="confident_and_right", figure="ratio", unit="of 1", better="higher", use="hidden"),
         )
 
     def values(self, row: Stored) -> RowValues:

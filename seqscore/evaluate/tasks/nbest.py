@@ -20,6 +20,7 @@ from seqscore.evaluate.tasks.base import (
     check_delimiter,
     entries_of,
     joined,
+    settings_of,
     text_of,
 )
 from seqscore.evaluate.tasks.perplexity import item_of
@@ -55,12 +56,7 @@ class NbestTask:
     @property
     def settings(self) -> Mapping[str, Any]:
         """What the numbers depend on besides model and data."""
-        return {
-            "task": self.name,
-            "fields": dict(self.fields.columns),
-            "delimiter": self.delimiter,
-            "lm_weight": self.lm_weight,
-        }
+        return settings_of(self)
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """An item a hypothesis."""
@@ -107,7 +103,10 @@ class NbestTask:
     def measures(self) -> Sequence[Measure]:
         """Word error rates: before, after, with the model alone, the best possible, and by weight."""
         has_scores = "scores" in self.fields
-        swept = [Measure(name=swept_name(weight), figure="ratio", unit="swept") for weight in WEIGHTS]
+        swept = [
+            Measure(name=swept_name(weight), figure="ratio", unit="per reference word", use="sweep")
+            for weight in WEIGHTS
+        ]
         return (
             Measure(name="wer_before", figure="ratio", unit="per reference word"),
             Measure(name="wer_after", figure="ratio", unit="per reference word"),

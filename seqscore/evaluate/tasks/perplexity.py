@@ -22,6 +22,7 @@ from seqscore.evaluate.tasks.base import (
     check_delimiter,
     entries_of,
     joined,
+    settings_of,
     text_of,
 )
 
@@ -50,7 +51,7 @@ class PerplexityTask:
     @property
     def settings(self) -> Mapping[str, Any]:
         """What the numbers depend on besides model and data."""
-        return {"task": self.name, "fields": dict(self.fields.columns), "delimiter": self.delimiter}
+        return settings_of(self)
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """One item a row."""
@@ -113,7 +114,7 @@ class FilterTask:
     @property
     def settings(self) -> Mapping[str, Any]:
         """What the numbers depend on besides model and data."""
-        return {"task": self.name, "fields": dict(self.fields.columns)}
+        return settings_of(self)
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """One item a row, with the row as JSON."""
