@@ -62,9 +62,7 @@ def _view(record: Mapping[str, Any], number: int, error: str | None, items: tupl
         for name in ("perplexity", "bits_per_byte")
         if error is None and record[name] is not None
     }
-    return RowView(
-        id=str(record["id"]), number=number, group=None, gold=None, error=error, items=items, values=values
-    )  # fmt: skip
+    return RowView(id=str(record["id"]), number=number, group=None, gold=None, error=error, items=items, values=values)
 
 
 def _item(record: Mapping[str, Any]) -> ItemView:

@@ -104,9 +104,14 @@ def view_rows(rows: Iterator[Stored], task: Task) -> Iterator[RowView]:
         if row["error_code"] is not None:
             message = f"{row['error_code']}: {row['error_message']}"
             yield RowView(
-                id=row["id"], number=row["number"], group=row["group"], gold=row["gold"], error=message, items=(),
+                id=row["id"],
+                number=row["number"],
+                group=row["group"],
+                gold=row["gold"],
+                error=message,
+                items=(),
                 values={},
-            )  # fmt: skip
+            )
             continue
         yield RowView(
             id=row["id"],

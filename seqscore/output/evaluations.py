@@ -37,7 +37,7 @@ def print_summary(summary: Mapping[str, Any]) -> None:
     table = _table("figure", "value", "interval", "rows", "")
     best = _best_swept(summary["figures"])
     for figure in summary["figures"]:
-        if figure["use"] == "sweep":
+        if figure.get("use") == "sweep":
             continue
         name = figure["name"] if figure["group"] is None else f"  {figure['group']}"
         cells = (
@@ -65,7 +65,7 @@ def _head(summary: Mapping[str, Any]) -> str:
 
 
 def _best_swept(figures: list[Mapping[str, Any]]) -> tuple[str, str] | None:
-    swept = [one for one in figures if one["use"] == "sweep" and one["value"] is not None]
+    swept = [one for one in figures if one.get("use") == "sweep" and one["value"] is not None]
     if not swept:
         return None
     best = min(swept, key=lambda one: float(one["value"]))
@@ -179,7 +179,7 @@ def print_citation(signature: str, summary: Mapping[str, Any] | None) -> None:
         lines.append("(the run is not complete: no figures yet)")
     else:
         for figure in summary["figures"]:
-            if figure["group"] is None and figure["use"] != "sweep" and figure["value"] is not None:
+            if figure["group"] is None and figure.get("use") != "sweep" and figure["value"] is not None:
                 interval = figure["interval"]
                 level = "" if interval is None else f" ({float(interval['level']):.0%}: {shown_interval(interval)})"
                 lines.append(f"{figure['name']} = {shown_number(figure['value'])}{level}, n = {figure['count']:,}")

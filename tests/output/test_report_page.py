@@ -297,6 +297,21 @@ def test_ten_thousand_rows_without_lag(chromium: Any, folder: Path, pairs: tuple
     page.close()
 
 
+def test_a_long_text_comes_in_stretches(chromium: Any, folder: Path) -> None:
+    run = run_task(folder / "long", "perplexity", [{"text": "one two three " * 2500}], options(keep="tokens"))
+    write_report(report_of_runs((run.path,)), folder / "long.html")
+    page = Opened(chromium, folder / "long.html")
+    (view,) = view_run(run)
+    total = len(list(view.items[0].pieces()))
+    assert total > 6000
+    page.page.click("#body tr.row")
+    tokens = page.page.locator("dialog .tokens .token")
+    assert tokens.count() == 3000
+    page.page.click(f"text={total - 3000:,} more tokens")
+    assert tokens.count() == 6000
+    page.close()
+
+
 def test_two_runs(chromium: Any, folder: Path, pairs: tuple[Path, Any]) -> None:
     other = run_task(folder / "other", "pairs", PAIRS, options(policies={"bos": "none"}))
     write_report(report_of_runs((pairs[1].path, other.path)), folder / "two.html")

@@ -47,6 +47,7 @@ FORMAT_STYLES: dict[str, tuple[str, Any, str]] = {
 }
 """Colour, dashes and marker of each number format."""
 
+_SVG_METADATA = ("Date", "Creator", "Format", "Type")
 _FALLBACK_FONTS = tuple(f"Noto Sans {one}" for one in ("CJK SC", "CJK JP", "Arabic", "Hebrew", "Devanagari", "Thai"))
 _SETTINGS: dict[str, Any] = {
     "font.size": 10.0,
@@ -85,7 +86,7 @@ def svg_text(figure: Figure) -> str:
     """A figure as an SVG element to stand in a page: no background, letters as text, black as the page's own colour."""
     stream = io.BytesIO()
     with figure_settings(svg_fonttype="none"):
-        figure.savefig(stream, format="svg", transparent=True, metadata={"Date": None})
+        figure.savefig(stream, format="svg", transparent=True, metadata=dict.fromkeys(_SVG_METADATA))
     text = stream.getvalue().decode("utf-8")
     text = text[text.index("<svg") :]
     return text.replace("#000000", "currentColor")

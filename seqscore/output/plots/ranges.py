@@ -120,8 +120,12 @@ def loss_figure(curve: LossCurve) -> Figure:
         if half:
             axes.annotate(
                 f"step {half}: {curve.losses[half]:.3g}\nstep {steps[-1]}: {curve.losses[-1]:.3g}",
-                xy=(0.97, 0.92), xycoords="axes fraction", ha="right", va="top", fontsize=9,
-            )  # fmt: skip
+                xy=(0.97, 0.92),
+                xycoords="axes fraction",
+                ha="right",
+                va="top",
+                fontsize=9,
+            )
         axes.set_title("Linear axis" if scale == "linear" else "Logarithmic axis", loc="left")
     heading(figure, f"A model of {curve.num_parameters:,} parameters learns {curve.num_bytes} bytes by heart")
     return figure

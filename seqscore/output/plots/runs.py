@@ -33,9 +33,18 @@ def groups_figure(chart: GroupChart) -> Figure:
     values = np.array([bar.value for bar in bars])
     errors = np.array([[bar.value - bar.low for bar in bars], [bar.high - bar.value for bar in bars]]).clip(min=0.0)
     axes.errorbar(
-        values, places, xerr=errors, linestyle="none", marker="o", markersize=4.5, color=BASE, ecolor=GREY,
-        elinewidth=1.2, capsize=2.5, label=f"group, {chart.level:.0%} interval",
-    )  # fmt: skip
+        values,
+        places,
+        xerr=errors,
+        linestyle="none",
+        marker="o",
+        markersize=4.5,
+        color=BASE,
+        ecolor=GREY,
+        elinewidth=1.2,
+        capsize=2.5,
+        label=f"group, {chart.level:.0%} interval",
+    )
     axes.axvline(
         chart.whole, color=ACCENT, linewidth=1.4, linestyle=(0, (5, 1.6)), label=f"all rows: {chart.whole:.4f}"
     )
@@ -66,9 +75,11 @@ def calibration_figure(found: Calibration) -> Figure:
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy [of 1]")
     upper.legend(frameon=False, fontsize=9, loc="upper left")
     lower.bar(
-        [(one.low + one.high) / 2 for one in bins], [one.count for one in bins],
-        width=[(one.high - one.low) * 0.92 for one in bins], color=BASE,
-    )  # fmt: skip
+        [(one.low + one.high) / 2 for one in bins],
+        [one.count for one in bins],
+        width=[(one.high - one.low) * 0.92 for one in bins],
+        color=BASE,
+    )
     lower.set(xlabel="confidence: probability of the chosen answer [of 1]", ylabel="questions")
     error = "" if found.error is None else f": expected calibration error {found.error:.4f}"
     heading(figure, f"Calibration{error}")

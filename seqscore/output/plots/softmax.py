@@ -53,9 +53,14 @@ def _draw_growth(axes: Axes, lesson: ExponentialLesson) -> None:
         if alive.any() and curve.fails_from is not None:
             last = int(np.flatnonzero(alive)[-1])
             axes.plot(
-                [curve.scales[last]], [curve.naive[last]], marker=marker, color=color, markersize=8, zorder=10,
+                [curve.scales[last]],
+                [curve.naive[last]],
+                marker=marker,
+                color=color,
+                markersize=8,
+                zorder=10,
                 linestyle="none",
-            )  # fmt: skip
+            )
     axes.set_xscale("log")
     axes.set_yscale("symlog", linthresh=10)
     axes.set_ylim(top=0.0)
@@ -78,9 +83,15 @@ def _draw_gradient(axes: Axes, lesson: ExponentialLesson) -> None:
     places = np.arange(len(chosen))
     axes.bar(places, trial.stable[chosen], color=BASE, width=0.6, label="autograd through log-softmax, float32")
     axes.plot(
-        places, trial.exact[chosen], linestyle="none", marker="_", markersize=16, markeredgewidth=2.0, color="#000000",
+        places,
+        trial.exact[chosen],
+        linestyle="none",
+        marker="_",
+        markersize=16,
+        markeredgewidth=2.0,
+        color="#000000",
         label="softmax(z) − one-hot, float64",
-    )  # fmt: skip
+    )
     nan = f"{half.num_nan:,} of {len(lesson.logits):,} values nan"
     axes.plot([], [], linestyle="none", label=f"naive in float16: {nan if half.num_nan else 'no nan'}")
     axes.axhline(0.0, color=GREY, linewidth=0.8)

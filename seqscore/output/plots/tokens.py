@@ -130,9 +130,16 @@ def _draw_cell(axes: Axes, piece: Piece, begin: int, row: int, width: int) -> No
     )
     color = GREY if shade is None else INKS[shade]
     axes.text(
-        begin + width / 2, row + 0.52, _name(piece.text), ha="center", va="center", fontsize=8.5, color=color,
-        parse_math=False, clip_on=True,
-    )  # fmt: skip
+        begin + width / 2,
+        row + 0.52,
+        _name(piece.text),
+        ha="center",
+        va="center",
+        fontsize=8.5,
+        color=color,
+        parse_math=False,
+        clip_on=True,
+    )
 
 
 def _legend(figure: Figure) -> None:
@@ -140,9 +147,15 @@ def _legend(figure: Figure) -> None:
 
     patches = [Patch(facecolor=color, edgecolor="#4d4d4d", linewidth=0.7) for color in SHADES]
     figure.legend(
-        patches, LABELS, loc="outside lower center", ncols=len(LABELS), frameon=False, fontsize=8.5,
-        title="surprisal [bits]", title_fontsize=8.5,
-    )  # fmt: skip
+        patches,
+        LABELS,
+        loc="outside lower center",
+        ncols=len(LABELS),
+        frameon=False,
+        fontsize=8.5,
+        title="surprisal [bits]",
+        title_fontsize=8.5,
+    )
 
 
 def _name(text: str) -> str:

@@ -5,6 +5,7 @@
   const [ID, GROUP, GOLD, ERROR, VALUES, ITEMS, OTHERS] = [0, 1, 2, 3, 4, 5, 6];
   const [ROLE, CONTEXT, TEXT, TOTAL, SCORED, CHOSEN, PARTS, WORD_ERRORS, TOKENS] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
   const BOUNDS = [1, 2, 4, 8, 16];
+  const AT_ONCE = 3000; // tokens of a text that are put on the page in one go
   const two = data.runs.length > 1;
   const grouped = data.rows.some((row) => row[GROUP] !== null);
 
@@ -244,15 +245,22 @@
       box.append(make("span", { dir: "auto", textContent: visible(item[TEXT]) }));
       return box;
     }
-    for (const piece of cut.found) {
-      const span = make("span", { className: `token s${shade(piece.bits)}`, textContent: spelled(piece.text), tabIndex: -1 });
-      span.piece = piece;
-      span.dataset.bits = String(piece.bits);
-      if (item[PARTS] !== null && piece.first <= cut.offset + item[PARTS] && cut.offset + item[PARTS] < piece.last) {
-        span.classList.add("part");
+    const parted = item[PARTS] === null ? -1 : cut.offset + item[PARTS];
+    const add = (from) => {
+      for (const piece of cut.found.slice(from, from + AT_ONCE)) {
+        const span = make("span", { className: `token s${shade(piece.bits)}`, textContent: spelled(piece.text), tabIndex: -1 });
+        span.piece = piece;
+        span.dataset.bits = String(piece.bits);
+        if (piece.first <= parted && parted < piece.last) span.classList.add("part");
+        box.append(span);
       }
-      box.append(span);
-    }
+      const left = cut.found.length - from - AT_ONCE;
+      if (left <= 0) return;
+      const more = make("button", { type: "button", textContent: `${left.toLocaleString("en")} more tokens: show the next` });
+      more.addEventListener("click", () => { more.remove(); add(from + AT_ONCE); });
+      box.append(more);
+    };
+    add(0);
     if (box.firstChild) box.firstChild.tabIndex = 0;
     return box;
   };
@@ -373,7 +381,7 @@
     }
     const rightToLeft = getComputedStyle(span.parentElement).direction === "rtl";
     const step = { ArrowRight: rightToLeft ? -1 : 1, ArrowLeft: rightToLeft ? 1 : -1 }[event.key];
-    const all = [...span.parentElement.children];
+    const all = [...span.parentElement.querySelectorAll(".token")];
     const next = event.key === "Home" ? all[0] : event.key === "End" ? all.at(-1) : step ? all[all.indexOf(span) + step] : null;
     if (step || next) event.preventDefault();
     if (next) { span.tabIndex = -1; next.tabIndex = 0; next.focus(); }
@@ -384,9 +392,7 @@
   let chosen = "system";
   const paint = () => {
     document.documentElement.dataset.theme = chosen === "system" ? (system.matches ? "dark" : "light") : chosen;
-    const label = chosen === "system" ? "as the system has them" : chosen;
     at("theme").textContent = `Colours: ${chosen}`;
-    at("theme").setAttribute("aria-label", `Colours: ${label}`);
   };
   system.addEventListener("change", paint);
   at("theme").addEventListener("click", () => {

@@ -101,7 +101,7 @@ def _run(run: ReportedRun) -> dict[str, Any]:
         "counts": f"{summary['scored']:,} of {summary['rows']:,} rows scored"
         + (f"; errors: {errors}" if errors else "")
         + cut,
-        "figures": [_figure(one) for one in summary["figures"] if one["use"] != "sweep"],
+        "figures": [_figure(one) for one in summary["figures"] if one.get("use") != "sweep"],
         "note": _method(summary),
         "signature": run.signature,
     }
