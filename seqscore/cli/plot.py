@@ -25,16 +25,14 @@ def plot(
     """Figures of scores: perplexities, groups, margins, calibration, token frequencies, and the tokens of items."""
     from seqscore.cli.session import say
     from seqscore.evaluate.gallery import gallery, rows_named
-    from seqscore.output.plots.canvas import figure_settings
     from seqscore.output.plots.files import picture_folder, run_figures, save_figures, text_figures
 
     charts = gallery(source, other)
     rows = rows_named(source, item or [])
     picture_folder(out)
-    with figure_settings():
-        written = save_figures(run_figures(charts, (str(source), str(other))), out, picture)
-        for row in rows:
-            written += save_figures(text_figures(row), out, picture)
+    written = save_figures(run_figures(charts, (str(source), str(other))), out, picture)
+    for row in rows:
+        written += save_figures(text_figures(row), out, picture)
     for path in written:
         say(f"wrote {path}")
     return 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -51,16 +51,24 @@ def axes_lesson(scorer: Scorer, texts: Sequence[str], **policies: Any) -> AxesLe
     Raises:
         InputError: no text has a token that can be scored.
     """
-    scores = scorer.score(list(texts), **policies)
-    found = [one.perplexity for one in scores]
-    values = [value for value in found if value is not None]
-    if not values:
+    perplexities, totals, num_scored, signature = [], [], 0, ""
+
+    def token_ids() -> Iterator[NDArray[np.int64]]:
+        nonlocal num_scored, signature
+        for score in scorer.stream(texts, **policies):
+            if score.perplexity is not None:
+                perplexities.append(score.perplexity)
+            totals.append(score.log_likelihood)
+            num_scored, signature = num_scored + score.num_scored, score.signature
+            yield score.token_ids
+
+    frequencies = rank_frequency(token_ids())
+    if not perplexities:
         raise InputError("no text has a scored token, so there is nothing to draw; give texts with words")
-    total = log_likelihood(np.array([one.log_likelihood for one in scores]))
     return AxesLesson(
-        frequencies=rank_frequency(one.token_ids for one in scores),
-        perplexities=np.array(values),
-        perplexity=perplexity(total, sum(one.num_scored for one in scores)),
+        frequencies=frequencies,
+        perplexities=np.array(perplexities),
+        perplexity=perplexity(log_likelihood(np.array(totals)), num_scored),
         loss=train_tiny("\n".join(texts)),
-        signature=scores[0].signature,
+        signature=signature,
     )

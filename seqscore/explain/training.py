@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +35,9 @@ class LossCurve:
 
 
 def train_tiny(text: str, *, steps: int = 200, seed: int = 0) -> LossCurve:
-    """Train a random model of two layers on the first 512 bytes of a text, by Adam, on the CPU.
+    """Train a random model of two layers on the first 512 bytes of a text, by Adam, on one thread of the CPU.
 
-    The random state of the process stays as it is.
+    The random state of the process and its number of threads are afterwards what they were.
 
     Raises:
         InputError: the text has fewer than two bytes.
@@ -47,7 +49,7 @@ def train_tiny(text: str, *, steps: int = 200, seed: int = 0) -> LossCurve:
     if len(data) < 2:
         raise InputError("a model is trained to predict the next byte; give a text of two bytes or more")
     ids = torch.tensor(list(data))[None]
-    with torch.random.fork_rng(devices=[]), torch.enable_grad():
+    with torch.random.fork_rng(devices=[]), _one_thread(), torch.enable_grad():
         torch.manual_seed(seed)
         model = _tiny_model()
         optimiser = torch.optim.Adam(model.parameters(), lr=3e-3)
@@ -60,6 +62,19 @@ def train_tiny(text: str, *, steps: int = 200, seed: int = 0) -> LossCurve:
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
     return LossCurve(np.array(losses), sum(one.numel() for one in model.parameters()), len(data))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Products this small gain nothing by threads, which wait for one another, on a busy machine for minutes."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _tiny_model() -> Any:

@@ -51,6 +51,14 @@ def test_pieces_behind_a_context_begin_where_the_scored_tokens_do(tmp_path: Path
         assert (item.context + item.text).endswith(wanted)
 
 
+def test_alternatives_behind_other_contexts_do_not_part_at_a_token(tmp_path: Path) -> None:
+    rows = [{"context_options": ["Ann saw Bob\n", "Ann"], "continuation": "ran away.", "gold": 0}]
+    (row,) = view_run(run_task(tmp_path, "choices", rows, OPTIONS))
+    first, second = (item.tokens for item in row.items)
+    assert first is not None and second is not None and first.ids[0] != second.ids[0], "with and without a space"
+    assert [item.parts_at for item in row.items] == [None, None]
+
+
 def test_ties_have_no_choice(tmp_path: Path) -> None:
     rows = [{"sentence_good": "a b", "sentence_bad": "a b"}, {"sentence_good": "a b c", "sentence_bad": "a b"}]
     same, longer = view_run(run_task(tmp_path, "pairs", rows, OPTIONS))
@@ -97,6 +105,9 @@ def test_choices_have_their_calibration_and_texts_their_perplexities(tmp_path: P
     assert run.summary is not None and charts.calibration is not None
     assert charts.calibration.error == figures(run)["calibration_error"]
     assert [one.count for one in charts.calibration.bins] == [one["count"] for one in run.summary["calibration"]]
+    choices = [item for row in view_run(run) for item in row.items if item.role == "choice"]
+    assert charts.frequencies is not None and len(choices) == 24, "what is scored again without its context counts once"
+    assert charts.frequencies.total == sum(item.num_scored for item in choices)
     run = run_task(tmp_path / "texts", "perplexity", [{"text": text} for text in TEXTS], OPTIONS)
     charts = charts_of_run(run)
     assert charts.perplexities is not None and charts.perplexities.figure == figures(run)["perplexity"]

@@ -153,9 +153,9 @@ def test_axes_count_the_tokens_and_score_the_texts(scorer: Scorer) -> None:
 
 def test_training_learns_and_leaves_the_random_state_alone() -> None:
     torch.manual_seed(7)
-    state = torch.get_rng_state()
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
     curve = train_tiny(" ".join(EXAMPLE_TEXTS), steps=120)
-    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.equal(torch.get_rng_state(), state) and torch.get_num_threads() == threads
     assert curve.losses[0] == pytest.approx(math.log(256), abs=0.1)
     assert curve.losses[-1] < curve.losses[0] / 100 and len(curve.losses) == 120
     assert curve.num_bytes == 512 and curve.num_parameters > 100_000

@@ -20,7 +20,7 @@ from seqscore.evaluate.charts import GroupBar, GroupChart, ValueChart
 from seqscore.evaluate.compare import PairedValues
 from seqscore.explain.exponential import exponential_lesson
 from seqscore.explain.training import LossCurve
-from seqscore.output.plots.canvas import figure_settings, save_figure, svg_text
+from seqscore.output.plots.canvas import save_figure, svg_text
 from seqscore.output.plots.ranges import frequency_figure, loss_figure, perplexity_figure
 from seqscore.output.plots.runs import calibration_figure, groups_figure, margin_figure, scatter_figure
 from seqscore.output.plots.softmax import softmax_figure
@@ -65,8 +65,7 @@ def make(request: pytest.FixtureRequest) -> Callable[[], Figure]:
 
 @pytest.fixture
 def figure(make: Callable[[], Figure]) -> Iterator[Figure]:
-    with figure_settings():
-        yield make()
+    yield make()
 
 
 def data_of(axes: Axes, label: str) -> tuple[list[float], list[float]]:
@@ -86,8 +85,7 @@ def test_axes_have_titles_and_units(figure: Figure) -> None:
 
 def test_png_and_svg_are_whole_and_the_same_each_time(make: Callable[[], Figure], tmp_path: Path) -> None:
     for name in ("a", "b"):
-        with figure_settings():
-            figure = make()
+        figure = make()
         for suffix in (".png", ".svg"):
             save_figure(figure, tmp_path / f"{name}{suffix}")
     for suffix in (".png", ".svg"):
@@ -112,8 +110,7 @@ def test_svg_for_a_page_takes_the_page_s_colour_and_loads_nothing(figure: Figure
 
 
 def test_frequencies_are_drawn_as_they_were_counted() -> None:
-    with figure_settings():
-        figure = frequency_figure(FREQUENCIES)
+    figure = frequency_figure(FREQUENCIES)
     for axes, scale in zip(figure.axes, ("linear", "log"), strict=True):
         assert (axes.get_xscale(), axes.get_yscale()) == (scale, scale)
         ranks, counts = data_of(axes, "tokens")
@@ -124,8 +121,7 @@ def test_frequencies_are_drawn_as_they_were_counted() -> None:
 
 def test_a_distribution_has_all_values_on_both_axes() -> None:
     values = np.append(PERPLEXITIES, np.inf)
-    with figure_settings():
-        figure = perplexity_figure(values, corpus=60.0, interval=Interval(50.0, 70.0, 0.95, "x"))
+    figure = perplexity_figure(values, corpus=60.0, interval=Interval(50.0, 70.0, 0.95, "x"))
     for axes, scale in zip(figure.axes, ("linear", "log"), strict=True):
         assert axes.get_xscale() == scale
         bars = [patch for patch in axes.patches if isinstance(patch, Rectangle) and patch.get_facecolor()[3] == 1.0]
@@ -139,8 +135,7 @@ def test_a_distribution_has_all_values_on_both_axes() -> None:
 
 def test_a_loss_curve_is_drawn_on_both_axes() -> None:
     losses = np.geomspace(5.5, 0.003, 100)
-    with figure_settings():
-        figure = loss_figure(LossCurve(losses, 1000, 64))
+    figure = loss_figure(LossCurve(losses, 1000, 64))
     for axes, scale in zip(figure.axes, ("linear", "log"), strict=True):
         assert axes.get_yscale() == scale
         assert np.array_equal(axes.get_lines()[0].get_ydata(), losses)
@@ -148,8 +143,7 @@ def test_a_loss_curve_is_drawn_on_both_axes() -> None:
 
 def test_softmax_curves_are_the_lesson_s() -> None:
     lesson = exponential_lesson(tiny_scorer(), "The quick brown fox jumps.")
-    with figure_settings():
-        growth, gradient, loss = softmax_figure(lesson).axes
+    growth, gradient, loss = softmax_figure(lesson).axes
     for curve in lesson.curves:
         xs, ys = data_of(growth, f"naive, {curve.dtype}")
         alive = np.isfinite(curve.naive[: len(xs)])
@@ -166,8 +160,7 @@ def test_softmax_curves_are_the_lesson_s() -> None:
 
 
 def test_bars_are_the_tokens_surprisal() -> None:
-    with figure_settings():
-        (axes,) = surprisal_figure(PIECES, title="x").axes
+    (axes,) = surprisal_figure(PIECES, title="x").axes
     wanted = [piece.bits for piece in PIECES if piece.bits is not None]
     assert [patch.get_height() for patch in axes.patches] == wanted
     assert [patch.get_x() + patch.get_width() / 2 for patch in axes.patches] == [
@@ -180,8 +173,7 @@ def test_a_long_text_is_drawn_as_lines_with_a_running_mean() -> None:
     bits = RANDOM.exponential(4.0, 300)
     pieces = [Piece("a", i, i + 1, None if i == 7 else float(b)) for i, b in enumerate(bits)]
     pieces[9] = Piece("b", 9, 10, float("inf"))
-    with figure_settings():
-        (axes,) = surprisal_figure(pieces, title="x").axes
+    (axes,) = surprisal_figure(pieces, title="x").axes
     (lines,) = axes.collections
     heights = [segment[1][1] for segment in lines.get_segments()]
     assert heights == [piece.bits for i, piece in enumerate(pieces) if i not in (7, 9)]
@@ -191,8 +183,7 @@ def test_a_long_text_is_drawn_as_lines_with_a_running_mean() -> None:
 
 
 def test_cells_have_the_shade_of_their_surprisal() -> None:
-    with figure_settings():
-        (axes,) = heat_map_figure(PIECES, title="x").axes
+    (axes,) = heat_map_figure(PIECES, title="x").axes
     faces = [patch.get_facecolor()[:3] for patch in axes.patches]
     expected = [to_rgb("#ffffff" if piece.bits is None else SHADES[shade_of(piece.bits)]) for piece in PIECES]
     assert faces == [pytest.approx(color) for color in expected]
@@ -201,13 +192,11 @@ def test_cells_have_the_shade_of_their_surprisal() -> None:
 
 def test_a_map_that_is_too_long_says_so() -> None:
     pieces = [Piece("word", i, i + 1, 1.0) for i in range(5000)]
-    with figure_settings():
-        assert "of 5,000 tokens)" in heat_map_figure(pieces, title="x").get_suptitle()
+    assert "of 5,000 tokens)" in heat_map_figure(pieces, title="x").get_suptitle()
 
 
 def test_groups_are_sorted_and_have_their_intervals() -> None:
-    with figure_settings():
-        (axes,) = groups_figure(GROUPS).axes
+    (axes,) = groups_figure(GROUPS).axes
     (container,) = axes.containers
     line, _, (bars,) = container.lines
     assert line.get_xdata().tolist() == [0.5, 0.8]
@@ -218,8 +207,7 @@ def test_groups_are_sorted_and_have_their_intervals() -> None:
 
 
 def test_calibration_has_a_point_for_each_bin_with_questions() -> None:
-    with figure_settings():
-        upper, lower = calibration_figure(CALIBRATION).axes
+    upper, lower = calibration_figure(CALIBRATION).axes
     filled = [one for one in CALIBRATION.bins if one.count]
     assert data_of(upper, "the model") == ([one.confidence for one in filled], [one.accuracy for one in filled])
     assert data_of(upper, "as sure")[0] == [0, 1]
@@ -227,8 +215,7 @@ def test_calibration_has_a_point_for_each_bin_with_questions() -> None:
 
 
 def test_margins_part_at_zero() -> None:
-    with figure_settings():
-        (axes,) = margin_figure(MARGINS).axes
+    (axes,) = margin_figure(MARGINS).axes
     labels = [one for one in axes.get_legend_handles_labels()[1] if "sentence" in one]
     assert labels == ["good sentence more probable: 3", "bad sentence more probable, or a tie: 2"]
     good, bad = (sum(patch.get_height() for patch in one) for one in axes.containers)
@@ -236,8 +223,7 @@ def test_margins_part_at_zero() -> None:
 
 
 def test_a_scatter_leaves_out_what_is_infinite_and_says_so() -> None:
-    with figure_settings():
-        figure = scatter_figure(PAIR, a="a", b="b")
+    figure = scatter_figure(PAIR, a="a", b="b")
     (axes,) = figure.axes
     points = axes.get_lines()[1]
     assert (points.get_xdata().tolist(), points.get_ydata().tolist()) == ([1.0, -2.0], [0.5, 3.0])
@@ -248,8 +234,7 @@ def test_a_scatter_leaves_out_what_is_infinite_and_says_so() -> None:
 
 def test_values_over_two_powers_of_ten_have_logarithmic_axes() -> None:
     pair = PairedValues("perplexity", "per token", ["a", "b"], np.array([2.0, 900.0]), np.array([3.0, 500.0]))
-    with figure_settings():
-        (axes,) = scatter_figure(pair, a="a", b="b").axes
+    (axes,) = scatter_figure(pair, a="a", b="b").axes
     assert axes.get_xscale() == axes.get_yscale() == "log"
 
 
@@ -266,7 +251,7 @@ def test_values_over_two_powers_of_ten_have_logarithmic_axes() -> None:
     ],
 )
 def test_nothing_to_draw_is_said(make: Callable[[], Figure]) -> None:
-    with figure_settings(), pytest.raises(InputError):
+    with pytest.raises(InputError):
         make()
 
 

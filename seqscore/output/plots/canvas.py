@@ -5,10 +5,11 @@ from __future__ import annotations
 import io
 import logging
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache, wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 from seqscore.errors import OptionError
 from seqscore.output.escape import terminal_text
@@ -31,8 +32,11 @@ __all__ = [
     "heading",
     "new_figure",
     "save_figure",
+    "styled",
     "svg_text",
 ]
+
+P = ParamSpec("P")
 
 PICTURES = (".png", ".svg")
 """Suffixes of the pictures that can be written."""
@@ -92,6 +96,17 @@ def svg_text(figure: Figure) -> str:
     return text.replace("#000000", "currentColor")
 
 
+def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
+    """A function that draws with this package's settings, whatever the caller's are."""
+
+    @wraps(draw)
+    def drawn(*arguments: P.args, **options: P.kwargs) -> Figure:
+        with figure_settings():
+            return draw(*arguments, **options)
+
+    return drawn
+
+
 @contextmanager
 def figure_settings(*, svg_fonttype: str = "path") -> Iterator[None]:
     """matplotlib's own defaults and ours, whatever a matplotlibrc says; the caller's come back afterwards."""
@@ -122,7 +137,8 @@ def _quiet_fonts() -> Iterator[None]:
         logger.setLevel(before)
 
 
-def _installed(families: Sequence[str]) -> list[str]:
+@cache
+def _installed(families: tuple[str, ...]) -> list[str]:
     """Those of the fonts that are there; asking matplotlib for others makes it complain at every letter."""
     from matplotlib import font_manager
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 from seqscore.errors import OptionError
-from seqscore.output.plots.canvas import figure_settings, save_figure
+from seqscore.output.plots.canvas import save_figure
 from seqscore.output.plots.ranges import frequency_figure, loss_figure, perplexity_figure
 from seqscore.output.plots.runs import calibration_figure, groups_figure, margin_figure, scatter_figure
 from seqscore.output.plots.softmax import softmax_figure
@@ -46,8 +46,7 @@ def picture_folder(folder: Path) -> None:
 
 def save_lesson(lesson: Lesson, folder: Path, picture: Picture) -> list[Path]:
     """Draw a lesson's figures into a folder and give the files."""
-    with figure_settings():
-        return save_figures(lesson_figures(lesson), folder, picture)
+    return save_figures(lesson_figures(lesson), folder, picture)
 
 
 def text_figures(row: RowView) -> Iterator[Named]:
@@ -72,7 +71,7 @@ def _file_name(row_id: str) -> str:
 
 
 def save_figures(figures: Iterable[Named], folder: Path, picture: Picture) -> list[Path]:
-    """Write figures under their names, as .png, .svg or both; within ``figure_settings``.
+    """Write figures under their names, as .png, .svg or both.
 
     Raises:
         OptionError: a file cannot be written.

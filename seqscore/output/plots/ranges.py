@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError
-from seqscore.output.plots.canvas import ACCENT, BASE, GREY, count_axis, heading, new_figure
+from seqscore.output.plots.canvas import ACCENT, BASE, GREY, count_axis, heading, new_figure, styled
 from seqscore.scores.frequency import RankFrequency
 
 if TYPE_CHECKING:
@@ -23,6 +23,7 @@ __all__ = ["frequency_figure", "loss_figure", "perplexity_figure"]
 _BINS = 40
 
 
+@styled
 def frequency_figure(found: RankFrequency) -> Figure:
     """How often the token of each rank occurs, beside Zipf's law; left linear axes, right both logarithmic.
 
@@ -55,6 +56,7 @@ def frequency_figure(found: RankFrequency) -> Figure:
     return figure
 
 
+@styled
 def perplexity_figure(
     values: NDArray[np.float64],
     *,
@@ -106,6 +108,7 @@ def _draw_corpus(axes: Axes, corpus: float, interval: Interval | None) -> None:
         axes.axvline(corpus, color=ACCENT, linewidth=1.8, linestyle=(0, (5, 1.6)), label=f"corpus: {shown}")
 
 
+@styled
 def loss_figure(curve: LossCurve) -> Figure:
     """The loss at each step of training; left a linear axis, right a logarithmic one."""
     figure = new_figure(11.0, 4.4)

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from seqscore.errors import InputError
 from seqscore.output.escape import terminal_text
-from seqscore.output.plots.canvas import ACCENT, BASE, GREY, heading, new_figure
+from seqscore.output.plots.canvas import ACCENT, BASE, GREY, heading, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -24,6 +24,7 @@ __all__ = ["calibration_figure", "groups_figure", "margin_figure", "scatter_figu
 _WIDEST_NAME = 48
 
 
+@styled
 def groups_figure(chart: GroupChart) -> Figure:
     """A point and its interval for each group, the best on top; a dashed line is the figure over all rows."""
     bars = sorted(chart.bars, key=lambda bar: bar.value)
@@ -58,6 +59,7 @@ def groups_figure(chart: GroupChart) -> Figure:
     return figure
 
 
+@styled
 def calibration_figure(found: Calibration) -> Figure:
     """How often the model is right where it is so sure; on the diagonal it knows how sure to be. Below, how many.
 
@@ -86,6 +88,7 @@ def calibration_figure(found: Calibration) -> Figure:
     return figure
 
 
+@styled
 def margin_figure(chart: ValueChart) -> Figure:
     """How many pairs have which margin log p(good) - log p(bad); right of 0 the model prefers the good sentence.
 
@@ -123,6 +126,7 @@ def _edges_around_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(np.arange(min(low, 0), max(high, 1) + 1) * width, np.float64)
 
 
+@styled
 def scatter_figure(pair: PairedValues, *, a: str, b: str) -> Figure:
     """Every row's value in run b over that in run a; on the diagonal they are equal.
 

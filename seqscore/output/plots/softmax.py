@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.output.escape import terminal_text
-from seqscore.output.plots.canvas import ACCENT, BASE, FORMAT_STYLES, GREY, heading, new_figure
+from seqscore.output.plots.canvas import ACCENT, BASE, FORMAT_STYLES, GREY, heading, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -21,6 +21,7 @@ __all__ = ["softmax_figure"]
 _BARS = 7
 
 
+@styled
 def softmax_figure(lesson: ExponentialLesson) -> Figure:
     """Three panels: log p of a token as the logits grow, by the naive formula in each format and by log-softmax; the
     gradient of its loss by autograd; and -ln p over p with the table's points."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqscore.errors import InputError
 from seqscore.output.escape import terminal_text
-from seqscore.output.plots.canvas import ACCENT, BASE, GREY, count_axis, heading, new_figure
+from seqscore.output.plots.canvas import ACCENT, BASE, GREY, count_axis, heading, new_figure, styled
 from seqscore.scores.shades import INKS, LABELS, SHADES, shade_of
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ _ROW_CELLS = 78  # characters of a row of the map
 _MAX_ROWS = 60
 
 
+@styled
 def surprisal_figure(pieces: Sequence[Piece], *, title: str) -> Figure:
     """The surprisal of each token in bits, from left to right, with the mean as a line.
 
@@ -78,6 +79,7 @@ def _smooth(bits: FloatArray, width: int = 16) -> FloatArray:
     return np.where(count > 0, total / np.maximum(count, 1.0), np.nan)
 
 
+@styled
 def heat_map_figure(pieces: Sequence[Piece], *, title: str) -> Figure:
     """The text itself, each token on a ground that is the darker the more surprising it is, in rows.
 

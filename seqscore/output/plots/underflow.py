@@ -15,10 +15,10 @@ from seqscore.output.plots.canvas import (
     GREY,
     check_picture,
     count_axis,
-    figure_settings,
     heading,
     new_figure,
     save_figure,
+    styled,
 )
 from seqscore.scores.naive import FormatFailure, ProductComparison
 
@@ -39,10 +39,10 @@ def plot_underflow(comparison: ProductComparison, path: Path, *, title: str | No
         OptionError: the suffix is neither .png nor .svg, or the file cannot be written.
     """
     check_picture(path)
-    with figure_settings():
-        save_figure(underflow_figure(comparison, title=title), path)
+    save_figure(underflow_figure(comparison, title=title), path)
 
 
+@styled
 def underflow_figure(comparison: ProductComparison, *, title: str | None = None) -> Figure:
     """The figure of ``plot_underflow``: left a linear axis, right a logarithmic one.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from seqscore._version import __version__
 from seqscore.output.files import Output
 from seqscore.output.numbers import NOTHING, shown_interval, shown_number, shown_p, shown_signed
-from seqscore.output.plots.canvas import figure_settings, svg_text
+from seqscore.output.plots.canvas import svg_text
 from seqscore.output.plots.files import run_figures
 from seqscore.output.report.payload import payload_of, script_json
 from seqscore.scores.shades import LABELS
@@ -166,8 +166,7 @@ def _pair(interval: Interval | None) -> str:
 def _figures(report: Report) -> Iterator[dict[str, str]]:
     """The figures as SVG elements; those of one run where there are two are of the first."""
     names = [run.name for run in report.runs]
-    with figure_settings(svg_fonttype="none"):
-        for name, figure in run_figures(report.charts, names):
-            title, shape = _TITLES[name]
-            suffix = f" (run a: {names[0]})" if len(names) > 1 and name != "scatter" else ""
-            yield {"name": name, "title": title + suffix, "shape": shape, "svg": svg_text(figure)}
+    for name, figure in run_figures(report.charts, names):
+        title, shape = _TITLES[name]
+        suffix = f" (run a: {names[0]})" if len(names) > 1 and name != "scatter" else ""
+        yield {"name": name, "title": title + suffix, "shape": shape, "svg": svg_text(figure)}
