@@ -26,11 +26,7 @@ def report(
     from seqscore.output.report.page import write_report
 
     found = report_of_runs((run,) if other is None else (run, other), limit=rows)
-    write_report(found, output, title=title)
-    left = (
-        ""
-        if found.num_shown == found.num_rows
-        else f"; rows on it: the first {found.num_shown:,} of {found.num_rows:,}"
-    )
+    shown = write_report(found, output, title=title)
+    left = "" if shown == found.num_rows else f"; rows on it: the first {shown:,} of {found.num_rows:,}"
     say(f"wrote {output}{left}")
     return 0

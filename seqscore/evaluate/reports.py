@@ -59,11 +59,6 @@ class Report:
     limit: int
     opened: tuple[Run, ...]
 
-    @property
-    def num_shown(self) -> int:
-        """Rows that the page can open."""
-        return min(self.num_rows, self.limit)
-
     def rows(self) -> Iterator[tuple[RowView, RowView | None]]:
         """The rows that are shown, in order, each with its partner in the other run; read from the disk each time."""
         views = [view_run(run, limit=self.limit) for run in self.opened]

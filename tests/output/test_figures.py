@@ -238,6 +238,17 @@ def test_values_over_two_powers_of_ten_have_logarithmic_axes() -> None:
     assert axes.get_xscale() == axes.get_yscale() == "log"
 
 
+def test_a_figure_of_very_many_points_stays_small() -> None:
+    pair = PairedValues("m", "nats", range(20_000), RANDOM.normal(size=20_000), RANDOM.normal(size=20_000))  # type: ignore[arg-type]
+    pieces = [Piece("a", i, i + 1, float(b)) for i, b in enumerate(RANDOM.exponential(4.0, 20_000))]
+    for figure in (
+        scatter_figure(pair, a="a", b="b"),
+        surprisal_figure(pieces, title="x"),
+        frequency_figure(rank_frequency([np.arange(20_000)])),
+    ):
+        assert len(svg_text(figure)) < 1_500_000
+
+
 @pytest.mark.parametrize(
     "make",
     [

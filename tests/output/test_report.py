@@ -186,6 +186,20 @@ def test_rows_that_are_left_out_are_counted(tmp_path: Path) -> None:
     assert len(data["rows"]) == 5 and "the first 5 of 67 rows" in "".join(reader.texts)
 
 
+def test_a_page_is_not_too_large_for_a_browser(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    report, _ = report_of(tmp_path, "perplexity", [{"text": "one two three four " * 20} for _ in range(9)])
+    whole = payload_of(report)
+    assert len(whole["rows"]) == 9
+    tokens = len(unpacked(whole["tokens"]["ids"])) // 9
+    monkeypatch.setattr("seqscore.output.report.payload._MAX_BYTES", 3 * (tokens * 32 + 380) + 10)
+    assert len(payload_of(report)["rows"]) == 4
+    assert write_report(report, tmp_path / "x.html") == 4
+    shown = (tmp_path / "x.html").read_text(encoding="utf-8")
+    assert "the first 4 of 9 rows (more would be too much for a browser)" in shown
+    monkeypatch.setattr("seqscore.output.report.payload._MAX_BYTES", 0)
+    assert len(payload_of(report)["rows"]) == 1, "one row at least"
+
+
 def test_two_runs_side_by_side(tmp_path: Path) -> None:
     first = run_task(tmp_path / "a", "pairs", PAIRS, options(keep="tokens"))
     second = run_task(tmp_path / "b", "pairs", PAIRS, options(policies={"bos": "none"}))

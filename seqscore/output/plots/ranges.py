@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = ["frequency_figure", "loss_figure", "perplexity_figure"]
 
 _BINS = 40
+_MARKED = 300  # ranks that have a point each; of more the line alone is drawn
 
 
 @styled
@@ -44,7 +45,13 @@ def frequency_figure(found: RankFrequency) -> Figure:
             label="Zipf: proportional to 1 / rank",
         )
         axes.plot(
-            ranks, found.counts, color=BASE, linewidth=1.2, marker="o", markersize=3.5, label="tokens of the corpus"
+            ranks,
+            found.counts,
+            color=BASE,
+            linewidth=1.2,
+            marker="o" if len(ranks) <= _MARKED else None,
+            markersize=3.5,
+            label="tokens of the corpus",
         )
         axes.set(xscale=scale, yscale=scale, xlabel="rank of the token", ylabel="how often it occurs")
         axes.set_title(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["calibration_figure", "groups_figure", "margin_figure", "scatter_figure"]
 
 _WIDEST_NAME = 48
+_MANY = 4000  # points that an SVG can hold one by one; more are drawn as a picture within it
 
 
 @styled
@@ -148,7 +149,8 @@ def scatter_figure(pair: PairedValues, *, a: str, b: str) -> Figure:
     ends = (low / 1.2, high * 1.2) if scale == "log" else (low - margin, high + margin)
     axes.plot(ends, ends, color=GREY, linewidth=1.2, linestyle=(0, (4, 2)), label="equal")
     alpha = float(np.clip(300.0 / len(x), 0.15, 0.9))
-    axes.plot(x, y, linestyle="none", marker="o", markersize=3.5, color=BASE, alpha=alpha, markeredgewidth=0)
+    style: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.5, "color": BASE, "markeredgewidth": 0}
+    axes.plot(x, y, alpha=alpha, rasterized=len(x) > _MANY, **style)
     axes.set(xscale=scale, yscale=scale, xlim=ends, ylim=ends, aspect="equal")
     name = f"{pair.name.removeprefix('mean_').replace('_', ' ')} [{pair.unit}]"
     _label(axes, f"{name}, a: {a}", f"{name}, b: {b}")

@@ -26,6 +26,7 @@ __all__ = ["heat_map_figure", "surprisal_figure"]
 _LABELLED = 48  # tokens that can be named below a picture
 _ROW_CELLS = 78  # characters of a row of the map
 _MAX_ROWS = 60
+_MANY = 4000  # lines that an SVG can hold one by one; more are drawn as a picture within it
 
 
 @styled
@@ -51,7 +52,14 @@ def surprisal_figure(pieces: Sequence[Piece], *, title: str) -> Figure:
         axes.bar(places[finite], bits[finite], color=np.array(colors)[finite], edgecolor="#4d4d4d", linewidth=0.7)
         axes.set_xticks(places, [_name(piece.text) for piece in pieces], rotation=60, ha="right", parse_math=False)
     else:
-        axes.vlines(places[finite], 0.0, bits[finite], color=BASE, linewidth=max(0.3, min(2.0, 500 / len(bits))))
+        axes.vlines(
+            places[finite],
+            0.0,
+            bits[finite],
+            color=BASE,
+            linewidth=max(0.3, min(2.0, 500 / len(bits))),
+            rasterized=len(bits) > _MANY,
+        )
         if finite.sum() > 32:
             axes.plot(places, _smooth(bits), color=ACCENT, linewidth=1.6, label="mean of 16 neighbours")
         count_axis(axes)

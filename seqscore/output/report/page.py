@@ -34,24 +34,27 @@ _TITLES: Mapping[str, tuple[str, str]] = {
 }
 
 
-def write_report(report: Report, path: Path, *, title: str | None = None) -> None:
-    """Write the page of a report, whole or not at all.
+def write_report(report: Report, path: Path, *, title: str | None = None) -> int:
+    """Write the page of a report, whole or not at all, and say how many rows can be opened on it.
 
     Raises:
         OptionError: the file cannot be written.
     """
-    page = report_html(report, title=title)
+    payload = payload_of(report)
+    page = report_html(report, payload, title=title)
     with Output(path) as output:
         output.write(page.encode("utf-8"))
+    return len(payload["rows"])
 
 
-def report_html(report: Report, *, title: str | None = None) -> str:
+def report_html(report: Report, payload: Mapping[str, Any] | None = None, *, title: str | None = None) -> str:
     """The page as text: summary, figures and rows, with its style, its script and its data in it.
 
     Every text goes through Jinja2's autoescaping, but for four parts that are made here: style and script (our own
     files), the figures (SVG by matplotlib, which escapes what it writes), and the data (JSON whose ``<``, ``>`` and
     ``&`` are escapes). The page's content security policy lets no other script run and nothing be loaded.
     """
+    rows = payload_of(report) if payload is None else payload
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -64,11 +67,11 @@ def report_html(report: Report, *, title: str | None = None) -> str:
         policy=_policy(script),
         style=Markup(style),
         script=Markup(script),
-        data=Markup(script_json(payload_of(report))),
+        data=Markup(script_json(rows)),
         runs=[_run(run) for run in report.runs],
         comparison=None if report.comparison is None else _comparison(report.comparison),
         figures=[{**one, "svg": Markup(one["svg"])} for one in _figures(report)],
-        left_out=_left_out(report),
+        left_out=_left_out(report, len(rows["rows"])),
         shades=LABELS,
         version=__version__,
     )
@@ -83,13 +86,11 @@ def _policy(script: str) -> str:
     )
 
 
-def _left_out(report: Report) -> str | None:
-    if report.num_shown == report.num_rows:
+def _left_out(report: Report, shown: int) -> str | None:
+    if shown == report.num_rows:
         return None
-    return (
-        f"The table holds the first {report.num_shown:,} of {report.num_rows:,} rows (--rows changes that); summary "
-        f"and figures are of all."
-    )
+    why = "--rows changes that" if shown == report.limit else "more would be too much for a browser"
+    return f"The table holds the first {shown:,} of {report.num_rows:,} rows ({why}); summary and figures are of all."
 
 
 def _run(run: ReportedRun) -> dict[str, Any]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Sequence
+import math
+from array import array
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,16 +24,22 @@ if TYPE_CHECKING:
 __all__ = ["payload_of", "script_json"]
 
 
+_MAX_BYTES = 64 * 2**20
+_TOKEN_BYTES = 32  # what a token takes on the page, about, with rank and entropy
+
+
 @dataclass
 class _Tokens:
     """What is known of every token and every piece on the page, one after the other."""
 
-    lengths: list[int] = field(default_factory=list)  # of each piece, in UTF-16 units, as JavaScript counts
-    counts: list[int] = field(default_factory=list)  # tokens of each piece
-    ids: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    ranks: list[int] = field(default_factory=list)
-    entropies: list[float] = field(default_factory=list)
+    lengths: array[int] = field(
+        default_factory=lambda: array("q")
+    )  # of each piece, in UTF-16 units, as JavaScript counts
+    counts: array[int] = field(default_factory=lambda: array("q"))  # tokens of each piece
+    ids: array[int] = field(default_factory=lambda: array("q"))
+    logprobs: array[float] = field(default_factory=lambda: array("d"))
+    ranks: array[int] = field(default_factory=lambda: array("q"))
+    entropies: array[float] = field(default_factory=lambda: array("d"))
 
     def add(self, item: ItemView) -> list[int] | None:
         """[first piece, pieces, first token, begin in the text] of an item; None where its tokens cannot be shown."""
@@ -42,14 +49,13 @@ class _Tokens:
         data = (item.context + item.text).encode("utf-8")
         begin = _utf16(data[: int(item.tokens.starts[0])].decode("utf-8", "replace"))
         place = [len(self.lengths), len(pieces), len(self.ids), begin]
-        self.lengths += [_utf16(piece.text) for piece in pieces]
-        self.counts += [piece.last - piece.first for piece in pieces]
-        self.ids += item.tokens.ids.tolist()
-        self.logprobs += item.tokens.logprobs.tolist()
-        self.ranks += [0] * len(item.tokens.ids) if item.tokens.ranks is None else item.tokens.ranks.tolist()
-        self.entropies += (
-            [float("nan")] * len(item.tokens.ids) if item.tokens.entropies is None else item.tokens.entropies.tolist()
-        )
+        size = len(item.tokens.ids)
+        self.lengths.extend(_utf16(piece.text) for piece in pieces)
+        self.counts.extend(piece.last - piece.first for piece in pieces)
+        self.ids.extend(item.tokens.ids.tolist())
+        self.logprobs.extend(item.tokens.logprobs.tolist())
+        self.ranks.extend([0] * size if item.tokens.ranks is None else item.tokens.ranks.tolist())
+        self.entropies.extend([math.nan] * size if item.tokens.entropies is None else item.tokens.entropies.tolist())
         return place
 
     def packed(self) -> dict[str, Any]:
@@ -62,7 +68,7 @@ class _Tokens:
         }
         if any(self.ranks):
             found["ranks"] = _whole(self.ranks)
-        if not np.isnan(self.entropies).all():
+        if not np.isnan(np.array(self.entropies)).all():
             found["entropies"] = _real(self.entropies)
         return found
 
@@ -71,35 +77,39 @@ def _utf16(text: str) -> int:
     return len(text) + sum(character > "\uffff" for character in text)
 
 
-def _whole(values: Sequence[int]) -> dict[str, str]:
+def _whole(values: array[int]) -> dict[str, str]:
     """Whole numbers of the smallest unsigned kind that holds them, little-endian."""
-    array = np.array(values, np.uint64)
-    kind = next(one for one in ("u1", "u2", "u4") if array.max(initial=0) <= np.iinfo(one).max)
-    return {"kind": kind, "data": _base64(array.astype(f"<{kind}"))}
+    found = np.array(values, np.uint64)
+    kind = next(one for one in ("u1", "u2", "u4") if found.max(initial=0) <= np.iinfo(one).max)
+    return {"kind": kind, "data": _base64(found.astype(f"<{kind}"))}
 
 
-def _real(values: Sequence[float]) -> dict[str, str]:
+def _real(values: array[float]) -> dict[str, str]:
     return {"kind": "f8", "data": _base64(np.array(values, "<f8"))}
 
 
-def _base64(array: Any) -> str:
-    return base64.b64encode(array.tobytes()).decode("ascii")
+def _base64(values: Any) -> str:
+    return base64.b64encode(values.tobytes()).decode("ascii")
 
 
 def payload_of(report: Report) -> dict[str, Any]:
     """What the page's script reads.
 
     A row is [id, group, gold, error, values, items, items of the other run]; an item is [role, context, text,
-    log-likelihood, tokens scored, chosen, place of parting, word errors, tokens]. Contexts stand once, in a list.
+    log-likelihood, tokens scored, chosen, place of parting, word errors, tokens]. Contexts stand once, in a list. Rows
+    end where the page has about 64 MB, so that a browser can hold it.
     """
     tokens, contexts = _Tokens(), _Contexts()
-    rows = []
+    rows, size = [], 0
     for row, other in report.rows():
         items = [_item(one, tokens, contexts) for one in row.items]
         others = [] if other is None else [_item(one, tokens, contexts) for one in other.items]
         values = [_value(column, row, other) for column in report.columns]
         error = row.error if row.error is not None else None if other is None else other.error
         rows.append([row.id, row.group, row.gold, error, values, items, others])
+        size += sum(len(one.text) for one in (*row.items, *(() if other is None else other.items)))
+        if size + contexts.size + _TOKEN_BYTES * len(tokens.ids) > _MAX_BYTES:
+            break
     return {
         "task": report.task,
         "runs": [run.name for run in report.runs],
@@ -118,12 +128,14 @@ class _Contexts:
 
     def __init__(self) -> None:
         self.texts: list[str] = []
+        self.size = 0
         self._places: dict[str, int] = {}
 
     def place(self, text: str) -> int:
         if text not in self._places:
             self._places[text] = len(self.texts)
             self.texts.append(text)
+            self.size += len(text)
         return self._places[text]
 
 
