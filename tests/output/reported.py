@@ -15,7 +15,7 @@ from seqscore.evaluate.run import RunOptions
 from seqscore.evaluate.store import Run
 from tests.evaluate.evaluated import run_task
 
-__all__ = ["EVIL", "PAIRS", "TEXTS", "PageReader", "options", "read_page", "report_of", "unpacked"]
+__all__ = ["EVIL", "PAIRS", "TEXTS", "PageReader", "options", "packed", "read_page", "report_of", "unpacked"]
 
 EVIL = "<img src=x onerror=alert(1)>"
 TEXTS = [
@@ -94,3 +94,8 @@ def read_page(html: str) -> tuple[PageReader, Any]:
 def unpacked(packed: dict[str, str]) -> Any:
     """An array of the page's data."""
     return np.frombuffer(base64.b64decode(packed["data"]), dtype=f"<{packed['kind']}")
+
+
+def packed(values: list[int]) -> dict[str, str]:
+    """Whole numbers as the page's data have them."""
+    return {"kind": "u4", "data": base64.b64encode(np.array(values, "<u4").tobytes()).decode()}

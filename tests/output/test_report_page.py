@@ -15,9 +15,10 @@ import pytest
 from seqscore.evaluate.reports import report_of_runs
 from seqscore.evaluate.views import view_run
 from seqscore.output.numbers import shown_number
-from seqscore.output.report.page import write_report
+from seqscore.output.report.page import report_html, write_report
+from seqscore.output.report.payload import payload_of
 from tests.evaluate.evaluated import run_task, tiny_scorer
-from tests.output.reported import EVIL, PAIRS, TEXTS, options
+from tests.output.reported import EVIL, PAIRS, TEXTS, options, packed, unpacked
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 BROWSER = os.environ.get("SEQSCORE_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
@@ -250,6 +251,43 @@ def test_right_to_left_text_stands_at_the_right(chromium: Any, texts: tuple[Path
     page.page.keyboard.press("Escape")
     page.page.click("#body tr.row[data-place='0']")
     assert page.page.evaluate("getComputedStyle(document.querySelector('dialog .tokens')).direction") == "ltr"
+    page.close()
+
+
+def test_arrow_keys_follow_the_direction_of_the_text(chromium: Any, texts: tuple[Path, Any]) -> None:
+    page = Opened(chromium, texts[0])
+    page.page.click("#body tr.row[data-place='4']")
+    tokens = page.page.locator("dialog .tokens .token")
+    tokens.first.focus()
+    for key, expected in (
+        ("ArrowLeft", 1),
+        ("ArrowLeft", 2),
+        ("ArrowRight", 1),
+        ("End", tokens.count() - 1),
+        ("Home", 0),
+    ):
+        page.page.keyboard.press(key)
+        index = "[...document.querySelectorAll('dialog .tokens .token')].indexOf(document.activeElement)"
+        assert page.page.evaluate(index) == expected, key
+    page.close()
+
+
+def test_a_token_that_is_markup_stays_text(chromium: Any, folder: Path) -> None:
+    """Tokenizers may have such tokens, even if ours has none."""
+    run = run_task(folder / "markup", "perplexity", [{"text": EVIL}], options(keep="tokens"))
+    report = report_of_runs((run.path,))
+    payload = payload_of(report)
+    tokens = payload["tokens"]
+    tokens["lengths"], tokens["counts"] = packed([len(EVIL)]), packed([len(unpacked(tokens["ids"]))])
+    payload["rows"][0][5][0][8] = [0, 1, 0, 0]
+    (folder / "markup.html").write_text(report_html(report, payload), encoding="utf-8")
+    page = Opened(chromium, folder / "markup.html")
+    page.page.click("#body tr.row")
+    token = page.page.locator("dialog .tokens .token")
+    assert token.all_text_contents() == [EVIL]
+    token.hover()
+    page.page.wait_for_timeout(200)
+    assert page.page.locator("img").count() == 0
     page.close()
 
 
