@@ -1,4 +1,4 @@
-"""Check an installed seqscore from outside its source tree: quick imports, the command line, one score that is right.
+"""Check an installed seqscore from outside its source tree: quick imports, the command line, scores, a report.
 
 Builds a tiny Llama with random weights and a byte-level tokenizer, scores texts with it through ``python -m seqscore``,
 and compares every token with a float64 forward through plain transformers. Exits with 1 and says why if it is not so.
@@ -90,6 +90,16 @@ def check_record(folder: Path, text: str, record: dict[str, Any]) -> None:
     check(abs(record["log_likelihood"] - sum(expected)) < TOLERANCE * len(expected), "the sum is that of the tokens")
 
 
+def check_report(model: Path, folder: Path) -> None:
+    """A run and its page, whose template, style and script must have come with the package."""
+    data, page = folder / "texts.txt", folder / "report.html"
+    data.write_text("\n".join(TEXTS), encoding="utf-8")
+    seqscore("eval", "perplexity", str(data), "--out", str(folder / "run"), "--model", str(model), "--device", "cpu")
+    seqscore("report", str(folder / "run"), "-o", str(page))
+    text = page.read_text(encoding="utf-8")
+    check(text.startswith("<!doctype html>") and "<svg" in text and TEXTS[2] in text, "a run makes a report")
+
+
 def check_times() -> None:
     """The quickest of several tries: what a machine can do, not how busy it is."""
     timed_import = "import time; t = time.perf_counter(); import seqscore; print(time.perf_counter() - t)"
@@ -120,6 +130,7 @@ def main() -> None:
         check(len(records) == len(TEXTS), "one record a text")
         for text, record in zip(TEXTS, records, strict=True):
             check_record(folder, text, record)
+        check_report(folder, Path(temporary))
     print("smoke: passed")
 
 
