@@ -11,7 +11,7 @@ from pathlib import Path
 
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.columns import STRUCTURED, Record, read_records
-from seqscore.evaluate.lines import STANDARD_INPUT, decoded, open_bytes, read_lines, read_whole, source_name, suffix_of
+from seqscore.evaluate.lines import STANDARD_INPUT, open_bytes, read_whole, source_name, suffix_of, text_lines
 
 __all__ = [
     "DataOptions",
@@ -166,18 +166,12 @@ def _read_file(source: str, options: DataOptions) -> Iterator[Record | InputErro
     elif source != STANDARD_INPUT and suffix_of(source) in STRUCTURED:
         yield from read_records(source, limit=options.max_line_bytes)
     else:
-        yield from _text_lines(source, name, options.max_line_bytes)
+        yield from _text_lines(source, options.max_line_bytes)
 
 
-def _text_lines(source: str, name: str, limit: int) -> Iterator[Record | InputError]:
-    with open_bytes(source) as stream:
-        for line in read_lines(stream, name, limit=limit):
-            where = f"{name}, line {line.number}"
-            if line.data is None:
-                yield InputError(f"{where} is longer than {limit:,} bytes, the limit for a line")
-                continue
-            text = decoded(line, name)
-            yield text if isinstance(text, InputError) else Record(where, {"text": text})
+def _text_lines(source: str, limit: int) -> Iterator[Record | InputError]:
+    for where, text in text_lines(source, limit=limit):
+        yield text if isinstance(text, InputError) else Record(where, {"text": text})
 
 
 def described(sources: Sequence[str]) -> tuple[dict[str, str], int | None]:

@@ -13,12 +13,11 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.columns import STRUCTURED, Record, read_records
 from seqscore.evaluate.lines import (
     STANDARD_INPUT,
-    decoded,
     open_bytes,
-    read_lines,
     read_whole,
     source_name,
     suffix_of,
+    text_lines,
 )
 
 __all__ = ["InputOptions", "InputRow", "RowProblem", "only_texts", "open_input", "open_inputs"]
@@ -165,16 +164,9 @@ def _check(source: str, options: InputOptions) -> None:
 
 
 def _lines(source: str, options: InputOptions, first: int) -> Rows:
-    name = source_name(source)
-    with open_bytes(source) as stream:
-        for number, line in enumerate(read_lines(stream, name, limit=options.max_line_bytes), first):
-            if line.data is None:
-                limit = f"{options.max_line_bytes:,} bytes, the limit for a line"
-                problem = f"{name}, line {line.number} is longer than {limit}; a whole file as one text may be longer"
-                yield RowProblem(number, InputError(problem))
-                continue
-            text = decoded(line, name)
-            yield RowProblem(number, text) if isinstance(text, InputError) else InputRow(number, text, options.context)
+    lines = text_lines(source, limit=options.max_line_bytes, advice="; a whole file as one text may be longer")
+    for number, (_, text) in enumerate(lines, first):
+        yield RowProblem(number, text) if isinstance(text, InputError) else InputRow(number, text, options.context)
 
 
 def _whole(source: str, options: InputOptions, first: int) -> Rows:

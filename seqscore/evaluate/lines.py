@@ -15,7 +15,17 @@ from typing import Any, BinaryIO, cast
 
 from seqscore.errors import InputError
 
-__all__ = ["STANDARD_INPUT", "Line", "decoded", "open_bytes", "read_lines", "read_whole", "source_name", "suffix_of"]
+__all__ = [
+    "STANDARD_INPUT",
+    "Line",
+    "decoded",
+    "open_bytes",
+    "read_lines",
+    "read_whole",
+    "source_name",
+    "suffix_of",
+    "text_lines",
+]
 
 STANDARD_INPUT = "-"
 
@@ -121,6 +131,22 @@ def _reason(error: Exception) -> str:
 def _refuse_utf16(data: bytes, name: str) -> None:
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise InputError(f"{name} is UTF-16 or UTF-32, not UTF-8; convert it first, for instance with iconv")
+
+
+def text_lines(source: str, *, limit: int, advice: str = "") -> Iterator[tuple[str, str | InputError]]:
+    """Of each line of a source: its place, for messages, and its text, or what is wrong with it.
+
+    Raises:
+        InputError: the source cannot be read as a whole.
+    """
+    name = source_name(source)
+    with open_bytes(source) as stream:
+        for line in read_lines(stream, name, limit=limit):
+            where = f"{name}, line {line.number}"
+            if line.data is None:
+                yield where, InputError(f"{where} is longer than {limit:,} bytes, the limit for a line{advice}")
+            else:
+                yield where, decoded(line, name)
 
 
 def read_whole(stream: BinaryIO, name: str, *, limit: int) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 
 from seqscore.errors import InputError
 from seqscore.evaluate.charts import RunCharts, ValueChart
-from seqscore.evaluate.lines import decoded, open_bytes, read_lines
+from seqscore.evaluate.lines import text_lines
 from seqscore.evaluate.views import ItemView, RowView, Tokens
 from seqscore.scores.frequency import rank_frequency
 from seqscore.scores.intervals import Sums, bootstrap_interval
@@ -29,18 +29,11 @@ def read_scores(path: Path) -> Iterator[RowView]:
     Raises:
         InputError: a line is no record of a score.
     """
-    with open_bytes(str(path)) as stream:
-        for line in read_lines(stream, str(path), limit=_MAX_LINE):
-            where = f"{path}, line {line.number}"
-            text = (
-                InputError(f"{where} is longer than {_MAX_LINE:,} bytes")
-                if line.data is None
-                else decoded(line, str(path))
-            )
-            if isinstance(text, InputError):
-                raise text
-            if text.strip():
-                yield _row(text, line.number, where)
+    for number, (where, text) in enumerate(text_lines(str(path), limit=_MAX_LINE)):
+        if isinstance(text, InputError):
+            raise text
+        if text.strip():
+            yield _row(text, number, where)
 
 
 def _row(text: str, number: int, where: str) -> RowView:

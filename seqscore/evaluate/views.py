@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -16,6 +15,7 @@ from seqscore.evaluate.store import Run
 from seqscore.evaluate.summary import stored_rows
 from seqscore.evaluate.tasks.base import Measure, Stored, Task
 from seqscore.evaluate.tasks.choices import alternative_scores
+from seqscore.evaluate.tasks.perplexity import exp
 from seqscore.scores.pieces import Piece, pieces_of
 from seqscore.scores.reductions import bits_per, perplexity
 
@@ -128,14 +128,7 @@ def _values(found: Mapping[str, tuple[float, float]], measures: Mapping[str, Mea
     for name, (total, count) in found.items():
         if count and name in measures:
             ratio = total / count
-            yield name, _exp(-ratio) if measures[name].figure == "perplexity" else ratio
-
-
-def _exp(value: float) -> float:
-    try:
-        return math.exp(value)
-    except OverflowError:
-        return math.inf
+            yield name, exp(-ratio) if measures[name].figure == "perplexity" else ratio
 
 
 def _items(row: Stored) -> list[ItemView]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from seqscore.errors import InputError
 from seqscore.evaluate.datasets import DataRow, Dataset
@@ -38,16 +38,13 @@ class PairsTask:
     `" Sentence"`, which is ``bos="lm-eval", delimiter=" "``.
     """
 
+    name: ClassVar[str] = "pairs"
+
     fields: Fields
     delimiter: str = DELIMITER_AUTO
 
     def __post_init__(self) -> None:
         check_delimiter(self.delimiter)
-
-    @property
-    def name(self) -> str:
-        """Of the task."""
-        return "pairs"
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -105,6 +102,8 @@ class ChoicesTask:
     ``unconditional``: whether PMI is computed (it needs a start token).
     """
 
+    name: ClassVar[str] = "choices"
+
     fields: Fields
     delimiter: str = DELIMITER_AUTO
     prefix: str = ""
@@ -113,11 +112,6 @@ class ChoicesTask:
 
     def __post_init__(self) -> None:
         check_delimiter(self.delimiter)
-
-    @property
-    def name(self) -> str:
-        """Of the task."""
-        return "choices"
 
     @property
     def settings(self) -> Mapping[str, Any]:

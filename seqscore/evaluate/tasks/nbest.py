@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.datasets import DataRow, Dataset
@@ -39,6 +39,8 @@ class NbestTask:
     Word error rate: substitutions, deletions and insertions over the words of the reference (jiwer computes it).
     """
 
+    name: ClassVar[str] = "nbest"
+
     fields: Fields
     lm_weight: float = 1.0
     delimiter: str = DELIMITER_AUTO
@@ -47,11 +49,6 @@ class NbestTask:
         check_delimiter(self.delimiter)
         if not (math.isfinite(self.lm_weight) and self.lm_weight >= 0):
             raise OptionError(f"lm_weight={self.lm_weight} must be a number of at least 0")
-
-    @property
-    def name(self) -> str:
-        """Of the task."""
-        return "nbest"
 
     @property
     def settings(self) -> Mapping[str, Any]:

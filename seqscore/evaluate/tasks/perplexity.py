@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from seqscore.errors import InputError
 from seqscore.evaluate.datasets import DataRow, Dataset
@@ -37,16 +37,13 @@ class PerplexityTask:
     log-likelihood of a whole continuation (item_perplexity, which lm-eval calls the perplexity of LAMBADA).
     """
 
+    name: ClassVar[str] = "perplexity"
+
     fields: Fields
     delimiter: str = DELIMITER_AUTO
 
     def __post_init__(self) -> None:
         check_delimiter(self.delimiter)
-
-    @property
-    def name(self) -> str:
-        """Of the task."""
-        return "perplexity"
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -104,12 +101,9 @@ class PerplexityTask:
 class FilterTask:
     """Perplexity of every row, which is kept as it was read, so that it can be sorted out by it."""
 
-    fields: Fields
+    name: ClassVar[str] = "filter"
 
-    @property
-    def name(self) -> str:
-        """Of the task."""
-        return "filter"
+    fields: Fields
 
     @property
     def settings(self) -> Mapping[str, Any]:

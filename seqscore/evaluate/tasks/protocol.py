@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,14 +35,11 @@ _NO_LIMIT = 2048  # lm-eval's for a model that states none
 class ProtocolTask:
     """The stretches that a protocol makes of each text, or of all texts joined by blank lines (one stretch a row)."""
 
+    name: ClassVar[str] = "perplexity"
+
     fields: Fields
     protocol: ProtocolSettings
     tokenizer: Any
-
-    @property
-    def name(self) -> str:
-        """Of the task."""
-        return "perplexity"
 
     @property
     def settings(self) -> Mapping[str, Any]:
