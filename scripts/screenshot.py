@@ -25,7 +25,7 @@ def main() -> None:
 
     with sync_playwright() as playwright:
         # Without a sandbox: the page is our own, and root has none.
-        started = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox"])
+        started = playwright.chromium.launch(executable_path=browser, args=["--no-sandbox", "--disable-dev-shm-usage"])
         page = started.new_page(viewport={"width": 1100, "height": 760}, color_scheme="light")
         page.goto(arguments.page.resolve().as_uri())
         page.evaluate("document.querySelector('#rows-title').scrollIntoView()")
