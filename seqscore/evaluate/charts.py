@@ -58,7 +58,7 @@ class GroupChart:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RunCharts:
-    """The charts that a run has something for; None the others. ``frequencies`` needs stored tokens."""
+    """The charts that a run has something finite for; None the others. ``frequencies`` needs stored tokens."""
 
     perplexities: ValueChart | None
     margins: ValueChart | None
@@ -85,6 +85,8 @@ def charts_of_run(run: Run, *, frequencies: bool = True) -> RunCharts:
             return None
         figure, measure = figures[name, None], found[name].measure
         own = row_values(measure, found[name].sums)
+        if not np.isfinite(own).any():
+            return None
         return ValueChart(name, measure.unit, own, _number(figure["value"]), _interval(figure["interval"]))
 
     return RunCharts(

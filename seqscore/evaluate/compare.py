@@ -178,6 +178,11 @@ class PairedValues:
     a: NDArray[np.float64]
     b: NDArray[np.float64]
 
+    @property
+    def finite(self) -> NDArray[np.bool_]:
+        """Which rows have a finite value in both runs."""
+        return np.isfinite(self.a) & np.isfinite(self.b)
+
 
 def paired_values(a: Run, b: Run) -> PairedValues:
     """The rows that two runs scored, with their values of the measure that tells most of a row.

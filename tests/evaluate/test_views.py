@@ -115,6 +115,12 @@ def test_choices_have_their_calibration_and_texts_their_perplexities(tmp_path: P
     assert charts.perplexities.values.tolist() == pytest.approx(expected, rel=1e-15)
 
 
+def test_values_that_are_all_infinite_make_no_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = run_task(tmp_path, "perplexity", [{"text": "a b c"}], OPTIONS)
+    monkeypatch.setattr("seqscore.evaluate.charts.row_values", lambda measure, sums: np.array([np.inf]))
+    assert charts_of_run(run).perplexities is None
+
+
 def test_a_run_that_is_not_complete_has_no_charts(tmp_path: Path) -> None:
     run = run_task(tmp_path, "perplexity", [{"text": "a b"}], OPTIONS)
     manifest = run.path / "manifest.json"

@@ -206,6 +206,15 @@ def test_groups_are_sorted_and_have_their_intervals() -> None:
     assert data_of(axes, "all rows: 0.7000")[0] == [0.7, 0.7]
 
 
+def test_of_very_many_groups_the_ends_are_drawn() -> None:
+    bars = tuple(GroupBar(f"g{i}", i / 1000, i / 1000, i / 1000, 1) for i in range(1000))
+    figure = groups_figure(GroupChart("accuracy", "of pairs", 0.95, 0.5, bars))
+    (axes,) = figure.axes
+    names = [tick.get_text() for tick in axes.get_yticklabels()]
+    assert names == [f"g{i} (1)" for i in (*range(50), *range(950, 1000))]
+    assert "(the lowest and highest 50 of 1,000)" in figure.get_suptitle()
+
+
 def test_calibration_has_a_point_for_each_bin_with_questions() -> None:
     upper, lower = calibration_figure(CALIBRATION).axes
     filled = [one for one in CALIBRATION.bins if one.count]

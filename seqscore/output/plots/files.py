@@ -122,5 +122,5 @@ def run_figures(charts: RunCharts, names: Sequence[str] = ("a", "b")) -> Iterato
         yield "calibration", calibration_figure(charts.calibration)
     if charts.frequencies is not None:
         yield "frequencies", frequency_figure(charts.frequencies)
-    if charts.pair is not None:
+    if charts.pair is not None and charts.pair.finite.any():
         yield "scatter", scatter_figure(charts.pair, a=names[0], b=names[1])

@@ -22,13 +22,18 @@ if TYPE_CHECKING:
 __all__ = ["calibration_figure", "groups_figure", "margin_figure", "scatter_figure"]
 
 _WIDEST_NAME = 48
+_MOST_GROUPS = 100
 _MANY = 4000  # points that an SVG can hold one by one; more are drawn as a picture within it
 
 
 @styled
 def groups_figure(chart: GroupChart) -> Figure:
-    """A point and its interval for each group, the best on top; a dashed line is the figure over all rows."""
-    bars = sorted(chart.bars, key=lambda bar: bar.value)
+    """A point and its interval for each group, the best on top; a dashed line is the figure over all rows.
+
+    Of more than 100 groups the 50 lowest and the 50 highest are drawn, and the title says so.
+    """
+    every = sorted(chart.bars, key=lambda bar: bar.value)
+    bars = every if len(every) <= _MOST_GROUPS else [*every[: _MOST_GROUPS // 2], *every[-_MOST_GROUPS // 2 :]]
     figure = new_figure(8.5, 1.6 + 0.2 * len(bars))
     axes = figure.subplots()
     places = np.arange(len(bars))
@@ -56,7 +61,8 @@ def groups_figure(chart: GroupChart) -> Figure:
     axes.set_xlabel(f"{chart.name.replace('_', ' ')} [{chart.unit}]")
     axes.grid(axis="x", color="#8888884d", linewidth=0.6)
     figure.legend(loc="outside lower right", ncols=2, frameon=False, fontsize=9)
-    heading(figure, f"{chart.name.replace('_', ' ').capitalize()} by group")
+    left = f" (the lowest and highest {len(bars) // 2} of {len(every):,})" if len(bars) < len(every) else ""
+    heading(figure, f"{chart.name.replace('_', ' ').capitalize()} by group{left}")
     return figure
 
 
@@ -136,7 +142,7 @@ def scatter_figure(pair: PairedValues, *, a: str, b: str) -> Figure:
     Raises:
         InputError: no row has a finite value in both.
     """
-    good = np.isfinite(pair.a) & np.isfinite(pair.b)
+    good = pair.finite
     x, y = pair.a[good], pair.b[good]
     if not len(x):
         raise InputError("no row has a finite value in both runs, so there is nothing to draw")
