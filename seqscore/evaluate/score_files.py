@@ -42,8 +42,8 @@ def _row(text: str, number: int, where: str) -> RowView:
         if "error" in record:
             error = f"{record['error']['code']}: {record['error']['message']}"
             return _view(record, number, error, ())
-        return _view(record, number, None, (_item(record),))
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        return _view(record, number, None, (_item(record, where),))
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{where} is no record of seqscore score --format jsonl ({type(error).__name__}: {error})"
         ) from error
@@ -58,37 +58,44 @@ def _view(record: Mapping[str, Any], number: int, error: str | None, items: tupl
     return RowView(id=str(record["id"]), number=number, group=None, gold=None, error=error, items=items, values=values)
 
 
-def _item(record: Mapping[str, Any]) -> ItemView:
+def _item(record: Mapping[str, Any], where: str) -> ItemView:
     scale = math.log(2) if record["unit"] == "bits" else 1.0
-    context = record["context"] or ""
-    whole = record["text"] or ""
+    context, whole = record["context"] or "", record["text"] or ""
     tokens = [one for one in record["tokens"] if one["logprob"] is not None] if "tokens" in record else None
+    total, num_scored = float(record["log_likelihood"]) * scale, record["num_scored"]
+    if not total <= 0.0 or not isinstance(num_scored, int) or not 0 <= num_scored <= _MAX_LINE:
+        raise ValueError(f"a log-likelihood of {total} over {num_scored!r} tokens")
+    if tokens is not None and len(tokens) != num_scored:
+        raise ValueError(f"num_scored is {num_scored}, yet {len(tokens)} tokens have a log-probability")
     return ItemView(
         role="text",
         context=context if whole.startswith(context) else "",
         text=whole.removeprefix(context),
-        log_likelihood=float(record["log_likelihood"]) * scale,
-        num_scored=record["num_scored"],
+        log_likelihood=total,
+        num_scored=num_scored,
         num_bytes_scored=sum(one["end"] - one["start"] for one in tokens or ()),
-        tokens=None if tokens is None else _tokens(tokens, scale),
+        tokens=None if tokens is None else _tokens(tokens, scale, where, record["text"]),
     )
 
 
-def _tokens(tokens: Sequence[Mapping[str, Any]], scale: float) -> Tokens:
-    def whole(name: str) -> Any:
-        return np.array([one[name] for one in tokens], np.int64)
+def _tokens(tokens: Sequence[Mapping[str, Any]], scale: float, where: str, text: str | None) -> Tokens:
+    def whole(name: str) -> list[Any]:
+        return [one[name] for one in tokens]
 
-    def real(name: str) -> Any:
-        return np.array([float(one[name]) * scale for one in tokens], np.float64)
+    def real(name: str) -> list[float]:
+        return [float(one[name]) * scale for one in tokens]
 
-    first = tokens[0] if tokens else {"rank": None, "entropy": None}
-    return Tokens(
-        ids=whole("id"),
-        starts=whole("start"),
-        ends=whole("end"),
-        logprobs=real("logprob"),
-        ranks=None if first["rank"] is None else whole("rank"),
-        entropies=None if first["entropy"] is None else real("entropy"),
+    has_ranks = not tokens or tokens[0]["rank"] is not None
+    has_entropies = not tokens or tokens[0]["entropy"] is not None
+    return Tokens.checked(
+        whole("id"),
+        whole("start"),
+        whole("end"),
+        real("logprob"),
+        ranks=whole("rank") if has_ranks else None,
+        entropies=real("entropy") if has_entropies else None,
+        where=where,
+        size=None if text is None else len(text.encode("utf-8", "surrogatepass")),
     )
 
 
@@ -107,10 +114,11 @@ def charts_of_scores(rows: Iterator[RowView]) -> RunCharts:
     sums = Sums.of(totals, counts)
     with np.errstate(over="ignore"):
         values = np.exp(-sums.totals / sums.counts)
+    finite = bool(np.isfinite(values).any())
     figure = perplexity(log_likelihood(sums.totals), int(sum(counts)))
     interval = bootstrap_interval(sums, "perplexity")
     return RunCharts(
-        perplexities=ValueChart("perplexity", "per token", values, figure, interval),
+        perplexities=ValueChart("perplexity", "per token", values, figure, interval) if finite else None,
         margins=None,
         groups=None,
         calibration=None,

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqscore.errors import InputError
 from seqscore.evaluate.measures import task_of_run
 from seqscore.evaluate.store import Run
 from seqscore.evaluate.summary import stored_rows
@@ -20,6 +21,9 @@ from seqscore.scores.pieces import Piece, pieces_of
 from seqscore.scores.reductions import bits_per, perplexity
 
 __all__ = ["ItemView", "RowView", "Tokens", "view_rows", "view_run"]
+
+
+Numbers: TypeAlias = Sequence[Any]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -33,6 +37,53 @@ class Tokens:
     logprobs: NDArray[np.float64]
     ranks: NDArray[np.int64] | None
     entropies: NDArray[np.float64] | None
+
+    @classmethod
+    def checked(
+        cls,
+        ids: Numbers,
+        starts: Numbers,
+        ends: Numbers,
+        logprobs: Numbers,
+        *,
+        ranks: Numbers | None,
+        entropies: Numbers | None,
+        where: str,
+        size: int | None,
+    ) -> Tokens:
+        """Tokens from lists that were read from a file; ``size``: bytes of the text, None where it is not known.
+
+        Raises:
+            InputError: the lists do not fit one another, or hold what no token has; the message begins with ``where``.
+        """
+        try:
+            found = cls(
+                ids=np.array(ids, np.int64),
+                starts=np.array(starts, np.int64),
+                ends=np.array(ends, np.int64),
+                logprobs=np.array(logprobs, np.float64),
+                ranks=None if ranks is None else np.array(ranks, np.int64),
+                entropies=None if entropies is None else np.array(entropies, np.float64),
+            )
+        except (OverflowError, TypeError, ValueError) as error:
+            raise InputError(f"{where}: a token holds what is no number of a token: {error}") from error
+        problem = found._problem(size)
+        if problem is not None:
+            raise InputError(f"{where}: {problem}; is the file damaged, or changed by hand?")
+        return found
+
+    def _problem(self, size: int | None) -> str | None:
+        """What is wrong with the lists, if anything."""
+        every = [self.ids, self.starts, self.ends, self.logprobs, self.ranks, self.entropies]
+        if len({one.shape for one in every if one is not None}) != 1 or self.ids.ndim != 1:
+            return "the lists of its tokens are not equally long"
+        edges = np.concatenate([[0], np.stack([self.starts, self.ends], axis=1).ravel()])
+        last = edges[-1] if size is None else size
+        if (self.starts > self.ends).any() or (np.diff(self.starts) < 0).any() or edges.min() < 0 or edges.max() > last:
+            return "the offsets of its tokens do not lie in order within the text"
+        if (self.ids < 0).any() or not (self.logprobs <= 0.0).all():
+            return "a token has a negative id, or a log-probability that is not at most 0"
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -132,7 +183,7 @@ def _values(found: Mapping[str, tuple[float, float]], measures: Mapping[str, Mea
 
 
 def _items(row: Stored) -> list[ItemView]:
-    items = [_item(one) for one in row["items"]]
+    items = [_item(one, f"row {row['id']}") for one in row["items"]]
     places = [place for place, item in enumerate(items) if item.role in ("choice", "good", "bad", "hypothesis")]
     if len(places) < 2:
         return items
@@ -162,7 +213,7 @@ def _parting(one: ItemView, other: ItemView) -> int | None:
     return place if place < len(one.tokens.ids) else None
 
 
-def _item(stored: Mapping[str, Any]) -> ItemView:
+def _item(stored: Mapping[str, Any], where: str) -> ItemView:
     return ItemView(
         role=stored["role"],
         context=stored["context"] or "",
@@ -172,17 +223,18 @@ def _item(stored: Mapping[str, Any]) -> ItemView:
         num_bytes_scored=stored["num_bytes_scored"],
         word_errors=stored["word_errors"],
         first_pass=stored["first_pass"],
-        tokens=None if stored["token_ids"] is None else _tokens(stored),
+        tokens=None if stored["token_ids"] is None else _tokens(stored, where),
     )
 
 
-def _tokens(stored: Mapping[str, Any]) -> Tokens:
-    ranks, entropies = stored["ranks"], stored["entropies"]
-    return Tokens(
-        ids=np.array(stored["token_ids"], np.int64),
-        starts=np.array(stored["starts"], np.int64),
-        ends=np.array(stored["ends"], np.int64),
-        logprobs=np.array(stored["logprobs"], np.float64),
-        ranks=None if ranks is None else np.array(ranks, np.int64),
-        entropies=None if entropies is None else np.array(entropies, np.float64),
+def _tokens(stored: Mapping[str, Any], where: str) -> Tokens:
+    return Tokens.checked(
+        stored["token_ids"],
+        stored["starts"],
+        stored["ends"],
+        stored["logprobs"],
+        ranks=stored["ranks"],
+        entropies=stored["entropies"],
+        where=where,
+        size=None,
     )

@@ -13,10 +13,12 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.charts import charts_of_run
 from seqscore.evaluate.compare import compare_runs, paired_values
 from seqscore.evaluate.gallery import gallery, rows_named
+from seqscore.evaluate.measures import task_of_run
 from seqscore.evaluate.run import RunOptions
 from seqscore.evaluate.score_files import charts_of_scores, read_scores
 from seqscore.evaluate.store import read_run
-from seqscore.evaluate.views import view_run
+from seqscore.evaluate.summary import stored_rows
+from seqscore.evaluate.views import view_rows, view_run
 from tests.evaluate.evaluated import figures, run_task, tiny_scorer
 
 OPTIONS = RunOptions(policies={}, keep="all", part_rows=3, resamples=100)
@@ -175,3 +177,54 @@ def test_sources_that_cannot_be_drawn(tmp_path: Path) -> None:
     run = run_task(tmp_path, "perplexity", [{"text": "a"}, {"text": 3}], OPTIONS)
     with pytest.raises(InputError, match="was not scored: bad_input"):
         rows_named(run.path, ["1"])
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("end", 10**9, "offsets of its tokens do not lie in order"),
+        ("start", -5, "offsets of its tokens do not lie in order"),
+        ("logprob", "NaN", "not at most 0"),
+        ("logprob", 5.0, "not at most 0"),
+        ("id", 10**30, "no number of a token"),
+        ("id", -1, "negative id"),
+        ("logprob", [1], "no record of seqscore score"),
+        ("logprob", None, "num_scored is"),
+    ],
+)
+def test_a_changed_file_of_scores_is_refused(tmp_path: Path, name: str, value: object, message: str) -> None:
+    record = {"id": 0, **tiny_scorer().score("one two").to_dict()}
+    record["tokens"][1][name] = value
+    path = tmp_path / "scores.jsonl"
+    path.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(InputError, match=f"line 1.*{message}"):
+        list(read_scores(path))
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("num_scored", 10**30), ("log_likelihood", 3.0), ("text", 5), ("tokens", {})]
+)
+def test_a_record_that_is_none_is_refused(tmp_path: Path, name: str, value: object) -> None:
+    record = {"id": 0, **tiny_scorer().score("one two").to_dict(), name: value}
+    path = tmp_path / "scores.jsonl"
+    path.write_text(json.dumps(record), encoding="utf-8")
+    with pytest.raises(InputError, match="line 1 is no record of seqscore score"):
+        list(read_scores(path))
+
+
+def test_infinite_perplexities_alone_are_no_chart(tmp_path: Path) -> None:
+    record = {"id": 0, **tiny_scorer().score("one two").to_dict()}
+    record["tokens"][0]["logprob"] = record["log_likelihood"] = "-Infinity"
+    record["perplexity"] = "Infinity"
+    path = tmp_path / "scores.jsonl"
+    path.write_text(json.dumps(record), encoding="utf-8")
+    charts = gallery(path)
+    assert charts.perplexities is None and charts.frequencies is not None
+
+
+def test_a_damaged_row_of_a_run_is_refused(tmp_path: Path) -> None:
+    run = run_task(tmp_path, "perplexity", [{"text": "one two"}], OPTIONS)
+    (row,) = stored_rows(run)
+    row["items"][0]["starts"] = row["items"][0]["starts"][:-1]
+    with pytest.raises(InputError, match="row 0: the lists of its tokens are not equally long"):
+        list(view_rows(iter([row]), task_of_run(run)))

@@ -109,8 +109,15 @@ def styled(draw: Callable[P, Figure]) -> Callable[P, Figure]:
 
 @contextmanager
 def figure_settings(*, svg_fonttype: str = "path") -> Iterator[None]:
-    """matplotlib's own defaults and ours, whatever a matplotlibrc says; the caller's come back afterwards."""
-    import matplotlib
+    """matplotlib's own defaults and ours, whatever a matplotlibrc says; the caller's come back afterwards.
+
+    Raises:
+        OptionError: matplotlib does not start, as with an unknown name in MPLBACKEND.
+    """
+    try:
+        import matplotlib
+    except ValueError as error:
+        raise OptionError(f"matplotlib does not start: {error}") from error
 
     # "backend" belongs to pyplot, which is not used here; reading its default would choose one.
     settings: dict[Any, Any] = {**matplotlib.rcParamsDefault, **_SETTINGS, "svg.fonttype": svg_fonttype}
