@@ -119,6 +119,12 @@ def test_frequencies_are_drawn_as_they_were_counted() -> None:
     assert f"{FREQUENCIES.total:,} tokens, {len(FREQUENCIES.counts):,} different" in figure.get_suptitle()
 
 
+def test_ranks_and_counts_of_few_tokens_are_whole_numbers() -> None:
+    linear, _ = frequency_figure(rank_frequency([[1, 1, 1, 2, 2, 3]])).axes
+    for axis in (linear.xaxis, linear.yaxis):
+        assert all(float(tick).is_integer() for tick in axis.get_majorticklocs())
+
+
 def test_a_distribution_has_all_values_on_both_axes() -> None:
     values = np.append(PERPLEXITIES, np.inf)
     figure = perplexity_figure(values, corpus=60.0, interval=Interval(50.0, 70.0, 0.95, "x"))

@@ -58,6 +58,8 @@ def frequency_figure(found: RankFrequency) -> Figure:
             "Linear axes" if scale == "linear" else "Logarithmic axes: Zipf's law is a straight line", loc="left"
         )
         axes.legend(frameon=False, fontsize=9)
+        if scale == "linear":  # there is no rank and no count between two whole numbers
+            axes.locator_params(integer=True)
         _plain_numbers(axes, scale)
     heading(figure, f"Token frequencies: {found.total:,} tokens, {len(found.counts):,} different ones")
     return figure
