@@ -12,19 +12,16 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError
 from seqscore.explain.gradients import GradientTrial, gradient_trials
 from seqscore.scorer import Scorer
-from seqscore.scores.naive import (
-    FORMATS,
+from seqscore.scores.formats import FORMATS, FormatName, largest_exponent, rounded
+from seqscore.scores.sequence import SequenceScore
+from seqscore.scores.softmax import (
     SOFTMAX_EXAMPLE,
-    FormatName,
     SoftmaxComparison,
     compare_softmax,
-    largest_exponent,
     log_softmax,
     loss_of,
     naive_log_softmax,
-    rounded,
 )
-from seqscore.scores.sequence import SequenceScore
 
 __all__ = [
     "LOSS_TABLE",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.scores.naive import FORMATS, FormatName
+from seqscore.scores.formats import FORMATS, FormatName
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -8,17 +8,9 @@ from typing import Any, ClassVar
 
 from seqscore.errors import InputError
 from seqscore.scorer import Scorer
-from seqscore.scores.naive import (
-    SOFTMAX_EXAMPLE,
-    WORKED_EXAMPLE,
-    ProductComparison,
-    SoftmaxComparison,
-    compare_products,
-    compare_softmax,
-    geometric_mean,
-    naive_mean,
-)
+from seqscore.scores.naive import WORKED_EXAMPLE, ProductComparison, compare_products, geometric_mean, naive_mean
 from seqscore.scores.sequence import SequenceScore
+from seqscore.scores.softmax import SOFTMAX_EXAMPLE, SoftmaxComparison, compare_softmax
 
 __all__ = ["UnderflowLesson", "underflow_lesson"]
 

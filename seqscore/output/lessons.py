@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from seqscore.explain.exponential import ExponentialLesson
     from seqscore.explain.lessons import Lesson
     from seqscore.explain.underflow import UnderflowLesson
-    from seqscore.scores.naive import FormatFailure, SoftmaxOutcome
+    from seqscore.scores.naive import FormatFailure
+    from seqscore.scores.softmax import SoftmaxOutcome
 
 __all__ = ["print_axes", "print_exponential", "print_underflow", "show_lesson", "write_lesson_json"]
 

@@ -20,7 +20,7 @@ from seqscore.explain.gradients import gradient_trials
 from seqscore.explain.lessons import LESSONS, teach
 from seqscore.explain.training import train_tiny
 from seqscore.output.escape import plain_json
-from seqscore.scores.naive import largest_exponent
+from seqscore.scores.formats import largest_exponent
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 

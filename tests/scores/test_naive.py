@@ -12,18 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqscore.errors import InputError, NumericsError, OptionError
-from seqscore.scores import naive
-from seqscore.scores.naive import (
-    FORMATS,
-    WORKED_EXAMPLE,
-    compare_products,
-    compare_softmax,
-    geometric_mean,
-    log_softmax,
-    naive_log_softmax,
-    naive_mean,
-    naive_softmax,
-)
+from seqscore.scores.formats import FORMATS, dtype_of
+from seqscore.scores.naive import WORKED_EXAMPLE, compare_products, geometric_mean, naive_mean
+from seqscore.scores.softmax import compare_softmax, log_softmax, naive_log_softmax, naive_softmax
 
 # significant bits and exponent of the smallest subnormal, 2 ** e
 SHAPES = {"float16": (11, -24), "bfloat16": (8, -133), "float32": (24, -149), "float64": (53, -1074)}
@@ -81,7 +72,7 @@ def test_ties_in_the_subnormal_range_go_to_even(name: str) -> None:
     for _ in range(3):
         exact.append(nearest(exact[-1] / 2, name))
     assert exact == [start, 2 * start / 3, start / 3, 0]
-    dtype = naive._dtype(name)
+    dtype = dtype_of(name)
     factors = np.array([float(start), 0.5, 0.5, 0.5]).astype(dtype)
     assert [Fraction(float(p)) for p in np.multiply.accumulate(factors)] == exact
 
@@ -255,7 +246,7 @@ def exact_log_softmax(logits: list[float]) -> list[Decimal]:
 @settings(max_examples=40, deadline=None)
 @given(st.lists(st.floats(min_value=-500, max_value=500), min_size=1, max_size=33))
 def test_log_softmax_is_finite_and_near_the_exact_one(name: str, logits: list[float]) -> None:
-    rounded = np.array(logits).astype(naive._dtype(name)).astype(np.float64).tolist()
+    rounded = np.array(logits).astype(dtype_of(name)).astype(np.float64).tolist()
     got = log_softmax(logits, name).astype(np.float64)
     unit = 2.0 ** -SHAPES[name][0]  # unit roundoff
     depth = math.ceil(math.log2(len(logits))) if len(logits) > 1 else 0

@@ -105,7 +105,7 @@ def _draw_gradient(axes: Axes, lesson: ExponentialLesson) -> None:
 
 
 def _draw_loss(axes: Axes, lesson: ExponentialLesson) -> None:
-    from seqscore.scores.naive import loss_of
+    from seqscore.scores.softmax import loss_of
 
     p = np.linspace(0.005, 1.0, 400)
     axes.plot(p, [loss_of(one) for one in p.tolist()], color=BASE, linewidth=2.0)
