@@ -42,7 +42,7 @@ def explain(
     overflows, and its gradient. axes: what spans powers of ten becomes visible (this one trains a tiny model, seconds).
     """
     from seqscore.cli.session import open_scorer, say
-    from seqscore.evaluate.inputs import InputOptions, only_texts, open_inputs
+    from seqscore.evaluate.data.texts import InputOptions, only_texts, open_inputs
     from seqscore.explain.example import EXAMPLE_TEXTS
     from seqscore.explain.lessons import LESSONS, teach
     from seqscore.output.lessons import show_lesson, write_lesson_json

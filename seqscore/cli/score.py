@@ -73,7 +73,7 @@ def score(
     Texts come from the arguments, from files (a text a line) or from standard input (-).
     """
     from seqscore.cli.session import open_scorer, progress
-    from seqscore.evaluate.inputs import InputOptions, open_inputs
+    from seqscore.evaluate.data.texts import InputOptions, open_inputs
     from seqscore.evaluate.rows import ErrorRow
     from seqscore.evaluate.score_rows import score_rows
     from seqscore.output.files import refuse_overwriting

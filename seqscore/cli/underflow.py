@@ -41,7 +41,7 @@ def underflow(
     perplexity it would give, and the true one.
     """
     from seqscore.cli.session import open_scorer, say
-    from seqscore.evaluate.inputs import InputOptions, only_texts, open_inputs
+    from seqscore.evaluate.data.texts import InputOptions, only_texts, open_inputs
     from seqscore.explain.underflow import underflow_lesson
     from seqscore.output.lessons import print_underflow, write_lesson_json
 

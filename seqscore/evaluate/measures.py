@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from seqscore.errors import InputError
-from seqscore.evaluate.fields import Fields
+from seqscore.evaluate.data.fields import Fields
 from seqscore.evaluate.store import Run
 from seqscore.evaluate.summary import Measured, measured
 from seqscore.evaluate.tasks.base import Task

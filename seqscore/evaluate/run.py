@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqscore.errors import InputError, OptionError, SeqscoreError
-from seqscore.evaluate.datasets import Dataset
+from seqscore.evaluate.data.dataset import Dataset
 from seqscore.evaluate.records import KEEP, Keep, error_record, run_schema, score_record
 from seqscore.evaluate.store import Run, RunFolder, open_run, read_run
 from seqscore.evaluate.summary import summarise

@@ -12,7 +12,7 @@ import numpy as np
 
 from seqscore.errors import InputError
 from seqscore.evaluate.charts import RunCharts, ValueChart
-from seqscore.evaluate.lines import text_lines
+from seqscore.evaluate.data.lines import text_lines
 from seqscore.evaluate.views import ItemView, RowView, Tokens
 from seqscore.scores.frequency import rank_frequency
 from seqscore.scores.intervals import Sums, bootstrap_interval

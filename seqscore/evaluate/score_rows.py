@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from seqscore.errors import SeqscoreError
-from seqscore.evaluate.inputs import InputRow, RowProblem
+from seqscore.evaluate.data.texts import InputRow, RowProblem
 from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
 from seqscore.scorer import Scorer
 from seqscore.text.items import Item, Pair

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqscore.errors import InputError, MissingDependencyError, OptionError
-from seqscore.evaluate.datasets import Dataset
+from seqscore.evaluate.data.dataset import Dataset
 from seqscore.evaluate.run import (
     Digested,
     Progress,

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 
 from seqscore import Scorer
-from seqscore.evaluate.datasets import DataOptions, Dataset, open_dataset
-from seqscore.evaluate.fields import TaskName, guess_fields
+from seqscore.evaluate.data.dataset import DataOptions, Dataset, open_dataset
+from seqscore.evaluate.data.fields import TaskName, guess_fields
 from seqscore.evaluate.run import RunOptions, evaluate
 from seqscore.evaluate.store import Run
 from seqscore.evaluate.summary import stored_rows

@@ -16,8 +16,8 @@ import torch
 from seqscore import Scorer
 from seqscore.engine.packed import PackedEngine
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.datasets import DataRow
-from seqscore.evaluate.fields import guess_fields
+from seqscore.evaluate.data.dataset import DataRow
+from seqscore.evaluate.data.fields import guess_fields
 from seqscore.evaluate.measures import measures_of_run, task_of_run
 from seqscore.evaluate.run import Progress, RunOptions, dry_run, evaluate
 from seqscore.evaluate.store import read_run

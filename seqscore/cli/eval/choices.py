@@ -11,7 +11,7 @@ import typer
 from seqscore.cli.eval.shared import evaluate_task, with_shared_options
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.fields import Fields
+    from seqscore.evaluate.data.fields import Fields
     from seqscore.evaluate.tasks.base import Task
     from seqscore.scorer import Scorer
 
@@ -42,7 +42,7 @@ def choices(
     """Multiple choice: accuracy by sum, per token, character and byte, and by PMI; calibration."""
 
     def make(fields: Fields, scorer: Scorer) -> Task:
-        from seqscore.evaluate.lines import open_bytes, read_whole
+        from seqscore.evaluate.data.lines import open_bytes, read_whole
         from seqscore.evaluate.tasks.choices import ChoicesTask
 
         prefix = ""

@@ -11,7 +11,7 @@ from seqscore.cli.eval.shared import evaluate_task, with_shared_options
 
 if TYPE_CHECKING:
     from seqscore.evaluate.buckets import Rule
-    from seqscore.evaluate.fields import Fields
+    from seqscore.evaluate.data.fields import Fields
     from seqscore.evaluate.store import Run
     from seqscore.evaluate.tasks.base import Task
     from seqscore.scorer import Scorer

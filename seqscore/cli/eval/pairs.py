@@ -10,7 +10,7 @@ import typer
 from seqscore.cli.eval.shared import evaluate_task, with_shared_options
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.fields import Fields
+    from seqscore.evaluate.data.fields import Fields
     from seqscore.evaluate.tasks.base import Task
     from seqscore.scorer import Scorer
 

@@ -13,8 +13,8 @@ import typer
 from seqscore.cli import options
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.datasets import Dataset
-    from seqscore.evaluate.fields import Fields, TaskName
+    from seqscore.evaluate.data.dataset import Dataset
+    from seqscore.evaluate.data.fields import Fields, TaskName
     from seqscore.evaluate.run import RunOptions
     from seqscore.evaluate.store import Run
     from seqscore.evaluate.tasks.base import Task
@@ -115,7 +115,7 @@ def evaluate_task(
     """
     from seqscore.cli.session import open_scorer, say
     from seqscore.errors import OptionError
-    from seqscore.evaluate.fields import guess_fields
+    from seqscore.evaluate.data.fields import guess_fields
 
     if shared.out is None and not shared.dry_run:
         raise OptionError("no --out given; name a folder for the run (or --dry-run)")
@@ -133,7 +133,7 @@ def evaluate_task(
 
 
 def _dataset(shared: SimpleNamespace) -> Dataset:
-    from seqscore.evaluate.datasets import DataOptions, open_dataset
+    from seqscore.evaluate.data.dataset import DataOptions, open_dataset
 
     return open_dataset(
         shared.data,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, TypeAlias
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.datasets import DataItem, DataProblem, DataRow, Dataset
+from seqscore.evaluate.data.dataset import DataItem, DataProblem, DataRow, Dataset
 from seqscore.scores.intervals import Figure
 from seqscore.text.items import Context, Pair
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from seqscore.errors import InputError
-from seqscore.evaluate.datasets import DataRow, Dataset
-from seqscore.evaluate.fields import Fields
-from seqscore.evaluate.gold import choice_texts, gold_index
+from seqscore.evaluate.data.dataset import DataRow, Dataset
+from seqscore.evaluate.data.fields import Fields
+from seqscore.evaluate.data.gold import choice_texts, gold_index
 from seqscore.evaluate.tasks.base import (
     DELIMITER_AUTO,
     Entry,

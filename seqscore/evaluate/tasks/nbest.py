@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.datasets import DataRow, Dataset
-from seqscore.evaluate.fields import Fields
+from seqscore.evaluate.data.dataset import DataRow, Dataset
+from seqscore.evaluate.data.fields import Fields
 from seqscore.evaluate.tasks.base import (
     DELIMITER_AUTO,
     Entry,

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.datasets import DataProblem, DataRow, Dataset
-from seqscore.evaluate.fields import Fields
+from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset
+from seqscore.evaluate.data.fields import Fields
 from seqscore.evaluate.tasks.base import Entry, Measure, RowValues, Stored, TaskItem, TaskRow, entries_of, text_of
 from seqscore.evaluate.tasks.perplexity import exp
 from seqscore.scores.protocols import ProtocolName, ProtocolSettings, Stretch, num_words, stretches, weight_of

@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.fields import guess_fields
-from seqscore.evaluate.gold import choice_texts, gold_index
+from seqscore.evaluate.data.fields import guess_fields
+from seqscore.evaluate.data.gold import choice_texts, gold_index
 
 
 @pytest.mark.parametrize(

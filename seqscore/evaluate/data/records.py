@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 from seqscore.errors import InputError
-from seqscore.evaluate.lines import Line, decoded, open_bytes, read_lines, source_name, suffix_of
+from seqscore.evaluate.data.lines import Line, decoded, open_bytes, read_lines, source_name, suffix_of
 
 __all__ = ["STRUCTURED", "Record", "read_records"]
 

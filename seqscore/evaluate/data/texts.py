@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.columns import STRUCTURED, Record, read_records
-from seqscore.evaluate.lines import (
+from seqscore.evaluate.data.lines import (
     STANDARD_INPUT,
     open_bytes,
     read_whole,
@@ -19,6 +18,7 @@ from seqscore.evaluate.lines import (
     suffix_of,
     text_lines,
 )
+from seqscore.evaluate.data.records import STRUCTURED, Record, read_records
 
 __all__ = ["InputOptions", "InputRow", "RowProblem", "only_texts", "open_input", "open_inputs"]
 

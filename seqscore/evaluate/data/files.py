@@ -10,8 +10,8 @@ from itertools import chain, islice
 from pathlib import Path
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.columns import STRUCTURED, Record, read_records
-from seqscore.evaluate.lines import STANDARD_INPUT, open_bytes, read_whole, source_name, suffix_of, text_lines
+from seqscore.evaluate.data.lines import STANDARD_INPUT, open_bytes, read_whole, source_name, suffix_of, text_lines
+from seqscore.evaluate.data.records import STRUCTURED, Record, read_records
 
 __all__ = [
     "DataOptions",

@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.datasets import DataOptions, DataProblem, DataRow, Dataset, open_dataset
+from seqscore.evaluate.data.dataset import DataOptions, DataProblem, DataRow, Dataset, open_dataset
 
 
 def opened(*sources: Path | str, **options: Any) -> Dataset:

@@ -20,8 +20,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.inputs import InputOptions, InputRow, RowProblem, only_texts, open_input, open_inputs
-from seqscore.evaluate.lines import read_lines
+from seqscore.evaluate.data.lines import read_lines
+from seqscore.evaluate.data.texts import InputOptions, InputRow, RowProblem, only_texts, open_input, open_inputs
 
 
 def write(folder: Path, name: str, data: bytes | str) -> str:

@@ -9,8 +9,7 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.columns import Record
-from seqscore.evaluate.data_files import (
+from seqscore.evaluate.data.files import (
     DataOptions,
     FileRecords,
     StreamRecords,
@@ -20,8 +19,9 @@ from seqscore.evaluate.data_files import (
     is_stream,
     may_be_hub_name,
 )
-from seqscore.evaluate.hub_data import Found, open_hub, open_saved, saved_by_datasets
-from seqscore.evaluate.lines import source_name
+from seqscore.evaluate.data.hub import Found, open_hub, open_saved, saved_by_datasets
+from seqscore.evaluate.data.lines import source_name
+from seqscore.evaluate.data.records import Record
 
 __all__ = ["DataItem", "DataOptions", "DataProblem", "DataRow", "Dataset", "open_dataset"]
 
