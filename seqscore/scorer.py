@@ -17,7 +17,7 @@ from seqscore.models.adapter import adapt, checked_max_length
 from seqscore.models.default import DEFAULT_MODEL
 from seqscore.models.identity import fingerprint_config
 from seqscore.models.load import LoadedModel, LoadOptions, describe_loaded, load_model
-from seqscore.plan.chunks import growing_chunks
+from seqscore.plan.chunks import CHUNK_POLICIES, FULL, GROWING, ChunkPolicy, chunks_of
 from seqscore.plan.workload import Workload, workload_of
 from seqscore.scores.sequence import SequenceScore
 from seqscore.scores.signature import Signature
@@ -34,6 +34,7 @@ from seqscore.text.items import (
     is_single_item,
     item_size,
     require_items,
+    share_beginning,
 )
 from seqscore.text.sequences import SequenceBuilder
 from seqscore.text.start import StartPolicy, resolve_start
@@ -210,12 +211,18 @@ class Scorer:
         items: Iterable[Item | SeqscoreError],
         *,
         errors: Literal["raise"] = "raise",
+        chunks: ChunkPolicy = "growing",
         **policies: Unpack[Policies],
     ) -> Iterator[SequenceScore]: ...
 
     @overload
     def stream(
-        self, items: Iterable[Item | SeqscoreError], *, errors: Literal["record"], **policies: Unpack[Policies]
+        self,
+        items: Iterable[Item | SeqscoreError],
+        *,
+        errors: Literal["record"],
+        chunks: ChunkPolicy = "growing",
+        **policies: Unpack[Policies],
     ) -> Iterator[SequenceScore | SeqscoreError]: ...
 
     def stream(
@@ -223,27 +230,37 @@ class Scorer:
         items: Iterable[Item | SeqscoreError],
         *,
         errors: Literal["raise", "record"] = "raise",
+        chunks: ChunkPolicy = "growing",
         **policies: Unpack[Policies],
     ) -> Iterator[SequenceScore | SeqscoreError]:
         """Scores in the order of ``items``, read and scored in chunks: memory does not grow with their number.
 
         An item that cannot be scored raises, or with ``errors="record"`` its error stands in its place; so does an
         error that is itself handed in as an item (a row that could not be read). Policies as in ``score``.
+
+        ``chunks``: what is planned at once, so that common beginnings run once. ``growing``: 16 items at first, so that
+        the first scores come soon, then twice as many up to 1,024; ``full``: about 1,024 from the start, ending between
+        items that share no beginning; ``whole``: all items, as ``score`` does.
         """
         _check("errors", errors, ("raise", "record"))
+        _check("chunks", chunks, CHUNK_POLICIES)
         require_items(items)
         if is_single_item(items):
             raise InputError("stream takes an iterable of items, got a single one; use score(item), or stream([item])")
-        return self._stream(items, self._call(**policies), errors)
+        return self._stream(_cut(items, chunks), self._call(**policies), errors)
 
-    def workload(self, items: Iterable[Item | SeqscoreError], **policies: Unpack[Policies]) -> Workload:
-        """How many tokens ``score`` or ``stream`` would run for these items, without running any."""
+    def workload(
+        self, items: Iterable[Item | SeqscoreError], *, chunks: ChunkPolicy = "growing", **policies: Unpack[Policies]
+    ) -> Workload:
+        """How many tokens ``stream`` would run for these items, cut in the same way, without running any."""
         require_items(items)
+        _check("chunks", chunks, CHUNK_POLICIES)
         call, total, index = self._call(**policies), Workload(), 0
-        for chunk in growing_chunks([items] if is_single_item(items) else items, weigh=_weight):
+        for chunk in _cut([items] if is_single_item(items) else items, chunks):
             prepared = call.prepare(chunk, index)
             requests = [request for one in prepared if isinstance(one, Prepared) for request in one.requests]
-            total += workload_of(requests, num_items=sum(isinstance(one, Prepared) for one in prepared))
+            count = sum(isinstance(one, Prepared) for one in prepared)
+            total += workload_of(requests, num_items=count, shares_prefixes=self._engine.shares_prefixes)
             index += len(chunk)
         return total
 
@@ -268,10 +285,10 @@ class Scorer:
             return logits_before_targets(self._adapter, prepared.requests)
 
     def _stream(
-        self, items: Iterable[Item | SeqscoreError], call: Call, errors: str
+        self, chunks: Iterable[list[Item | SeqscoreError]], call: Call, errors: str
     ) -> Iterator[SequenceScore | SeqscoreError]:
         index = 0
-        for chunk in growing_chunks(items, weigh=_weight):
+        for chunk in chunks:
             for score in self._run(chunk, index, call, errors=errors):
                 yield score if errors == "record" else _or_raise(score)
             index += len(chunk)
@@ -352,6 +369,14 @@ def _or_raise(score: SequenceScore | SeqscoreError) -> SequenceScore:
     if isinstance(score, SeqscoreError):
         raise score
     return score
+
+
+def _cut(items: Iterable[Item | SeqscoreError], policy: ChunkPolicy) -> Iterator[list[Item | SeqscoreError]]:
+    """The items in pieces that are planned at once."""
+    if policy == "whole":
+        yield list(items)
+        return
+    yield from chunks_of(items, weigh=_weight, belongs=share_beginning, limits=FULL if policy == "full" else GROWING)
 
 
 def _weight(item: Item | SeqscoreError) -> int:

@@ -40,7 +40,7 @@ BELOW: dict[str, frozenset[str]] = {
         "scorer": "_version errors text plan models engine scores call",
         # Whoever uses the scorer may name what one hands to it: text.items (Item, Pair, the policies) and the public
         # names, "__init__" (from seqscore import LoadOptions).
-        "evaluate": "_version errors scores scorer text.items __init__",
+        "evaluate": "_version errors scores scorer text.items plan.chunks plan.workload __init__",
         "verify": "_version errors scores scorer text.items __init__ engine",
         "explain": "_version errors scores scorer text.items __init__",
         # Of the layer below, output knows the records, which hold results and no way to compute them.

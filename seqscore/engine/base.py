@@ -37,6 +37,8 @@ class Engine(Protocol):
     """Runs requests on a model. An engine may share, sort and cut them as it likes; results are in request order."""
 
     name: ClassVar[str]
+    shares_prefixes: ClassVar[bool]
+    """Whether requests with a common prefix run it once."""
 
     def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[TargetValues]:
         """The values of each request's targets, in the order of the requests.

@@ -58,6 +58,7 @@ class PackedEngine:
     """
 
     name: ClassVar[str] = "packed"
+    shares_prefixes: ClassVar[bool] = True
 
     def __init__(self, adapter: ModelAdapter, *, batch_tokens: int = DEFAULT_PACK_TOKENS, sharing: bool = True) -> None:
         if adapter.trunk is None or adapter.head is None:

@@ -31,6 +31,7 @@ class PaddedEngine:
     """Runs any causal model: padding stands on the right, where no token of the text looks."""
 
     name: ClassVar[str] = "padded"
+    shares_prefixes: ClassVar[bool] = False
 
     def __init__(self, adapter: ModelAdapter, *, batch_tokens: int) -> None:
         self._adapter = adapter

@@ -23,6 +23,7 @@ class ReferenceEngine:
     """log p(x_t | x_<t) from model(x_<n).logits, request after request."""
 
     name: ClassVar[str] = "reference"
+    shares_prefixes: ClassVar[bool] = False
 
     def __init__(self, adapter: ModelAdapter) -> None:
         self._adapter = adapter

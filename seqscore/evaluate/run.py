@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.evaluate.data.dataset import Dataset
@@ -16,15 +15,17 @@ from seqscore.evaluate.records import KEEP, Keep, error_record, run_schema, scor
 from seqscore.evaluate.store import Run, RunFolder, open_run, read_run
 from seqscore.evaluate.summary import summarise
 from seqscore.evaluate.tasks.base import Entry, Task, TaskRow
+from seqscore.plan.chunks import FULL, chunks_of
+from seqscore.plan.workload import Workload
 from seqscore.scores.intervals import check_resampling
-from seqscore.text.items import Item
+from seqscore.text.items import Item, item_size, share_beginning
 
 if TYPE_CHECKING:
     from seqscore.scorer import Policies, Scorer
 
 __all__ = [
-    "Digested",
     "DryRun",
+    "InputDigest",
     "PartScorer",
     "Progress",
     "RunOptions",
@@ -74,6 +75,11 @@ class Progress:
 
 Report: TypeAlias = Callable[[Progress], None]
 
+T = TypeVar("T")
+
+ScoredEntry: TypeAlias = tuple[Entry, dict[str, Any]]
+"""An entry and the row to be stored of it."""
+
 ScoredPart: TypeAlias = tuple[Iterable[dict[str, Any]], Callable[[], str]]
 """The rows to be stored of a part, and what gives the digest of its input once they were taken."""
 
@@ -121,11 +127,26 @@ def evaluate(
     fingerprint = fingerprint_of(scorer, dataset, task, options)
 
     def parts(entries: Iterator[Entry]) -> Iterator[ScoredPart]:
-        while (first := next(entries, None)) is not None:
-            taken = Digested(islice(chain([first], entries), options.part_rows))
-            yield scored(scorer, taken, options), taken.digest
+        # Where a score's bits depend on its neighbours, nothing is planned beyond the end of a part.
+        pieces = [entries] if scorer.keeps_bits else _pieces(entries, options.part_rows)
+        rows = chain.from_iterable(scored(scorer, piece, options) for piece in pieces)
+        for piece in _pieces(rows, options.part_rows):
+            digest = InputDigest()
+            yield _stored(piece, digest), digest.value
 
     return evaluate_parts(parts, dataset, task, folder, fingerprint=fingerprint, options=options, report=report)
+
+
+def _pieces(items: Iterator[T], size: int) -> Iterator[Iterator[T]]:
+    """``size`` items at a time; each piece is to be used up before the next."""
+    while (first := next(items, None)) is not None:
+        yield islice(chain([first], items), size)
+
+
+def _stored(rows: Iterable[ScoredEntry], digest: InputDigest) -> Iterator[dict[str, Any]]:
+    for entry, record in rows:
+        digest.add(entry)
+        yield record
 
 
 def evaluate_parts(
@@ -155,9 +176,11 @@ def _pass_over(run: RunFolder, part: int, entries: Iterator[Entry]) -> int:
     """Read the input rows of a finished part and compare their digest with the stored one."""
     expected = run.num_rows(part)
     # A short part was the last: whatever comes behind it now was not there before.
-    taken = Digested(islice(entries, expected if expected == run.part_rows else None))
-    count = sum(1 for _ in taken)
-    if count != expected or taken.digest() != run.input_digest(part):
+    digest, count = InputDigest(), 0
+    for entry in islice(entries, expected if expected == run.part_rows else None):
+        digest.add(entry)
+        count += 1
+    if count != expected or digest.value() != run.input_digest(part):
         raise InputError(
             f"the input is not what part {part} of {str(run.path)!r} was made from: rows were changed, added or "
             f"removed since; name another folder"
@@ -183,43 +206,50 @@ class _Counter:
             self._report(Progress(self._rows, self._resumed, self._tokens, self._errors))
 
 
-class Digested:
-    """Entries, and the XXH128 of what was taken of them."""
+class InputDigest:
+    """The XXH128 of entries: of what each was made from."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self) -> None:
         import xxhash
 
-        self._entries = iter(entries)
         self._hash = xxhash.xxh3_128()
 
-    def __iter__(self) -> Iterator[Entry]:
-        for entry in self._entries:
-            self._hash.update(json.dumps([entry.id, entry.source], default=repr).encode("utf-8", "surrogatepass"))
-            yield entry
+    def add(self, entry: Entry) -> None:
+        """The next entry."""
+        self._hash.update(json.dumps([entry.id, entry.source], default=repr).encode("utf-8", "surrogatepass"))
 
-    def digest(self) -> str:
+    def value(self) -> str:
         """Of all entries so far."""
         return f"xxh128:{self._hash.hexdigest()}"
 
 
-def scored(scorer: Scorer, entries: Iterable[Entry], options: RunOptions) -> Iterator[dict[str, Any]]:
-    """A stored row for every entry, in order; memory does not grow with their number."""
-    waiting: deque[Entry] = deque()
-
-    def items() -> Iterator[Item | SeqscoreError]:
-        for entry in entries:
-            waiting.append(entry)
-            if isinstance(entry.row, TaskRow):
-                yield from (item.item for item in entry.row.items)
-            else:
-                yield entry.row
-
+def scored(scorer: Scorer, entries: Iterable[Entry], options: RunOptions) -> Iterator[ScoredEntry]:
+    """Every entry with its stored row, in order; memory does not grow with their number."""
     policies: Policies = {**options.policies, "extras": ("rank", "entropy") if options.keep == "all" else ()}
-    results = scorer.stream(items(), errors="record", **policies)
-    for first in results:
-        entry = waiting.popleft()
-        count = len(entry.row.items) if isinstance(entry.row, TaskRow) else 1
-        yield _record(entry, [first, *islice(results, count - 1)], options.keep)
+    for chunk in _chunks(entries):
+        items = chain.from_iterable(map(_items, chunk))
+        results = scorer.stream(items, errors="record", chunks="whole", **policies)
+        for entry in chunk:
+            yield entry, _record(entry, [*islice(results, len(_items(entry)))], options.keep)
+
+
+def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Rows that are planned at once: whole rows, ending where the next row shares no beginning with the last."""
+    return chunks_of(
+        entries,
+        weigh=lambda entry: sum(_weight(item) for item in _items(entry)),
+        count=lambda entry: len(_items(entry)),
+        belongs=lambda previous, entry: share_beginning(_items(previous)[0], _items(entry)[0]),
+        limits=FULL,
+    )
+
+
+def _items(entry: Entry) -> Sequence[Item | SeqscoreError]:
+    return [item.item for item in entry.row.items] if isinstance(entry.row, TaskRow) else [entry.row]
+
+
+def _weight(item: Item | SeqscoreError) -> int:
+    return 0 if isinstance(item, SeqscoreError) else item_size(item)
 
 
 def _record(entry: Entry, results: list[Any], keep: Keep) -> dict[str, Any]:
@@ -231,24 +261,22 @@ def _record(entry: Entry, results: list[Any], keep: Keep) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
-    """What a run would come to. ``num_errors``: rows that cannot be read as the task wants them. The others: see
-    ``Scorer.workload``."""
+    """What a run would come to. ``num_errors``: rows that cannot be read as the task wants them. ``engine``: what it
+    would run on; ``workload``: see ``Scorer.workload``."""
 
     num_rows: int
     num_errors: int
-    num_items: int
-    num_targets: int
-    num_inputs: int
-    num_distinct: int
+    engine: str
+    workload: Workload
 
 
 def dry_run(scorer: Scorer, dataset: Dataset, task: Task, *, options: RunOptions) -> DryRun:
-    """Read and encode everything and run nothing; parts are planned one by one, as a run does."""
-    entries, rows, errors = task.entries(dataset), 0, 0
-    sums = dict.fromkeys(("num_items", "num_targets", "num_inputs", "num_distinct"), 0)
-    while part := list(islice(entries, options.part_rows)):
-        fit = [entry.row for entry in part if isinstance(entry.row, TaskRow)]
-        found = scorer.workload((item.item for row in fit for item in row.items), **options.policies)
-        rows, errors = rows + len(part), errors + len(part) - len(fit)
-        sums = {name: value + getattr(found, name) for name, value in sums.items()}
-    return DryRun(num_rows=rows, num_errors=errors, **sums)
+    """Read and encode everything and run nothing; it is planned in the pieces that a run plans."""
+    entries, rows, errors, total = task.entries(dataset), 0, 0, Workload()
+    for piece in [entries] if scorer.keeps_bits else _pieces(entries, options.part_rows):
+        for chunk in _chunks(piece):
+            fit = [entry for entry in chunk if isinstance(entry.row, TaskRow)]
+            items = chain.from_iterable(map(_items, fit))
+            total += scorer.workload(items, chunks="whole", **options.policies)
+            rows, errors = rows + len(chunk), errors + len(chunk) - len(fit)
+    return DryRun(num_rows=rows, num_errors=errors, engine=scorer.engine, workload=total)

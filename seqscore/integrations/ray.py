@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 from seqscore.errors import InputError, MissingDependencyError, OptionError
 from seqscore.evaluate.data.dataset import Dataset
 from seqscore.evaluate.run import (
-    Digested,
+    InputDigest,
     Progress,
     RunOptions,
     ScoredPart,
@@ -180,14 +180,16 @@ def _put_parts(entries: Iterator[Entry], part_rows: int) -> tuple[list[Any], lis
     references: list[Any] = []
     digests: list[str] = []
     while True:
-        taken = Digested(islice(entries, part_rows))
-        rows = list(taken)
+        rows = list(islice(entries, part_rows))
         if not rows:
             return references, digests
+        digest = InputDigest()
+        for row in rows:
+            digest.add(row)
         # Pickle between processes of this program, as Ray itself does; nothing from outside is unpickled.
         table = pa.table({"part": [len(digests)], "payload": pa.array([pickle.dumps(rows)], pa.large_binary())})
         references.append(_ray().put(table))
-        digests.append(taken.digest())
+        digests.append(digest.value())
 
 
 class _Worker:
@@ -207,7 +209,7 @@ class _Worker:
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
         """The rows to be stored of each part in the batch."""
         payloads = [
-            pickle.dumps(list(scored(self._scorer, pickle.loads(payload), self._options)))
+            pickle.dumps([record for _, record in scored(self._scorer, pickle.loads(payload), self._options)])
             for payload in batch["payload"]
         ]
         return {"part": list(batch["part"]), "payload": payloads}

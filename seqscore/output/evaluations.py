@@ -86,13 +86,19 @@ def _cells(*cells: str) -> Iterator[str]:
 
 def print_dry_run(found: DryRun) -> None:
     """What a run would come to, in words."""
-    saved = 1 - found.num_distinct / found.num_inputs if found.num_inputs else 0.0
+    work = found.workload
+    saved = 1 - work.num_distinct / work.num_inputs if work.num_inputs else 0.0
+    sharing = (
+        f"one by one {work.num_inputs:,}; sharing saves {saved:.0%}"
+        if work.num_run == work.num_distinct
+        else f"engine {found.engine} shares nothing; of them {work.num_distinct:,} are distinct"
+    )
     with Output(None) as output:
         lines = [
             f"rows:             {found.num_rows:,} ({found.num_errors:,} of them cannot be read)",
-            f"sequences:        {found.num_items:,}",
-            f"tokens to score:  {found.num_targets:,}",
-            f"positions to run: {found.num_distinct:,} (one by one {found.num_inputs:,}; sharing saves {saved:.0%})",
+            f"sequences:        {work.num_items:,}",
+            f"tokens to score:  {work.num_targets:,}",
+            f"positions to run: {work.num_run:,} ({sharing})",
         ]
         output.write(("\n".join(lines) + "\n").encode())
 

@@ -84,6 +84,20 @@ def item_size(item: Item) -> int:
     return _size(item)
 
 
+def share_beginning(one: object, other: object) -> bool:
+    """Whether two items have at least half of the shorter one's beginning in common: its context, else itself."""
+    a, b = _beginning(one), _beginning(other)
+    if isinstance(a, str) is not isinstance(b, str):
+        return False
+    half = (min(len(a), len(b)) + 1) // 2
+    return half > 0 and a[:half] == b[:half]
+
+
+def _beginning(item: object) -> Sequence[object]:
+    part = (item.context or item.continuation) if isinstance(item, Pair) else item
+    return part if isinstance(part, Sequence) else ()
+
+
 def _size(part: object) -> int:
     if isinstance(part, str):
         return len(part)

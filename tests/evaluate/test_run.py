@@ -16,13 +16,16 @@ import torch
 from seqscore import Scorer
 from seqscore.engine.packed import PackedEngine
 from seqscore.errors import InputError, OptionError
+from seqscore.evaluate import run as run_module
 from seqscore.evaluate.data.dataset import DataRow
 from seqscore.evaluate.data.fields import guess_fields
 from seqscore.evaluate.measures import measures_of_run, task_of_run
 from seqscore.evaluate.run import Progress, RunOptions, dry_run, evaluate
 from seqscore.evaluate.store import read_run
 from seqscore.evaluate.summary import run_signature
+from seqscore.evaluate.tasks.base import TaskRow
 from seqscore.evaluate.tasks.protocol import PROTOCOL_POLICIES, ProtocolTask, protocol_settings
+from seqscore.plan.chunks import ChunkLimits
 from seqscore.scores.intervals import Sums, bootstrap_interval, wilson_interval
 from seqscore.scores.protocols import num_words
 from tests.evaluate.evaluated import OPTIONS, dataset, figures, files, made, rows_of, run_task, tiny_scorer
@@ -281,7 +284,8 @@ def test_a_dry_run_counts_what_the_engine_runs(tmp_path: Path, monkeypatch: pyte
     rows = [{"query": "a long question about it", "choices": ["one", "two", "three"], "gold": 0}] * 3 + ["{"]
     data = dataset(tmp_path / "data.jsonl", rows)
     found = dry_run(tiny_scorer(), data, made("choices", data), options=OPTIONS)
-    assert (found.num_rows, found.num_errors, found.num_items) == (4, 1, 18)
+    work = found.workload
+    assert (found.num_rows, found.num_errors, work.num_items) == (4, 1, 18)
     counted, distinct = [], []
     original = PackedEngine.run
 
@@ -292,8 +296,62 @@ def test_a_dry_run_counts_what_the_engine_runs(tmp_path: Path, monkeypatch: pyte
 
     monkeypatch.setattr(PackedEngine, "run", run)
     evaluate(tiny_scorer(), data, made("choices", data), tmp_path / "run", options=OPTIONS)
-    assert (found.num_inputs, found.num_targets) == tuple(sum(one) for one in zip(*counted, strict=True))
-    assert found.num_distinct == sum(distinct)
+    assert (work.num_inputs, work.num_targets) == tuple(sum(one) for one in zip(*counted, strict=True))
+    assert work.num_run == work.num_distinct == sum(distinct)
+
+
+def passages(count: int) -> list[dict[str, Any]]:
+    """Each passage stands before two questions of three answers."""
+    return [
+        {"query": f"{number} " * 40 + f"question {question}?", "choices": ["one", "two", "three"], "gold": 0}
+        for number in range(count)
+        for question in range(2)
+    ]
+
+
+def positions_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scorer: Scorer, rows: list[Any], **changes: Any
+) -> int:
+    """How many positions a run's tries have."""
+    data = dataset(tmp_path / "data.jsonl", rows)
+    run = []
+    original = PackedEngine._run_trie
+
+    def counting(self: PackedEngine, trie: Any, *arguments: Any) -> Any:
+        run.append(trie.num_rows)
+        return original(self, trie, *arguments)
+
+    monkeypatch.setattr(PackedEngine, "_run_trie", counting)
+    evaluate(scorer, data, made("choices", data), tmp_path / "run", options=replace(OPTIONS, **changes))
+    return sum(run)
+
+
+def test_what_is_shared_runs_once_also_across_the_end_of_a_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer, rows = tiny_scorer(), passages(8)
+    data = dataset(tmp_path / "all.jsonl", rows)
+    entries = list(made("choices", data).entries(data))
+    items = [item.item for entry in entries if isinstance(entry.row, TaskRow) for item in entry.row.items]
+    distinct = scorer.workload(items, chunks="whole").num_distinct
+    assert positions_run(tmp_path, monkeypatch, scorer, rows, part_rows=3) == distinct
+    assert dry_run(scorer, data, made("choices", data), options=OPTIONS).workload.num_run == distinct
+
+
+def test_a_chunk_ends_between_passages(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = dataset(tmp_path / "all.jsonl", passages(8))
+    entries = list(made("choices", data).entries(data))
+    monkeypatch.setattr(run_module, "FULL", ChunkLimits(first=16, largest=16))
+    chunks = [len(chunk) for chunk in run_module._chunks(entries)]
+    assert chunks == [4, 4, 4, 4]  # 16 items are reached in the third row, whose passage the fourth shares
+
+
+def test_a_dry_run_promises_no_sharing_where_there_is_none(tmp_path: Path) -> None:
+    data = dataset(tmp_path / "data.jsonl", passages(2))
+    for engine in ("padded", "reference"):
+        scorer = Scorer(tiny_model("llama"), tiny_tokenizer(), engine=engine)
+        work = dry_run(scorer, data, made("choices", data), options=OPTIONS).workload
+        assert work.num_run == work.num_inputs > work.num_distinct
 
 
 def test_killed_at_50_random_moments() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seqscore.plan.batches import padded_batches
-from seqscore.plan.chunks import growing_chunks
+from seqscore.plan.chunks import ChunkLimits, chunks_of
 from seqscore.plan.requests import Request
 
 
@@ -50,7 +51,8 @@ def test_a_request_needs_a_target_and_something_before_it() -> None:
 
 @given(st.lists(st.integers(0, 50)), st.integers(1, 5), st.integers(5, 9), st.integers(1, 120))
 def test_chunks_are_the_items_in_order_and_bounded(items: list[int], first: int, largest: int, weight: int) -> None:
-    chunks = list(growing_chunks(items, weigh=lambda item: item, first=first, largest=largest, max_weight=weight))
+    limits = ChunkLimits(first=first, largest=largest, max_weight=weight)
+    chunks = list(chunks_of(items, weigh=lambda item: item, limits=limits))
     assert [item for chunk in chunks for item in chunk] == items
     assert all(0 < len(chunk) <= largest and sum(chunk[:-1]) < weight for chunk in chunks)
     assert not chunks or len(chunks[0]) <= first
@@ -64,7 +66,7 @@ def test_a_chunk_reads_no_further_than_it_must() -> None:
             read.append(i)
             yield i
 
-    next(growing_chunks(items(), weigh=lambda _: 1, first=4))  # type: ignore[arg-type]
+    next(chunks_of(items(), weigh=lambda _: 1, limits=ChunkLimits(first=4)))  # type: ignore[arg-type]
     assert read == [0, 1, 2, 3]
 
 
@@ -74,7 +76,7 @@ def test_what_was_read_before_an_error_is_handed_on() -> None:
         yield 2
         raise OSError("the disk is gone")
 
-    chunks = growing_chunks(items(), weigh=lambda _: 1)
+    chunks = chunks_of(items(), weigh=lambda _: 1)
     assert next(chunks) == [1, 2]
     with pytest.raises(OSError, match="the disk is gone"):
         next(chunks)
@@ -91,3 +93,13 @@ def test_no_batch_holds_both_sides_of_a_switch(requests: list[Request], budget: 
 def test_planning_needs_no_torch() -> None:
     code = "import sys, seqscore.plan.batches, seqscore.plan.chunks; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@given(st.lists(st.integers(0, 5)), st.integers(1, 6), st.integers(1, 60))
+def test_a_full_chunk_ends_between_items_that_do_not_belong_together(items: list[int], size: int, weight: int) -> None:
+    limits = ChunkLimits(first=size, largest=size, max_weight=weight)
+    chunks = list(chunks_of(items, weigh=lambda item: item, belongs=lambda a, b: a == b, limits=limits))
+    assert [item for chunk in chunks for item in chunk] == items
+    for chunk, following in pairwise(chunks):
+        assert len(chunk) >= size or sum(chunk) >= weight  # it was full
+        assert chunk[-1] != following[0] or len(chunk) >= 2 * size or sum(chunk) >= 2 * weight
