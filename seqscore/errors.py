@@ -1,7 +1,9 @@
 """Every error that seqscore raises on purpose, under one base class.
 
 A message says what went wrong, what was expected, what was found, which item it concerns and what to do about it.
-``code`` is the short stable name that machine formats carry.
+``code`` is the short stable name that machine formats carry. Where Python has an exception of the same meaning, the
+class is that one too (``InputError`` and ``OptionError`` are ``ValueError``): code that knows nothing of seqscore
+catches it.
 """
 
 from __future__ import annotations
@@ -49,13 +51,13 @@ class SeqscoreError(Exception):
         return type(self)(self.message, item=item)
 
 
-class OptionError(SeqscoreError):
+class OptionError(SeqscoreError, ValueError):
     """An option has a value that it cannot have, or options contradict each other."""
 
     code = "bad_option"
 
 
-class InputError(SeqscoreError):
+class InputError(SeqscoreError, ValueError):
     """A text, a pair, a list of token ids or an input file cannot be scored as it stands."""
 
     code = "bad_input"
@@ -115,7 +117,7 @@ class NumericsError(SeqscoreError):
     code = "not_a_number"
 
 
-class MissingDependencyError(SeqscoreError):
+class MissingDependencyError(SeqscoreError, ImportError):
     """An optional library is needed and not installed; the message names it."""
 
     code = "missing_dependency"

@@ -43,6 +43,8 @@ def _row(text: str, number: int, where: str) -> RowView:
             error = f"{record['error']['code']}: {record['error']['message']}"
             return _view(record, number, error, ())
         return _view(record, number, None, (_item(record, where),))
+    except InputError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
         raise InputError(
             f"{where} is no record of seqscore score --format jsonl ({type(error).__name__}: {error})"

@@ -41,7 +41,15 @@ def notes(score: SequenceScore) -> list[tuple[str, str]]:
         )
     if score.boundary == "swallowed":
         found.append(("one token would span the whole boundary, so context and text were tokenised apart", ""))
-    if not score.exact_spans:
+    if score.num_unknown:
+        found.append(
+            (
+                "as many of the scored tokens as stands in parentheses are the tokenizer's unknown token, which may "
+                "stand for any text",
+                str(score.num_unknown),
+            )
+        )
+    elif not score.exact_spans:
         found.append(("the tokenizer changes the text, so the bytes given for some tokens are approximate", ""))
     if score.num_tokens == 0:
         found.append(("empty text, log-likelihood 0 by definition and no perplexity", ""))

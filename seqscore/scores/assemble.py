@@ -72,6 +72,7 @@ def assemble(
         num_windows=len(targets),
         num_cut=num_cut,
         num_unread=num_unread,
+        num_unknown=0 if sequence.unknown is None else int((sequence.unknown & scored).sum()),
         settings=settings,
     )
     _refuse_nan(score)

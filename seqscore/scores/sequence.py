@@ -69,7 +69,8 @@ class SequenceScore:
 
     ``start_token`` is the id of the token that the model read in front of the text, None for none. ``num_windows``:
     forward passes that the text took. ``num_cut``: tokens that ``long="truncate"`` cut. ``num_unread``: tokens at the
-    beginning of a long context that are in no window, since the model cannot look back so far.
+    beginning of a long context that are in no window, since the model cannot look back so far. ``num_unknown``: scored
+    tokens that are the tokenizer's unknown token, which stands for whatever text it has no token for.
     """
 
     text: str | None
@@ -89,6 +90,7 @@ class SequenceScore:
     num_windows: int = 1
     num_cut: int = 0
     num_unread: int = 0
+    num_unknown: int = 0
     settings: Signature = Signature(())
 
     def __post_init__(self) -> None:
@@ -215,6 +217,7 @@ class SequenceScore:
             "num_windows": self.num_windows,
             "num_cut": self.num_cut,
             "num_unread": self.num_unread,
+            "num_unknown": self.num_unknown,
         }
         if tokens:
             record["tokens"] = [_token_dict(token, unit) for token in self.tokens()]

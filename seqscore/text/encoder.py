@@ -70,6 +70,11 @@ class TextEncoder:
         self._pieces = PieceTable(self._source.token, style=self._source.style, added=self._source.added)
         self._marker = self._source.style.marker_bytes
 
+    @property
+    def unknown(self) -> int | None:
+        """The id of the token that stands for text which the tokenizer does not know; None where there is none."""
+        return self._source.unknown
+
     def encode(self, text: str) -> Encoded:
         """The tokens of a text, without special tokens added; an empty text has none.
 

@@ -14,6 +14,7 @@ from seqscore.text.chat import is_chat, render_chat, spelled_special_tokens
 from seqscore.text.encoder import Encoded, TextEncoder
 from seqscore.text.items import BoundaryPolicy, Item, Pair, SpecialTokensPolicy
 from seqscore.text.start import StartToken
+from seqscore.text.unknown import UnknownTokens, find_unknown
 
 __all__ = ["BoundaryFlag", "SequenceBuilder", "TokenSequence"]
 
@@ -32,7 +33,9 @@ class TokenSequence:
     """An item as tokens.
 
     Shape: ``ids``, ``starts``, ``ends`` [n]; the start token is not among them. ``first_scored`` indexes ``ids``:
-    tokens from there on are targets. ``is_pair`` says whether the tokens before are a context.
+    tokens from there on are targets. ``is_pair`` says whether the tokens before are a context. ``unknown`` [n]: which
+    tokens are the tokenizer's unknown token; what such a token stands for cannot be told from it, so with one of them
+    the spans are not ``exact``.
     """
 
     text: str | None
@@ -45,6 +48,7 @@ class TokenSequence:
     first_scored: int
     is_pair: bool
     boundary: BoundaryFlag | None
+    unknown: NDArray[np.bool_] | None = None
 
     @property
     def model_ids(self) -> NDArray[np.int64]:
@@ -80,7 +84,11 @@ class SequenceBuilder:
                     built[i] = self._pair(item) if isinstance(item, Pair) else self._ids(item)
                 except SeqscoreError as error:
                     built[i] = error
-        return [one.for_item(first_index + i) if isinstance(one, SeqscoreError) else one for i, one in enumerate(built)]
+        unknown = find_unknown(self.tokenizer, self.encoder.unknown)
+        return [
+            one.for_item(first_index + i) if isinstance(one, SeqscoreError) else _marked(one, item, unknown)
+            for i, (item, one) in enumerate(zip(items, built, strict=True))
+        ]
 
     def _encode_texts(self, texts: list[str]) -> list[Encoded | SeqscoreError]:
         """All at once, which is fast; one by one where one of them is bad, to know which."""
@@ -205,6 +213,16 @@ class SequenceBuilder:
 def _require_ids(ids: object) -> None:
     if not hasattr(ids, "__len__") or isinstance(ids, bytes | bytearray | Mapping):
         raise InputError(f"expected a text, a Pair or token ids, got {type(ids).__name__}: {str(ids)[:40]!r}")
+
+
+def _marked(sequence: TokenSequence, item: Item, unknown: UnknownTokens) -> TokenSequence:
+    """The sequence with its unknown tokens; in ids, as in a text, a special token may be meant."""
+    part = item.continuation if isinstance(item, Pair) else item
+    if isinstance(part, str) and sequence.text is not None:
+        found = unknown.in_text(sequence.text, sequence.ids, sequence.starts, sequence.ends)
+    else:
+        found = unknown.in_ids(sequence.ids)
+    return replace(sequence, unknown=found, exact=sequence.exact and not found.any())
 
 
 def _with_context_tokens(before: Encoded, whole: Encoded) -> Encoded:
