@@ -25,7 +25,11 @@ By: TypeAlias = Literal["perplexity", "word_perplexity", "bits_per_byte"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Thresholds:
-    """``kept``: at least ``low`` and at most ``high``; ``dropped``: the others."""
+    """``kept``: at least ``low`` and at most ``high``; ``dropped``: the others.
+
+    Raises:
+        OptionError: neither is given, one is no finite number, or no value lies between them.
+    """
 
     low: float | None = None
     high: float | None = None
@@ -33,6 +37,13 @@ class Thresholds:
     def __post_init__(self) -> None:
         if self.low is None and self.high is None:
             raise OptionError("a threshold needs a least or a greatest value")
+        for name, value in (("least", self.low), ("greatest", self.high)):
+            if value is not None and not math.isfinite(value):
+                raise OptionError(f"the {name} value of a threshold is {value}; expected a finite number")
+        if self.low is not None and self.high is not None and self.low > self.high:
+            raise OptionError(
+                f"the least value {self.low} is above the greatest, {self.high}, so no row would be kept; swap them"
+            )
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -57,7 +68,7 @@ class Percentiles:
     middle: float = 60.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.head < self.middle < 100:
+        if not 0 < self.head < self.middle < 100:  # also for NaN
             raise OptionError(f"percentiles {self.head} and {self.middle} must rise and lie between 0 and 100")
 
     def thresholds(self, values: Any) -> tuple[float, float]:

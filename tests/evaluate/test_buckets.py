@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,8 +69,26 @@ def test_what_rows_are_sorted_out_by() -> None:
     assert bucket_value({**item, "log_likelihood": -1e9}, "perplexity") == math.inf
 
 
-def test_rules_are_checked() -> None:
-    with pytest.raises(OptionError, match="must rise"):
-        Percentiles(head=60, middle=30)
-    with pytest.raises(OptionError, match="a threshold needs"):
-        Thresholds()
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        (lambda: Thresholds(), "a threshold needs a least or a greatest value"),
+        (lambda: Thresholds(low=NAN), "the least value of a threshold is nan; expected a finite number"),
+        (lambda: Thresholds(low=-INF, high=3), "the least value of a threshold is -inf"),
+        (lambda: Thresholds(high=NAN), "the greatest value of a threshold is nan"),
+        (lambda: Thresholds(high=INF), "the greatest value of a threshold is inf"),
+        (lambda: Thresholds(low=5, high=1), "the least value 5 is above the greatest, 1"),
+        (lambda: Percentiles(head=60, middle=30), "must rise"),
+        (lambda: Percentiles(head=NAN), "percentiles nan and 60.0 must rise"),
+        (lambda: Percentiles(head=30, middle=NAN), "must rise"),
+        (lambda: Percentiles(head=30, middle=INF), "must rise"),
+        (lambda: Percentiles(head=0, middle=100), "must rise"),
+    ],
+)
+def test_rules_are_checked(rule: Callable[[], Rule], message: str) -> None:
+    with pytest.raises(OptionError, match=re.escape(message)):
+        rule()
+    assert Thresholds(low=2, high=2).bucket(2.0) == "kept"
