@@ -24,6 +24,8 @@ class TargetValues:
     Shape: [num_targets] each. ``logprobs`` float64, nats, computed as target_logit - logsumexp in float32 or better;
     ``greedy``: the target's logit is the maximum; ``ties``: it is, and another logit equals it; ``ranks``: 1 + number
     of strictly greater logits; ``entropies``: float64, nats. A NaN logprob means that the forward pass gave NaN.
+    ``masses``: where a request names a subset S of the vocabulary, log sum_(v in S) p(v), float64, nats, NaN elsewhere;
+    ``peaks``: likewise log max_(v in S) p(v). Both may be None where a request names none.
     """
 
     logprobs: NDArray[np.float64]
@@ -31,6 +33,8 @@ class TargetValues:
     ties: NDArray[np.bool_]
     ranks: NDArray[np.int64] | None
     entropies: NDArray[np.float64] | None
+    masses: NDArray[np.float64] | None = None
+    peaks: NDArray[np.float64] | None = None
 
 
 class Engine(Protocol):

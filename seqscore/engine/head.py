@@ -5,14 +5,16 @@ target_logprob = target_logit - logsumexp(logits)
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import fields
 from itertools import pairwise
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.engine.base import Extra, TargetValues
+from seqscore.engine.masses import SubsetsAsked, masses_of_rows
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -24,26 +26,37 @@ __all__ = ["split_targets", "target_values"]
 _TILE_BYTES = 32 * 2**20
 
 
-def target_values(states: Tensor, head: Head | None, targets: Tensor, *, extras: frozenset[Extra]) -> TargetValues:
+def target_values(
+    states: Tensor,
+    head: Head | None,
+    targets: Tensor,
+    *,
+    extras: frozenset[Extra],
+    asked: SubsetsAsked | None = None,
+) -> TargetValues:
     """Values of targets [p] whose hidden states [p, D] (with ``head``) or logits [p, V] (without) are ``states``.
 
     Everything is computed in float32 or better, in tiles of rows that stay small whatever the vocabulary.
     """
-    tiles = [
-        logits_values(logits, tile_targets, extras=extras) for logits, tile_targets in _tiles(states, head, targets)
-    ]
-    return concatenate(tiles)
+    return concatenate(
+        [
+            logits_values(logits, targets[rows], extras=extras, asked=None if asked is None else asked.part(rows))
+            for rows, logits in _tiles(states, head, len(targets))
+        ]
+    )
 
 
-def _tiles(states: Tensor, head: Head | None, targets: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+def _tiles(states: Tensor, head: Head | None, count: int) -> Iterator[tuple[slice, Tensor]]:
     vocabulary = states.shape[-1] if head is None else head.weight.shape[0]
     rows = max(1, _TILE_BYTES // (vocabulary * 4))
-    for begin in range(0, len(targets), rows):
-        part = states[begin : begin + rows]
-        yield (part if head is None else head.logits(part)), targets[begin : begin + rows]
+    for begin in range(0, count, rows):
+        part = slice(begin, begin + rows)
+        yield part, (states[part] if head is None else head.logits(states[part]))
 
 
-def logits_values(logits: Tensor, targets: Tensor, *, extras: frozenset[Extra]) -> TargetValues:
+def logits_values(
+    logits: Tensor, targets: Tensor, *, extras: frozenset[Extra], asked: SubsetsAsked | None = None
+) -> TargetValues:
     """Values of targets [p] given their logits [p, V] in float32 or float64."""
     target_logit = logits.gather(1, targets[:, None])
     logsumexp = logits.logsumexp(1)
@@ -53,12 +66,15 @@ def logits_values(logits: Tensor, targets: Tensor, *, extras: frozenset[Extra]) 
     ties = greedy & ((logits == maximum[:, None]).sum(1) > 1)
     ranks = (logits > target_logit).sum(1) + 1 if "rank" in extras else None
     entropies = _entropy(logits, logsumexp) if "entropy" in extras else None
+    masses, peaks = (None, None) if asked is None else masses_of_rows(logits, logsumexp, asked)
     return TargetValues(
         logprobs=(target_logit[:, 0] - logsumexp).double().cpu().numpy(),
         greedy=greedy.cpu().numpy(),
         ties=ties.cpu().numpy(),
         ranks=None if ranks is None else ranks.cpu().numpy(),
         entropies=None if entropies is None else entropies.double().cpu().numpy(),
+        masses=masses,
+        peaks=peaks,
     )
 
 
@@ -70,39 +86,31 @@ def _entropy(logits: Tensor, logsumexp: Tensor) -> Tensor:
 
 
 def concatenate(parts: list[TargetValues]) -> TargetValues:
-    """Values of the parts, one after another."""
-    ranks = [part.ranks for part in parts if part.ranks is not None]
-    entropies = [part.entropies for part in parts if part.entropies is not None]
-    return TargetValues(
-        logprobs=np.concatenate([part.logprobs for part in parts]),
-        greedy=np.concatenate([part.greedy for part in parts]),
-        ties=np.concatenate([part.ties for part in parts]),
-        ranks=np.concatenate(ranks) if ranks else None,
-        entropies=np.concatenate(entropies) if entropies else None,
-    )
+    """Values of the parts, one after another; all of them have the same extras."""
+    names = [field.name for field in fields(TargetValues) if getattr(parts[0], field.name) is not None]
+    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
+    return TargetValues(**{"ranks": None, "entropies": None, **joined})
 
 
 def take(values: TargetValues, places: NDArray[np.int64]) -> TargetValues:
     """The values at some places."""
-    return TargetValues(
-        logprobs=values.logprobs[places],
-        greedy=values.greedy[places],
-        ties=values.ties[places],
-        ranks=None if values.ranks is None else values.ranks[places],
-        entropies=None if values.entropies is None else values.entropies[places],
-    )
+    return _each(values, lambda array: array[places])
 
 
 def split_targets(values: TargetValues, counts: list[int]) -> list[TargetValues]:
     """The reverse of ``concatenate``: the first ``counts[0]`` targets, the next ``counts[1]``, ..."""
     bounds = np.cumsum([0, *counts]).tolist()
-    return [
-        TargetValues(
-            logprobs=values.logprobs[begin:end],
-            greedy=values.greedy[begin:end],
-            ties=values.ties[begin:end],
-            ranks=None if values.ranks is None else values.ranks[begin:end],
-            entropies=None if values.entropies is None else values.entropies[begin:end],
-        )
-        for begin, end in pairwise(bounds)
-    ]
+    return [take_slice(values, slice(begin, end)) for begin, end in pairwise(bounds)]
+
+
+def take_slice(values: TargetValues, part: slice) -> TargetValues:
+    """The values of consecutive targets, without a copy."""
+    return _each(values, lambda array: array[part])
+
+
+def _each(values: TargetValues, change: Callable[[NDArray[Any]], NDArray[Any]]) -> TargetValues:
+    changed: dict[str, Any] = {}
+    for field in fields(TargetValues):
+        array = getattr(values, field.name)
+        changed[field.name] = None if array is None else change(array)
+    return TargetValues(**changed)

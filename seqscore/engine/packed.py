@@ -22,6 +22,7 @@ from seqscore.engine.base import Extra, TargetValues
 from seqscore.engine.experts import ExpertRows, steady_experts
 from seqscore.engine.guard import forward_passes
 from seqscore.engine.head import concatenate, take
+from seqscore.engine.masses import SubsetsAsked, asked_of
 from seqscore.engine.rows import CANDIDATES, steady_products, steady_row_counts
 from seqscore.engine.vocabulary import TILE_WORDS, tiled_values
 from seqscore.errors import ModelError
@@ -139,12 +140,14 @@ class PackedEngine:
             return _NO_VALUES
         counts = self.row_counts
         path = OpenPath(trie.longest + max(counts))
-        queue = _HeadQueue(self._head, self._rows_at_once(extras), extras)
+        asked = asked_of(trie.subsets, trie.target_subsets, self._adapter.device)
+        queue = _HeadQueue(self._head, self._rows_at_once(extras), extras, asked)
         for pack in cut_packs(trie, counts, filler_position=filler):
             with path.running(pack):
                 hidden = self._forward(pack)
             self.attention_layers = path.num_layers
-            queue.add(hidden, trie.target_rows[pack.targets] - pack.begin, trie.target_tokens[pack.targets])
+            rows = trie.target_rows[pack.targets] - pack.begin
+            queue.add(hidden, rows, trie.target_tokens[pack.targets], trie.target_subsets[pack.targets])
         return queue.finish()
 
     def _forward(self, pack: Pack) -> Tensor:
@@ -168,18 +171,20 @@ class PackedEngine:
 class _HeadQueue:
     """Hidden states that wait for the head until there are as many as it takes at once."""
 
-    def __init__(self, head: Head, counts: Sequence[int], extras: frozenset[Extra]) -> None:
+    def __init__(self, head: Head, counts: Sequence[int], extras: frozenset[Extra], asked: SubsetsAsked | None) -> None:
         self._head = head
+        self._asked = asked
         self._counts = counts
         self._extras = extras
         self._waiting: list[Tensor] = []
         self._rows: list[IntArray] = []
         self._targets: list[IntArray] = []
+        self._subsets: list[IntArray] = []
         self._num_waiting = 0
         self._done: list[TargetValues] = []
 
-    def add(self, hidden: Tensor, rows: IntArray, targets: IntArray) -> None:
-        """Targets [p] and the rows [p] of ``hidden`` that predict them, rows ascending."""
+    def add(self, hidden: Tensor, rows: IntArray, targets: IntArray, subsets: IntArray) -> None:
+        """Targets [p], the rows [p] of ``hidden`` that predict them, ascending, and the subsets [p] asked for there."""
         import torch
 
         if not len(rows):
@@ -188,6 +193,7 @@ class _HeadQueue:
         self._waiting.append(hidden.index_select(0, torch.from_numpy(distinct).to(hidden.device)))
         self._rows.append(self._num_waiting + places)
         self._targets.append(targets)
+        self._subsets.append(subsets)
         self._num_waiting += len(distinct)
         largest = max(self._counts)
         if self._num_waiting >= largest:
@@ -202,19 +208,25 @@ class _HeadQueue:
         """The first ``count`` waiting rows; the rest waits on."""
         import torch
 
-        hidden, rows, targets = torch.cat(self._waiting), np.concatenate(self._rows), np.concatenate(self._targets)
+        hidden = torch.cat(self._waiting)
+        rows, targets, subsets = (np.concatenate(part) for part in (self._rows, self._targets, self._subsets))
         begin = 0
         for used, size in cut_rows(count, self._counts):
             first, last = np.searchsorted(rows, [begin, begin + used])
             filled = torch.nn.functional.pad(hidden[begin : begin + used], (0, 0, 0, size - used))
             values = tiled_values(
-                filled, self._head, rows[first:last] - begin, targets[first:last], extras=self._extras
+                filled,
+                self._head,
+                rows[first:last] - begin,
+                targets[first:last],
+                extras=self._extras,
+                asked=None if self._asked is None else self._asked.at(subsets[first:last]),
             )
             self._done.append(values)
             begin += used
         rest = int(np.searchsorted(rows, count))
         self._waiting, self._num_waiting = [hidden[count:].clone()], self._num_waiting - count
-        self._rows, self._targets = [rows[rest:] - count], [targets[rest:]]
+        self._rows, self._targets, self._subsets = [rows[rest:] - count], [targets[rest:]], [subsets[rest:]]
 
 
 _NO_VALUES = TargetValues(

@@ -16,8 +16,9 @@ import numpy as np
 from seqscore.engine.base import Extra, TargetValues
 from seqscore.engine.guard import forward_passes
 from seqscore.engine.head import split_targets, target_values
+from seqscore.engine.masses import asked_of
 from seqscore.plan.batches import PaddedBatch, padded_batches
-from seqscore.plan.requests import Request
+from seqscore.plan.requests import Request, common_subsets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -60,7 +61,9 @@ class PaddedEngine:
             torch.from_numpy(part).to(device) for part in (batch.rows, batch.columns, batch.targets)
         )
         states, head = self._adapter.at_targets(ids, rows, columns)
-        return target_values(states, head, targets, extras=extras)
+        subsets, numbers = common_subsets(requests)
+        asked = asked_of(subsets, np.concatenate(numbers), device)
+        return target_values(states, head, targets, extras=extras, asked=asked)
 
 
 def _padded_ids(batch: PaddedBatch, requests: list[Request]) -> Tensor:

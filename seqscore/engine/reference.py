@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 from seqscore.engine.base import Extra, TargetValues
 from seqscore.engine.guard import forward_passes
 from seqscore.engine.head import target_values
-from seqscore.plan.requests import Request
+from seqscore.engine.masses import asked_of
+from seqscore.plan.requests import Request, common_subsets
 
 if TYPE_CHECKING:
     from seqscore.models.adapter import ModelAdapter
@@ -38,4 +39,6 @@ class ReferenceEngine:
 
         ids = torch.tensor(request.ids, device=self._adapter.device)
         logits = self._adapter.logits(ids[None, :-1])[0, request.first_target - 1 :]
-        return target_values(logits, None, ids[request.first_target :], extras=extras)
+        subsets, (numbers,) = common_subsets([request])
+        asked = asked_of(subsets, numbers, ids.device)
+        return target_values(logits, None, ids[request.first_target :], extras=extras, asked=asked)

@@ -8,12 +8,14 @@ Gimelshein 2018 give the running form). The maximum, the flags and the target's 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.engine.base import Extra, TargetValues
+from seqscore.engine.masses import RunningMasses, SubsetsAsked
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -28,7 +30,13 @@ TILE_WORDS = 4096
 
 
 def tiled_values(
-    hidden: Tensor, head: Head, rows: IntArray, targets: IntArray, *, extras: frozenset[Extra]
+    hidden: Tensor,
+    head: Head,
+    rows: IntArray,
+    targets: IntArray,
+    *,
+    extras: frozenset[Extra],
+    asked: SubsetsAsked | None = None,
 ) -> TargetValues:
     """Values of targets [p], each predicted by the hidden state in ``rows`` [p] of ``hidden`` [n, D].
 
@@ -37,11 +45,18 @@ def tiled_values(
     """
     running = _Running(hidden, extras)
     where = _Targets(hidden, rows, targets)
+    masses = None if asked is None else RunningMasses(hidden, rows, asked)
     for begin in range(0, len(head.weight), TILE_WORDS):
         logits = head.logits(hidden, slice(begin, begin + TILE_WORDS))
         where.look_up(logits, begin)
+        if masses is not None:
+            masses.add(logits, begin)
         running.add(logits)
-    return _values(running, where, extras)
+    values = _values(running, where, extras)
+    if masses is None:
+        return values
+    of_subsets, peaks = masses.values(running.maximum, running.total)
+    return replace(values, masses=of_subsets, peaks=peaks)
 
 
 class _Running:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.plan.requests import Request
+from seqscore.plan.requests import Request, Subset, common_subsets
 
 __all__ = ["Edge", "Trie", "build_trie"]
 
@@ -32,8 +32,9 @@ class Trie:
     """Requests as rows in depth-first order.
 
     Shape: ``tokens``, ``positions`` [num_rows], a row for every distinct prefix, by its last token. ``target_rows``,
-    ``target_tokens`` [num_targets]: the distinct (row, next token) pairs to be scored, by row. ``places``: where each
-    request's targets stand among those pairs, [request.num_targets] each. ``num_inputs``: positions without sharing.
+    ``target_tokens``, ``target_subsets`` [num_targets]: the distinct (row, next token, place in ``subsets`` or -1) to
+    be scored, by row. ``places``: where each request's targets stand among those, [request.num_targets] each.
+    ``num_inputs``: positions without sharing.
     """
 
     tokens: IntArray
@@ -41,6 +42,8 @@ class Trie:
     edges: tuple[Edge, ...]
     target_rows: IntArray
     target_tokens: IntArray
+    target_subsets: IntArray
+    subsets: tuple[Subset, ...]
     places: tuple[IntArray, ...]
     num_inputs: int
 
@@ -70,14 +73,17 @@ def build_trie(requests: Sequence[Request], *, sharing: bool = True) -> Trie:
         rows_of_targets[i] = path[request.first_target - 1 :].copy()
     rows = np.concatenate([_NOTHING, *rows_of_targets])
     tokens = np.concatenate([_NOTHING, *(request.targets for request in requests)])
-    target_rows, target_tokens, places = _distinct(rows, tokens)
+    subsets, numbers = common_subsets(requests)
+    first, places = _distinct(rows, tokens, np.concatenate([_NOTHING, *numbers]))
     bounds = np.cumsum([request.num_targets for request in requests])[:-1]
     return Trie(
         tokens=np.concatenate([_NOTHING, *walk.tokens]),
         positions=np.concatenate([_NOTHING, *walk.positions]),
         edges=tuple(walk.edges),
-        target_rows=target_rows,
-        target_tokens=target_tokens,
+        target_rows=rows[first],
+        target_tokens=tokens[first],
+        target_subsets=np.concatenate([_NOTHING, *numbers])[first],
+        subsets=subsets,
         places=tuple(np.split(places, bounds)) if requests else (),
         num_inputs=sum(request.num_inputs for request in requests),
     )
@@ -117,12 +123,11 @@ def _common_length(a: IntArray, b: IntArray) -> int:
     return int(differ[0]) if len(differ) else n
 
 
-def _distinct(rows: IntArray, tokens: IntArray) -> tuple[IntArray, IntArray, IntArray]:
-    """The distinct (row, token) pairs by row and token, and where each given pair stands among them."""
-    order = np.lexsort((tokens, rows))
-    rows, tokens = rows[order], tokens[order]
-    first = np.ones(len(rows), bool)
-    first[1:] = (rows[1:] != rows[:-1]) | (tokens[1:] != tokens[:-1])
-    places = np.empty(len(rows), np.int64)
-    places[order] = np.cumsum(first) - 1
-    return rows[first], tokens[first], places
+def _distinct(*columns: IntArray) -> tuple[IntArray, IntArray]:
+    """Where each distinct tuple of the columns first stands, ascending, and where each tuple is among those."""
+    order = np.lexsort(columns[::-1])
+    is_first = np.ones(len(order), bool)
+    is_first[1:] = np.any([column[order][1:] != column[order][:-1] for column in columns], axis=0)
+    places = np.empty(len(order), np.int64)
+    places[order] = np.cumsum(is_first) - 1
+    return order[is_first], places
