@@ -128,13 +128,17 @@ class SequenceBuilder:
             return self._text_pair(pair.context, pair.continuation)
         if isinstance(pair.continuation, str) and is_chat(pair.context):
             context = render_chat(self.tokenizer, pair.context, special_tokens=self.special_tokens)  # type: ignore[arg-type]
-            return self._text_pair(context, pair.continuation, rendered=True)
+            return self._behind_template()._text_pair(context, pair.continuation, rendered=True)
         if isinstance(pair.continuation, str) or isinstance(pair.context, str):
             raise InputError(
                 f"a Pair is two texts, two lists of token ids, or chat messages and a text; got "
                 f"{type(pair.context).__name__} and {type(pair.continuation).__name__}"
             )
         return self._ids_pair(pair.context, pair.continuation)  # type: ignore[arg-type]
+
+    def _behind_template(self) -> SequenceBuilder:
+        """The builder for what a template rendered: nothing stands in front that the template did not write."""
+        return replace(self, start=StartToken("none", None)) if self.start.kind == "auto" else self
 
     def _ids_pair(self, context: Sequence[int], continuation: Sequence[int]) -> TokenSequence:
         for part in (context, continuation):
