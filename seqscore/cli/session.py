@@ -55,9 +55,10 @@ def _warnings_as_lines() -> Iterator[None]:
 
 @contextmanager
 def progress(label: str) -> Iterator[Any]:
-    """A function that wraps an iterable and shows how far it is, where standard error is a terminal."""
+    """A function that wraps an iterable and shows how far it is: a bar on a terminal, elsewhere a line now and then."""
     if not sys.stderr.isatty():
-        yield lambda items, total=None: items
+        with _counted_lines(label) as counted:
+            yield counted
         return
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -71,3 +72,19 @@ def progress(label: str) -> Iterator[Any]:
 
     with bar:
         yield wrap
+
+
+@contextmanager
+def _counted_lines(label: str) -> Iterator[Any]:
+    from seqscore.cli.pulse import pulse
+
+    done = 0
+
+    def count(items: Iterable[T], total: int | None = None) -> Iterator[T]:
+        nonlocal done
+        for item in items:
+            yield item
+            done += 1
+
+    with pulse(lambda: f"{label}: {done:,} rows", say):
+        yield count

@@ -118,7 +118,9 @@ def _groups(summary: Mapping[str, Any]) -> GroupChart | None:
 def _calibration(summary: Mapping[str, Any]) -> Calibration | None:
     if not summary.get("calibration"):
         return None
-    error = next(one["value"] for one in summary["figures"] if one["name"] == "calibration_error")
+    error = next((one["value"] for one in summary["figures"] if one["name"] == "calibration_error"), None)
+    if error is None:  # no row was scored
+        return None
     return Calibration(error=error, bins=tuple(CalibrationBin(**one) for one in summary["calibration"]))
 
 

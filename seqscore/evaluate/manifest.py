@@ -15,48 +15,89 @@ from typing import Any, TypeAlias
 
 from seqscore.errors import InputError, OptionError
 
-__all__ = ["Json", "differences", "json_bytes", "plain", "read_json", "sync_folder", "write_atomically", "writing"]
+__all__ = ["Json", "differences", "plain", "read_sealed", "sealed", "sync_folder", "write_atomically", "writing"]
 
 Json: TypeAlias = Any
 """What JSON can hold: dicts with names as keys, lists, text, numbers, booleans, None."""
 
 
 def plain(value: Json) -> Json:
-    """``value`` as strict JSON has it: tuples as lists, infinities as the text "Infinity" or "-Infinity".
+    """``value`` as strict JSON has it: tuples as lists, infinities as the text "Infinity" or "-Infinity", and what is
+    no Unicode in a text (of a file name, say) as an escape.
 
     Raises:
         InputError: a number is NaN, which no figure of a run may be.
     """
     if isinstance(value, Mapping):
-        return {str(name): plain(one) for name, one in value.items()}
+        return {_unicode(str(name)): plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         if math.isnan(value):
             raise InputError("a number to be stored is NaN; a figure that is not defined must be null")
         return "Infinity" if value > 0 else "-Infinity"
-    return value
+    return _unicode(value) if isinstance(value, str) else value
 
 
-def json_bytes(value: Json) -> bytes:
+def _unicode(text: str) -> str:
+    return text.encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def sealed(value: Mapping[str, Json]) -> bytes:
+    """A JSON object as a file of a run: its last field is the checksum of the others."""
+    content = plain(value)
+    return _bytes({**content, _CHECKSUM: _checksum(content)})
+
+
+_CHECKSUM = "checksum"
+
+
+def _checksum(content: Mapping[str, Json]) -> str:
+    import xxhash
+
+    return f"xxh128:{xxhash.xxh3_128_hexdigest(_bytes(content))}"
+
+
+def _bytes(value: Json) -> bytes:
     """Indented JSON in UTF-8, keys in their order, a newline at the end."""
     return (json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=2) + "\n").encode("utf-8")
 
 
-def read_json(path: Path) -> dict[str, Json]:
-    """The object in a JSON file of a run.
+def read_sealed(path: Path, *, layout: int | None = None) -> dict[str, Json]:
+    """The object in a JSON file of a run, without its checksum. ``layout``: the ``format`` that it must name.
 
     Raises:
-        InputError: the file cannot be read, or holds something else.
+        InputError: the file cannot be read, is of another layout, or is not as it was written.
     """
+    name = repr(str(path))
     try:
-        value = json.loads(path.read_bytes())
+        content = json.loads(path.read_bytes(), parse_constant=_no_number)
+        found = content.pop(_CHECKSUM, None) if isinstance(content, dict) else None
+        actual = _checksum(content) if isinstance(content, dict) else None
     except (OSError, ValueError, RecursionError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise InputError(f"cannot read {str(path)!r} of the run: {reason}") from error
-    if not isinstance(value, dict):
-        raise InputError(f"{str(path)!r} must hold a JSON object, as a run writes it, got {type(value).__name__}")
-    return value
+        raise InputError(f"cannot read {name} of the run: {reason}") from error
+    if not isinstance(content, dict):
+        raise InputError(f"{name} must hold a JSON object, as a run writes it, got {type(content).__name__}")
+    if layout is not None and content.get("format") != layout:
+        raise InputError(
+            f"{name} is of layout {content.get('format')!r:.20}, this version reads layout {layout}: score the data "
+            f"again into another folder, or read the run with the seqscore that wrote it"
+        )
+    if found != actual:
+        cure = _CURES.get(path.name, "restore it")
+        raise InputError(f"{name} is not as it was written: its content is not that of its checksum; {cure}")
+    return content
+
+
+_CURES = {
+    "manifest.json": "restore it, or score the data again into another folder",
+    "summary.json": "restore it, or remove it and run the eval again, which sums up anew",
+}
+
+
+def _no_number(name: str) -> float:
+    raise ValueError(f"{name} is no JSON")
 
 
 def differences(before: Mapping[str, Json], now: Mapping[str, Json], *, prefix: str = "") -> list[str]:

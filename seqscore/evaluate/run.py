@@ -65,12 +65,15 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """How far a run is: rows on the disk or scored, of them found finished at the start, tokens scored now."""
+    """How far a run is: rows on the disk or scored, of them found finished at the start; since then tokens scored,
+    rows with an error, tokens of contexts that the model could not look back to. ``row``: the id of the last one."""
 
     rows: int
     resumed: int
     tokens: int
     errors: int
+    unread: int = 0
+    row: str | None = None
 
 
 Report: TypeAlias = Callable[[Progress], None]
@@ -193,7 +196,7 @@ class _Counter:
 
     def __init__(self, resumed: int, report: Report) -> None:
         self._rows = self._resumed = resumed
-        self._tokens = self._errors = 0
+        self._tokens = self._errors = self._unread = 0
         self._report = report
 
     def watch(self, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
@@ -202,8 +205,13 @@ class _Counter:
             yield record
             self._rows += 1
             self._errors += record.get("error_code") is not None
-            self._tokens += sum(item["num_scored"] for item in record.get("items") or ())
-            self._report(Progress(self._rows, self._resumed, self._tokens, self._errors))
+            for item in record.get("items") or ():
+                self._tokens += item["num_scored"]
+                self._unread += item["num_unread"]
+            self._report(self._progress(record["id"]))
+
+    def _progress(self, row: str) -> Progress:
+        return Progress(self._rows, self._resumed, self._tokens, self._errors, self._unread, row)
 
 
 class InputDigest:
@@ -255,8 +263,19 @@ def _weight(item: Item | SeqscoreError) -> int:
 def _record(entry: Entry, results: list[Any], keep: Keep) -> dict[str, Any]:
     if not isinstance(entry.row, TaskRow):
         return error_record(entry, entry.row)
-    failed = next((one for one in results if isinstance(one, SeqscoreError)), None)
-    return score_record(entry, entry.row, results, keep) if failed is None else error_record(entry, failed)
+    for place, (item, result) in enumerate(zip(entry.row.items, results, strict=True)):
+        if isinstance(result, SeqscoreError):
+            return error_record(entry, _of_item(result, entry.row, item.role, place))
+    return score_record(entry, entry.row, results, keep)
+
+
+def _of_item(error: SeqscoreError, row: TaskRow, role: str, place: int) -> SeqscoreError:
+    """The error, saying which of the row's items it is about where there are several: ``choice 2: ...``."""
+    if len(row.items) == 1:
+        return error
+    number = 1 + sum(item.role == role for item in row.items[:place])
+    several = sum(item.role == role for item in row.items) > 1
+    return type(error)(f"{role}{f' {number}' if several else ''}: {error.message}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,9 +1,11 @@
 """The folder of a run: numbered parts that appear whole or not at all, so that a run can be killed and goes on.
 
 manifest.json              what the run depends on (its fingerprint), the layout, and "running" or "complete"
-parts/part-000000.parquet  rows 0 to part_rows - 1, and so on; the last part may be shorter
+parts/part-000000.parquet  rows 0 to part_rows - 1, and so on; the last part may be shorter; each beside its checksum
 summary.json               the figures, once it is complete
 .lock                      held by the one process that writes
+
+Everything that is read is compared with a checksum: of a part beside it, of the JSON files within them.
 """
 
 from __future__ import annotations
@@ -14,18 +16,29 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.manifest import (
     Json,
     differences,
-    json_bytes,
     plain,
-    read_json,
+    read_sealed,
+    sealed,
     sync_folder,
     write_atomically,
     writing,
+)
+from seqscore.evaluate.parts import (
+    DIGEST,
+    PARTS,
+    ROWS,
+    Hashed,
+    PartFiles,
+    checksum_path,
+    part_numbers,
+    part_path,
+    write_checksum,
 )
 
 if TYPE_CHECKING:
@@ -33,25 +46,29 @@ if TYPE_CHECKING:
 
 __all__ = ["FORMAT", "Run", "RunFolder", "open_run", "read_run"]
 
-FORMAT = 1
-"""Version of the layout; another one is refused."""
+FORMAT = 2
+"""Version of the layout; another one is refused. Layout 1 had no checksums."""
 
 Status = Literal["running", "complete"]
 
-_MANIFEST, _SUMMARY, _PARTS, _LOCK = "manifest.json", "summary.json", "parts", ".lock"
-_PART_NAME = re.compile(r"part-(\d{6,})\.parquet")
+_MANIFEST, _SUMMARY, _LOCK = "manifest.json", "summary.json", ".lock"
 _SHOWN = 8  # differences in a message
-_DIGEST, _ROWS = b"seqscore.input_digest", b"seqscore.rows"
+_LEFTOVER = re.compile(
+    r"\.(manifest\.json|summary\.json|part-\d{6,}\.parquet(\.xxh128)?"
+    r"|(kept|dropped|head|middle|tail|unscored)\.[a-z0-9.]+)\.tmp",
+    re.ASCII,
+)
 
 
 class RunFolder:
     """A run that is being written; made by ``open_run``, which holds its lock."""
 
-    def __init__(self, path: Path, manifest: Mapping[str, Json], schema: pa.Schema, num_parts: int) -> None:
+    def __init__(self, path: Path, manifest: Mapping[str, Json], schema: pa.Schema) -> None:
         self.path = path
         self.schema = schema
-        self.num_parts = num_parts
         self._manifest = dict(manifest)
+        self._files = PartFiles(path)
+        self.num_parts = _checked_parts(path, self._files, self.part_rows, schema)
 
     @property
     def status(self) -> Status:
@@ -65,11 +82,11 @@ class RunFolder:
 
     def input_digest(self, part: int) -> str:
         """The digest of the input rows that a finished part was made from."""
-        return _metadata(_part_path(self.path, part))[_DIGEST].decode()
+        return self._files.facts(part).input_digest
 
     def num_rows(self, part: int) -> int:
         """How many rows a finished part holds."""
-        return int(_metadata(_part_path(self.path, part))[_ROWS])
+        return self._files.facts(part).num_rows
 
     def write_part(self, rows: Iterable[Mapping[str, Any]], *, digest: Callable[[], str]) -> int:
         """Write the next part and return how many rows it has; ``digest`` is asked once all ``rows`` were taken.
@@ -80,38 +97,44 @@ class RunFolder:
         Raises:
             OptionError: the part cannot be written (a full disk, a folder without permission).
         """
-        final = _part_path(self.path, self.num_parts)
+        final = part_path(self.path, self.num_parts)
         temporary = final.with_name(f".{final.name}.tmp")
         try:
-            count = self._write(temporary, rows, digest)
+            count, checksum = self._write(temporary, rows, digest)
             with writing(final):
                 if not count:
                     temporary.unlink()
                     return 0
+            write_checksum(final, checksum)
+            with writing(final):
                 temporary.replace(final)
                 sync_folder(final.parent)
         except BaseException:
             with suppress(OSError):
                 temporary.unlink(missing_ok=True)
+                if not final.exists():
+                    checksum_path(final).unlink(missing_ok=True)
             raise
         self.num_parts += 1
         return count
 
-    def _write(self, path: Path, rows: Iterable[Mapping[str, Any]], digest: Callable[[], str]) -> int:
+    def _write(self, path: Path, rows: Iterable[Mapping[str, Any]], digest: Callable[[], str]) -> tuple[int, str]:
+        """The number of rows that were written, and the checksum of the file."""
         with writing(path):
             stream = path.open("wb")
         try:
-            count = self._write_groups(stream, path, rows, digest)
+            hashed = Hashed(stream)
+            count = self._write_groups(hashed, path, rows, digest)
             with writing(path):
                 stream.flush()
                 os.fsync(stream.fileno())
-            return count
+            return count, hashed.digest
         finally:
             with suppress(OSError):  # of a disk that is full, which was told by then
                 stream.close()
 
     def _write_groups(
-        self, stream: BinaryIO, path: Path, rows: Iterable[Mapping[str, Any]], digest: Callable[[], str]
+        self, stream: Hashed, path: Path, rows: Iterable[Mapping[str, Any]], digest: Callable[[], str]
     ) -> int:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -124,7 +147,7 @@ class RunFolder:
                 with writing(path):
                     writer.write_table(table)
                 count += len(group)
-            writer.add_key_value_metadata({_DIGEST: digest().encode(), _ROWS: str(count).encode()})
+            writer.add_key_value_metadata({DIGEST: digest().encode(), ROWS: str(count).encode()})
         finally:
             with writing(path):
                 writer.close()
@@ -132,9 +155,9 @@ class RunFolder:
 
     def finish(self, summary: Mapping[str, Json]) -> None:
         """Write the summary, then say that the run is complete."""
-        write_atomically(self.path / _SUMMARY, json_bytes(summary))
-        self._manifest["status"] = "complete"
-        write_atomically(self.path / _MANIFEST, json_bytes(self._manifest))
+        write_atomically(self.path / _SUMMARY, sealed(summary))
+        self._manifest |= {"status": "complete", "parts": self.num_parts}
+        write_atomically(self.path / _MANIFEST, sealed(self._manifest))
 
 
 _GROUP_TOKENS = 100_000
@@ -164,20 +187,25 @@ def open_run(path: Path, *, fingerprint: Mapping[str, Json], schema: pa.Schema, 
         InputError: a part is damaged or missing.
     """
     _refuse_strangers(path)
+    if (path / PARTS).is_symlink():
+        raise OptionError(f"{str(path / PARTS)!r} is a link; a run keeps its parts within its own folder")
     with writing(path):
-        (path / _PARTS).mkdir(parents=True, exist_ok=True)
+        (path / PARTS).mkdir(parents=True, exist_ok=True)
     with _locked(path):
         _remove_leftovers(path)
         wanted = {"format": FORMAT, "part_rows": part_rows, "fingerprint": plain(fingerprint)}
         if (path / _MANIFEST).exists():
-            manifest = read_json(path / _MANIFEST)
+            manifest = _manifest_of(path)
             _refuse_another(path, manifest, wanted)
+            if _lost(path, manifest):
+                manifest = {"seqscore_run": FORMAT, "status": "running", **wanted}
+                write_atomically(path / _MANIFEST, sealed(manifest))
         else:
-            if _part_numbers(path):
+            if part_numbers(path):
                 raise InputError(f"{str(path)!r} holds parts but no {_MANIFEST}; restore it, or name another folder")
             manifest = {"seqscore_run": FORMAT, "status": "running", **wanted}
-            write_atomically(path / _MANIFEST, json_bytes(manifest))
-        yield RunFolder(path, manifest, schema, _checked_parts(path, part_rows, schema))
+            write_atomically(path / _MANIFEST, sealed(manifest))
+        yield RunFolder(path, manifest, schema)
 
 
 def _refuse_strangers(path: Path) -> None:
@@ -187,7 +215,7 @@ def _refuse_strangers(path: Path) -> None:
     if not path.is_dir() or (path / _MANIFEST).exists():
         return
     with writing(path):
-        others = sorted(one.name for one in path.iterdir() if one.name not in (_LOCK, _PARTS, f".{_MANIFEST}.tmp"))
+        others = sorted(one.name for one in path.iterdir() if one.name not in (_LOCK, PARTS, f".{_MANIFEST}.tmp"))
     if others:
         raise OptionError(f"{str(path)!r} is not empty and no run ({others[0]!r} is in it); name another folder")
 
@@ -212,10 +240,11 @@ def _locked(path: Path) -> Iterator[None]:
 
 
 def _remove_leftovers(path: Path) -> None:
-    """Temporary files of a process that is dead: this one holds the lock."""
+    """Temporary files of a process that is dead: this one holds the lock. Others' files are left alone."""
     with writing(path):
-        for one in [*path.glob(".*.tmp"), *(path / _PARTS).glob(".*.tmp")]:
-            one.unlink()
+        for one in [*path.glob(".*.tmp"), *(path / PARTS).glob(".*.tmp")]:
+            if _LEFTOVER.fullmatch(one.name):
+                one.unlink()
 
 
 def _refuse_another(path: Path, manifest: Mapping[str, Json], wanted: Mapping[str, Json]) -> None:
@@ -230,57 +259,39 @@ def _refuse_another(path: Path, manifest: Mapping[str, Json], wanted: Mapping[st
         )
 
 
-def _part_path(path: Path, part: int) -> Path:
-    return path / _PARTS / f"part-{part:06d}.parquet"
+def _checked_parts(path: Path, files: PartFiles, part_rows: int, schema: pa.Schema) -> int:
+    """How many parts there are: all readable, as they were written, of this schema, and full but for the last."""
+    numbers = _numbers(path)
+    for number in numbers:
+        file, facts = str(part_path(path, number)), files.facts(number)
+        if facts.num_rows > part_rows or (facts.num_rows < part_rows and number != numbers[-1]):
+            raise InputError(f"{file!r} has {facts.num_rows} rows, expected {part_rows}; remove it and all later parts")
+        if not facts.schema.equals(schema):
+            raise InputError(f"{file!r} has other columns than this run; remove it and all later parts")
+    return len(numbers)
 
 
-def _part_numbers(path: Path) -> list[int]:
-    found = (_PART_NAME.fullmatch(one.name) for one in (path / _PARTS).iterdir()) if (path / _PARTS).is_dir() else ()
-    return sorted(int(match.group(1)) for match in found if match)
-
-
-def _checked_parts(path: Path, part_rows: int, schema: pa.Schema) -> int:
-    """How many parts there are; every one is there, readable, of this schema, and all but the last are full."""
-    numbers = _part_numbers(path)
+def _numbers(path: Path) -> list[int]:
+    """The numbers of the parts, of which none before the last is missing."""
+    numbers = part_numbers(path)
     for expected, number in enumerate(numbers):
         if number != expected:
             raise InputError(
                 f"{str(path)!r} lacks part {expected}, yet part {number} is there; restore it, or remove the parts "
                 f"from {expected} on to have them scored again"
             )
-        file = _part_path(path, number)
-        rows = int(_metadata(file)[_ROWS])
-        if rows > part_rows or (rows < part_rows and number != numbers[-1]):
-            raise InputError(f"{str(file)!r} has {rows} rows, expected {part_rows}; remove it and all later parts")
-        if not _schema_of(file).equals(schema):
-            raise InputError(f"{str(file)!r} has other columns than this run; remove it and all later parts")
-    return len(numbers)
+    return numbers
 
 
-def _open(file: Path) -> Any:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.ParquetFile(file)
-    except (pa.ArrowException, OSError) as error:
-        raise InputError(
-            f"{str(file)!r} is damaged or missing ({error}); restore it, or remove it and all later parts to have "
-            f"them scored again"
-        ) from error
+def _lost(path: Path, manifest: Mapping[str, Json]) -> bool:
+    """Whether a complete run lacks its last parts or its summary: they are made anew, and are the same bytes."""
+    whole = (path / _SUMMARY).exists() and len(part_numbers(path)) >= manifest.get("parts", 0)
+    return manifest["status"] == "complete" and not whole
 
 
-def _metadata(file: Path) -> dict[bytes, bytes]:
-    with _open(file) as opened:
-        found: dict[bytes, bytes] = opened.metadata.metadata or {}
-        if _DIGEST not in found or _ROWS not in found or int(found[_ROWS]) != opened.metadata.num_rows:
-            raise InputError(f"{str(file)!r} is no whole part of a run; remove it and all later parts")
-        return found
-
-
-def _schema_of(file: Path) -> Any:
-    with _open(file) as opened:
-        return opened.schema_arrow.remove_metadata()
+def _manifest_of(path: Path) -> dict[str, Json]:
+    """The manifest, of this layout and as it was written."""
+    return read_sealed(path / _MANIFEST, layout=FORMAT)
 
 
 @dataclass(frozen=True, slots=True)
@@ -291,6 +302,7 @@ class Run:
     manifest: Mapping[str, Json]
     summary: Mapping[str, Json] | None
     num_parts: int
+    files: PartFiles
 
     @property
     def fingerprint(self) -> Mapping[str, Json]:
@@ -301,7 +313,7 @@ class Run:
     @property
     def num_rows(self) -> int:
         """Rows of the parts there are."""
-        return sum(int(_metadata(_part_path(self.path, part))[_ROWS]) for part in range(self.num_parts))
+        return sum(self.files.facts(part).num_rows for part in range(self.num_parts))
 
     def batches(self, columns: Iterable[str] | None = None, *, rows: int = 1_000) -> Iterator[pa.RecordBatch]:
         """The stored rows in order, at most ``rows`` at once, with some of the columns (dotted names go inside).
@@ -309,16 +321,10 @@ class Run:
         Raises:
             InputError: a part is damaged or missing.
         """
-        import pyarrow as pa
-
         chosen = None if columns is None else list(columns)
         for part in range(self.num_parts):
-            file = _part_path(self.path, part)
-            with _open(file) as opened:
-                try:
-                    yield from opened.iter_batches(batch_size=rows, columns=chosen)
-                except (pa.ArrowException, OSError) as error:
-                    raise InputError(f"{str(file)!r} is damaged ({error}); restore it, or score it again") from error
+            with self.files.opened(part) as opened:
+                yield from opened.iter_batches(batch_size=rows, columns=chosen)
 
 
 def read_run(path: Path) -> Run:
@@ -329,11 +335,11 @@ def read_run(path: Path) -> Run:
     """
     if not (path / _MANIFEST).is_file():
         raise InputError(f"{str(path)!r} is no run: it has no {_MANIFEST}; give the folder that --out named")
-    manifest = read_json(path / _MANIFEST)
-    if manifest.get("format") != FORMAT or not isinstance(manifest.get("fingerprint"), dict):
-        raise InputError(f"{str(path)!r} has a layout of another version; read it with the seqscore that wrote it")
-    complete = manifest.get("status") == "complete"
-    numbers = _part_numbers(path)
-    if numbers != list(range(len(numbers))):
-        raise InputError(f"{str(path)!r} lacks a part: {len(numbers)} parts, the last one numbered {numbers[-1]}")
-    return Run(path, manifest, read_json(path / _SUMMARY) if complete else None, len(numbers))
+    manifest = _manifest_of(path)
+    numbers, complete = _numbers(path), manifest["status"] == "complete"
+    if complete and len(numbers) != manifest["parts"]:
+        raise InputError(
+            f"{str(path)!r} is complete with {manifest['parts']} parts, yet {len(numbers)} are there; restore them, or "
+            f"run its eval again, which scores what is lacking"
+        )
+    return Run(path, manifest, read_sealed(path / _SUMMARY) if complete else None, len(numbers), PartFiles(path))

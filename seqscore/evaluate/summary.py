@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqscore.evaluate.reasons import Reasons
 from seqscore.evaluate.tasks.base import Measure, Stored, Task
 from seqscore.scores.calibration import Calibration, calibration_interval, calibration_of
 from seqscore.scores.intervals import Interval, Sums, bootstrap_interval, wilson_interval
@@ -112,14 +113,8 @@ def measured(run: Run, task: Task) -> dict[str, Measured]:
 
 
 def summarise(run: Run, task: Task, *, options: RunOptions) -> dict[str, Any]:
-    """The summary of a run: how many rows, how many errors, every figure, and the signature."""
-    errors: Counter[str] = Counter()
-    rows = cut = 0
-    for row in stored_rows(run, ["error_code", "items.list.element.num_cut"]):
-        rows += 1
-        cut += sum(item["num_cut"] for item in row["items"] or ())
-        if row["error_code"] is not None:
-            errors[row["error_code"]] += 1
+    """The summary of a run: how many rows, which errors, what was left out, every figure, and the signature."""
+    counts = _counted(run)
     found = measured(run, task)
     shown = [one for one in found.values() if one.measure.use != "hidden"]
     figures = [figure for one in shown for figure in _figures(one, options)]
@@ -128,13 +123,42 @@ def summarise(run: Run, task: Task, *, options: RunOptions) -> dict[str, Any]:
         figures.append(calibration[0])
     return {
         "task": task.name,
-        "rows": rows,
-        "scored": rows - sum(errors.values()),
-        "errors": dict(sorted(errors.items())),
-        "tokens_cut": cut,
+        **counts,
         "figures": [figure.to_dict() for figure in figures],
         "calibration": None if calibration is None else [asdict(one) for one in calibration[1].bins],
         "signature": str(run_signature(run)),
+    }
+
+
+_LEFT_OUT = {"cut": "num_cut", "unread": "num_unread", "unknown": "num_unknown"}
+
+
+def _counted(run: Run) -> dict[str, Any]:
+    """Rows, errors and their reasons; tokens that were cut, not read or unknown, and in how many rows; how contexts and
+    texts met."""
+    errors: Counter[str] = Counter()
+    tokens, concerned, boundaries, reasons = Counter[str](), Counter[str](), Counter[str](), Reasons()
+    rows = 0
+    items = [f"items.list.element.{name}" for name in (*_LEFT_OUT.values(), "boundary")]
+    for row in stored_rows(run, ["id", "error_code", "error_message", *items]):
+        rows += 1
+        if row["error_code"] is not None:
+            errors[row["error_code"]] += 1
+            reasons.add(row["error_code"], row["error_message"], row=row["id"])
+        stored = row["items"] or ()
+        boundaries.update(item["boundary"] for item in stored if item["boundary"] is not None)
+        for name, column in _LEFT_OUT.items():
+            count = sum(item[column] for item in stored)
+            tokens[name] += count
+            concerned[name] += count > 0
+    return {
+        "rows": rows,
+        "scored": rows - errors.total(),
+        "errors": dict(sorted(errors.items())),
+        "error_reasons": reasons.to_list(),
+        **{f"tokens_{name}": tokens[name] for name in _LEFT_OUT},
+        **{f"rows_{name}": concerned[name] for name in _LEFT_OUT},
+        "boundaries": dict(sorted(boundaries.items())),
     }
 
 
@@ -151,7 +175,7 @@ def _calibration(found: Mapping[str, Measured], options: RunOptions) -> tuple[Fi
         name="calibration_error",
         group=None,
         value=calibration.error,
-        unit="of 1",
+        unit="probability",
         count=len(confidence),
         interval=interval,
         better="lower",

@@ -13,6 +13,7 @@ from seqscore.output.console import console_on
 from seqscore.output.escape import json_text, plain_json, terminal_text
 from seqscore.output.files import Output
 from seqscore.output.numbers import NOTHING, shown_interval, shown_number, shown_p, shown_signed
+from seqscore.output.run_notes import run_notes, scored_line
 
 if TYPE_CHECKING:
     from seqscore.evaluate.compare import Comparison
@@ -34,7 +35,7 @@ _COUNTS = ("both right", "only a", "only b", "neither")
 
 def print_summary(summary: Mapping[str, Any]) -> None:
     """Every figure with its interval, how many rows it is of, and the signature."""
-    table = _table("figure", "value", "interval", "rows", "")
+    table = _table("figure", "value", "interval", "rows", "unit")
     best = _best_swept(summary["figures"])
     for figure in summary["figures"]:
         if figure.get("use") == "sweep":
@@ -50,18 +51,13 @@ def print_summary(summary: Mapping[str, Any]) -> None:
         table.add_row(*_cells(*cells), style=None if figure["group"] is None else "dim")
     with Output(None) as output, output.errors():
         console = console_on(output)
-        console.print(_head(summary))
+        console.print(terminal_text(f"{summary['task']}: {scored_line(summary)}"))
+        for line in run_notes(summary):
+            console.print(f"  {terminal_text(line)}", soft_wrap=True)
         console.print(table)
         if best is not None:
             console.print(f"of the weights tried on these same rows {best[0]} was best: word error rate {best[1]}")
         console.print(f"signature: {terminal_text(summary['signature'])}", soft_wrap=True)
-
-
-def _head(summary: Mapping[str, Any]) -> str:
-    errors = ", ".join(f"{count:,} {code}" for code, count in summary["errors"].items())
-    cut = f"; {summary['tokens_cut']:,} tokens cut" if summary["tokens_cut"] else ""
-    scored = f"{summary['scored']:,} of {summary['rows']:,} rows scored"
-    return terminal_text(f"{summary['task']}: {scored}" + (f"; errors: {errors}" if errors else "") + cut)
 
 
 def _best_swept(figures: list[Mapping[str, Any]]) -> tuple[str, str] | None:
@@ -184,6 +180,9 @@ def print_citation(signature: str, summary: Mapping[str, Any] | None) -> None:
     if summary is None:
         lines.append("(the run is not complete: no figures yet)")
     else:
+        if summary["scored"] != summary["rows"]:
+            lines.append(scored_line(summary))
+        lines += run_notes(summary)
         for figure in summary["figures"]:
             if figure["group"] is None and figure.get("use") != "sweep" and figure["value"] is not None:
                 interval = figure["interval"]

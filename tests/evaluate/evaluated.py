@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import torch
 from seqscore import Scorer
 from seqscore.evaluate.data.dataset import DataOptions, Dataset, open_dataset
 from seqscore.evaluate.data.fields import TaskName, guess_fields
+from seqscore.evaluate.manifest import read_sealed, sealed
 from seqscore.evaluate.run import RunOptions, evaluate
 from seqscore.evaluate.store import Run
 from seqscore.evaluate.summary import stored_rows
@@ -23,7 +24,7 @@ from seqscore.evaluate.tasks.perplexity import FilterTask, PerplexityTask
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
-__all__ = ["OPTIONS", "dataset", "files", "log_likelihood", "made", "rows_of", "run_task", "tiny_scorer"]
+__all__ = ["OPTIONS", "dataset", "edited", "files", "log_likelihood", "made", "rows_of", "run_task", "tiny_scorer"]
 
 OPTIONS = RunOptions(policies={}, part_rows=3, resamples=100)
 
@@ -91,6 +92,13 @@ def figures(run: Run) -> dict[str, Any]:
     """Figure -> value, of all rows."""
     assert run.summary is not None
     return {one["name"]: one["value"] for one in run.summary["figures"] if one["group"] is None}
+
+
+def edited(path: Path, change: Callable[[dict[str, Any]], object]) -> None:
+    """A JSON file of a run changed by hand, with the checksum of what it holds now."""
+    content = read_sealed(path)
+    change(content)
+    path.write_bytes(sealed(content))
 
 
 def files(folder: Path) -> dict[str, bytes]:

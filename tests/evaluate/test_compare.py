@@ -11,7 +11,7 @@ from seqscore import Scorer
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.compare import Comparison, compare_runs
 from seqscore.evaluate.run import evaluate
-from tests.evaluate.evaluated import OPTIONS, dataset, figures, made, rows_of, run_task, tiny_scorer
+from tests.evaluate.evaluated import OPTIONS, dataset, edited, figures, made, rows_of, run_task, tiny_scorer
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
@@ -87,8 +87,6 @@ def test_runs_that_cannot_be_compared(tmp_path: Path) -> None:
         compare_runs(tmp_path / "a" / "run", tmp_path / "c" / "run")
     with pytest.raises(InputError, match="is no run"):
         compare_runs(tmp_path / "a", tmp_path / "b")
-    (tmp_path / "a" / "run" / "manifest.json").write_text(
-        (tmp_path / "a" / "run" / "manifest.json").read_text().replace('"complete"', '"running"')
-    )
+    edited(tmp_path / "a" / "run" / "manifest.json", lambda manifest: manifest.update(status="running"))
     with pytest.raises(InputError, match="is not complete"):
         compare_runs(tmp_path / "a" / "run", tmp_path / "b" / "run")

@@ -28,6 +28,7 @@ from seqscore.evaluate.tasks.protocol import PROTOCOL_POLICIES, ProtocolTask, pr
 from seqscore.plan.chunks import ChunkLimits
 from seqscore.scores.intervals import Sums, bootstrap_interval, wilson_interval
 from seqscore.scores.protocols import num_words
+from seqscore.text.items import Pair
 from tests.evaluate.evaluated import OPTIONS, dataset, figures, files, made, rows_of, run_task, tiny_scorer
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -151,6 +152,59 @@ def test_errors_of_the_scorer_are_recorded(tmp_path: Path) -> None:
     assert stored[2]["items"] == rows_of(run_task(tmp_path / "alone", "pairs", [PAIRS[1]]))[0]["items"]
     assert run.summary is not None
     assert run.summary["errors"] == {"bad_input": 1, "too_long": 1}
+
+
+def test_the_reasons_of_errors_stand_in_the_summary(tmp_path: Path) -> None:
+    rows: list[Any] = [{"good": "", "bad": f"b {n}"} for n in range(4)] + [{"good": "a", "bad": None}, {"good": "a"}]
+    run = run_task(tmp_path, "pairs", [{**row, "context": "c"} for row in rows])
+    assert run.summary is not None and run.summary["scored"] == 0
+    first, *others = run.summary["error_reasons"]
+    assert first["count"] == 4 and first["message"].startswith("good: ") and "empty" in first["message"]
+    assert first["places"] == ["row 0", "row 1", "row 2"]
+    assert sorted(one["message"] for one in others) == [
+        "column 'bad' is null; expected text",
+        "has no column 'bad'; its columns are good, context",
+    ]
+    assert others[0]["places"][0].endswith("data.jsonl', line 5")
+
+
+def test_what_is_left_out_unknown_or_split_is_stored_and_counted(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    long = " ".join("word" for _ in range(200))
+    rows = [
+        {"query": "a", "choices": ["b", "c"], "gold": 0},
+        {"query": long, "choices": ["b", "c"], "gold": 0},
+        {"query": long + " x", "choices": ["b", "c d"], "gold": 0},
+    ]
+    pairs = [Pair(row["query"], " " + choice) for row in rows for choice in row["choices"]]  # type: ignore[operator]
+    alone = tiny_scorer().score(pairs)
+    unread = [one.num_unread for one in alone]
+    # The model reads the 64 tokens before the last one, which is predicted alone.
+    assert unread == [max(0, one.num_tokens - 1 - 64) for one in alone] and min(unread[2:]) > 200
+
+    stream = Scorer.stream
+
+    def flagged(self: Scorer, items: Any, **policies: Any) -> Any:
+        for score in stream(self, items, **policies):
+            yield replace(score, num_unknown=3, boundary="spanned") if score.context == "a" else score
+
+    monkeypatch.setattr(Scorer, "stream", flagged)
+    seen: list[Progress] = []
+    data = dataset(tmp_path / "data.jsonl", rows)
+    task = made("choices", data, unconditional=False)
+    run = evaluate(tiny_scorer(), data, task, tmp_path / "run", options=OPTIONS, report=seen.append)
+    stored = [item for row in rows_of(run) for item in row["items"]]
+    assert [item["num_unread"] for item in stored] == unread
+    assert [item["num_unknown"] for item in stored] == [3, 3, 0, 0, 0, 0]
+    summary = run.summary
+    assert summary is not None
+    assert (summary["tokens_unread"], summary["rows_unread"]) == (sum(unread), 2)
+    assert (summary["tokens_unknown"], summary["rows_unknown"]) == (6, 1)
+    assert sum(summary["boundaries"].values()) == 6 and summary["boundaries"]["spanned"] >= 2
+    assert [(one.unread, one.row) for one in seen] == [
+        *[(0, None), (0, "0"), (sum(unread[:4]), "1"), (sum(unread), "2")]
+    ]
 
 
 def test_the_summary_has_the_intervals_of_the_stored_rows(tmp_path: Path) -> None:

@@ -16,8 +16,10 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
+import xxhash
 
 from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.parts import checksum_path, part_path, write_checksum
 from seqscore.evaluate.store import RunFolder, open_run, read_run
 
 SCHEMA = pa.schema([("id", pa.string()), ("value", pa.float64())])
@@ -44,6 +46,12 @@ def complete(path: Path) -> Path:
         write(run, 6, 1)
         run.finish({"figure": 1.5, "infinite": float("inf")})
     return path
+
+
+def whole_part(path: Path, part: int, data: bytes) -> None:
+    """A part with the checksum of its bytes, as a run writes them."""
+    (path / "parts" / f"part-{part:06d}.parquet").write_bytes(data)
+    write_checksum(part_path(path, part), xxhash.xxh3_128_hexdigest(data))
 
 
 def files(path: Path) -> dict[str, bytes]:
@@ -148,14 +156,13 @@ def test_damaged_parts_are_errors_and_are_not_touched(tmp_path: Path) -> None:
             list(read_run(path).batches())
     part.unlink()
     assert "lacks part 1, yet part 2 is there" in refused(path, InputError)
-    with pytest.raises(InputError, match="lacks a part"):
+    with pytest.raises(InputError, match="lacks part 1"):
         read_run(path)
 
 
 def test_parts_of_another_layout_are_errors(tmp_path: Path) -> None:
     path = complete(tmp_path / "run")
-    short = (path / "parts" / "part-000002.parquet").read_bytes()
-    (path / "parts" / "part-000001.parquet").write_bytes(short)
+    whole_part(path, 1, (path / "parts" / "part-000002.parquet").read_bytes())
     assert "has 1 rows, expected 3" in refused(path, InputError)
     other = tmp_path / "other"
     with open_run(other, fingerprint=FINGERPRINT, schema=SCHEMA.remove(1), part_rows=3) as run:
@@ -185,7 +192,10 @@ def test_a_full_disk_leaves_whole_parts_only(tmp_path: Path, monkeypatch: pytest
             patched.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), full)
             with pytest.raises(OptionError, match="No space left on device"):
                 write(run, 3, 3)
-    assert sorted(one.name for one in (path / "parts").iterdir()) == ["part-000000.parquet"]
+    assert sorted(one.name for one in (path / "parts").iterdir()) == [
+        "part-000000.parquet",
+        "part-000000.parquet.xxh128",
+    ]
     with opened(path) as run:
         assert run.num_parts == 1
 
@@ -227,43 +237,44 @@ def test_no_row_is_no_part(tmp_path: Path) -> None:
 
 
 def test_killed_at_random_moments(tmp_path: Path) -> None:
-    """Real processes that write parts slowly, each killed, until one gets to the end."""
-    path, whole = tmp_path / "run", tmp_path / "whole"
-    body = textwrap.dedent(
+    """Processes that write parts slowly, each killed after a while, until one gets to the end."""
+    code = textwrap.dedent(
         """
-        import sys, time
+        import os, random, signal, sys, time
         from pathlib import Path
-        import pyarrow as pa
-        from seqscore.evaluate.store import open_run
-        path, pause = Path(sys.argv[1]), float(sys.argv[2])
-        schema = pa.schema([("id", pa.string()), ("value", pa.float64())])
-        def slow(part):
-            for row in range(3 * part, 3 * part + 3):
+        import filelock, pyarrow.parquet, xxhash
+        from tests.evaluate.test_store import files, opened, rows
+        def slow(part, pause):
+            for row in rows(3 * part, 3):
                 time.sleep(pause)
-                yield {"id": str(row), "value": row / 3}
-        print("begun", flush=True)
-        with open_run(path, fingerprint={}, schema=schema, part_rows=3) as run:
-            for part in range(run.num_parts, 30):
-                run.write_part(slow(part), digest=lambda: f"digest {part}")
-            if run.status != "complete":
-                run.finish({"parts": run.num_parts})
+                yield row
+        def write(path, pause):
+            with opened(path) as run:
+                for part in range(run.num_parts, 20):
+                    run.write_part(slow(part, pause), digest=lambda: f"digest {part}")
+                if run.status != "complete":
+                    run.finish({"parts": run.num_parts})
+        folder = Path(sys.argv[1])
+        write(folder / "whole", 0)
+        generator, killed, parts, status = random.Random(0), 0, set(), -1
+        while status != 0:
+            child = os.fork()
+            if child == 0:
+                write(folder / "run", 0.003)
+                os._exit(0)
+            time.sleep(generator.uniform(0, 0.1 + 0.02 * killed))
+            os.kill(child, signal.SIGKILL)
+            status = os.waitpid(child, 0)[1]
+            killed += status != 0
+            parts.add(len(list((folder / "run").glob("parts/part-*.parquet"))))
+        assert files(folder / "run") == files(folder / "whole")
+        print(killed, len(parts))
         """
     )
-    generator, killed, parts = random.Random(0), 0, set()
-    while True:
-        child = subprocess.Popen([sys.executable, "-c", body, str(path), "0.005"], cwd=ROOT, stdout=subprocess.PIPE)
-        assert child.stdout is not None and child.stdout.readline() == b"begun\n"
-        try:
-            child.wait(generator.uniform(0, 0.4))
-        except subprocess.TimeoutExpired:
-            child.send_signal(signal.SIGKILL)
-            killed += 1
-        if child.wait() == 0:
-            break
-        parts.add(len(list(path.glob("parts/part-*.parquet"))))
-    assert killed >= 3 and len(parts) >= 2
-    subprocess.run([sys.executable, "-c", body, str(whole), "0"], cwd=ROOT, check=True, capture_output=True)
-    assert files(path) == files(whole)
+    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    killed, stops = map(int, done.stdout.split())
+    assert killed >= 3 and stops >= 2
 
 
 def test_json_files_hold_no_nan(tmp_path: Path) -> None:
@@ -279,3 +290,116 @@ def test_what_a_dead_process_left_half_written_is_removed(tmp_path: Path) -> Non
         one.write_bytes(b"half")
     with opened(path):
         assert not any(one.exists() for one in left)
+
+
+def test_every_flipped_bit_is_refused_or_changes_nothing(tmp_path: Path) -> None:
+    path = complete(tmp_path / "run")
+
+    def content() -> Any:
+        run = read_run(path)
+        stored = [row for batch in run.batches() for row in batch.to_pylist()]
+        with opened(path) as again:
+            return stored, run.summary, run.manifest, run.num_rows, again.input_digest(1), again.status
+
+    whole, refusals = content(), 0
+    generator = random.Random(0)
+    names = [name for name in files(path) if name != ".lock"]
+    assert len(names) == 8
+    for name in names:
+        file, data = path / name, (path / name).read_bytes()
+        for _ in range(30):
+            place = generator.randrange(len(data))
+            flipped = bytearray(data)
+            flipped[place] ^= 1 << generator.randrange(8)
+            file.write_bytes(flipped)
+            try:
+                assert content() == whole, (name, place)
+            except (InputError, OptionError) as error:
+                refusals += 1
+                assert str(path) in str(error)
+        file.write_bytes(data)
+    assert content() == whole
+    assert refusals > 220, "nearly all: white space between fields of JSON may become another white space"
+
+
+def test_a_part_without_its_checksum_is_refused_and_one_that_changes_under_a_reader_too(tmp_path: Path) -> None:
+    path = complete(tmp_path / "run")
+    run = read_run(path)
+    assert run.num_rows == 7
+    part = part_path(path, 1)
+    data = bytearray(part.read_bytes())
+    data[20] ^= 1
+    part.write_bytes(data)
+    with pytest.raises(InputError, match="its bytes are not those of its checksum"):
+        list(run.batches())
+    checksum_path(part).unlink()
+    with pytest.raises(InputError, match=r"cannot be checked \(part-000001.parquet.xxh128: No such file"):
+        list(run.batches())
+    assert "cannot be checked" in refused(path, InputError)
+
+
+def test_a_checksum_whose_part_never_came_is_written_again(tmp_path: Path) -> None:
+    """What a process leaves that was killed between the two."""
+    whole = files(complete(tmp_path / "whole"))
+    path = tmp_path / "run"
+    with opened(path) as run:
+        write(run, 0, 3)
+    write_checksum(part_path(path, 1), "0" * 32)
+    assert read_run(path).num_rows == 3
+    with opened(path) as run:
+        write(run, 3, 3)
+        write(run, 6, 1)
+        run.finish({"figure": 1.5, "infinite": float("inf")})
+    assert files(path) == whole
+
+
+def test_what_a_complete_run_lost_at_its_end_is_made_anew(tmp_path: Path) -> None:
+    path = complete(tmp_path / "run")
+    whole = files(path)
+    part_path(path, 2).unlink()
+    with pytest.raises(InputError, match="is complete with 3 parts, yet 2 are there"):
+        read_run(path)
+    with opened(path) as run:
+        assert run.status == "running" and run.num_parts == 2
+        write(run, 6, 1)
+        run.finish({"figure": 1.5, "infinite": float("inf")})
+    assert files(path) == whole
+    (path / "summary.json").unlink()
+    with opened(path) as run:
+        assert run.status == "running" and run.num_parts == 3
+
+
+def test_a_run_of_another_layout_is_refused_by_its_number(tmp_path: Path) -> None:
+    path = complete(tmp_path / "run")
+    manifest = json.loads((path / "manifest.json").read_text())
+    (path / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
+    with pytest.raises(InputError, match="is of layout 1, this version reads layout 2"):
+        read_run(path)
+    assert "is of layout 1" in refused(path, InputError)
+
+
+def test_a_run_reaches_nothing_outside_its_folder_and_removes_its_own_files_alone(tmp_path: Path) -> None:
+    outside, path = tmp_path / "outside", tmp_path / "run"
+    outside.mkdir()
+    precious = outside / ".precious.tmp"
+    precious.write_text("mine")
+    path.mkdir()
+    (path / "parts").symlink_to(outside)
+    assert "is a link" in refused(path, OptionError)
+    (path / "parts").unlink()
+    complete(path)
+    others = [path / ".mine.tmp", path / "parts" / ".part-x.parquet.tmp", path / ".summary.json.tmp.tmp"]
+    for one in others:
+        one.write_text("mine")
+    with opened(path):
+        pass
+    assert precious.read_text() == "mine" and all(one.read_text() == "mine" for one in others)
+
+
+def test_a_folder_whose_name_is_not_utf_8(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/run\xff"))
+    with opened(path, fingerprint={**FINGERPRINT, "data": {"file 0": "bad\udcff.jsonl"}}) as run:
+        write(run, 0, 3)
+        run.finish({})
+    found = read_run(path)
+    assert found.num_rows == 3 and found.fingerprint["data"] == {"file 0": "bad\\udcff.jsonl"}

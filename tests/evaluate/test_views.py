@@ -19,7 +19,7 @@ from seqscore.evaluate.score_files import charts_of_scores, read_scores
 from seqscore.evaluate.store import read_run
 from seqscore.evaluate.summary import stored_rows
 from seqscore.evaluate.views import view_rows, view_run
-from tests.evaluate.evaluated import figures, run_task, tiny_scorer
+from tests.evaluate.evaluated import edited, figures, run_task, tiny_scorer
 
 OPTIONS = RunOptions(policies={}, keep="all", part_rows=3, resamples=100)
 TEXTS = ["The cat sat on the mat.", "小猫 saß dort", "", "one two three four"]
@@ -125,8 +125,7 @@ def test_values_that_are_all_infinite_make_no_chart(tmp_path: Path, monkeypatch:
 
 def test_a_run_that_is_not_complete_has_no_charts(tmp_path: Path) -> None:
     run = run_task(tmp_path, "perplexity", [{"text": "a b"}], OPTIONS)
-    manifest = run.path / "manifest.json"
-    manifest.write_text(manifest.read_text().replace('"complete"', '"running"'))
+    edited(run.path / "manifest.json", lambda manifest: manifest.update(status="running"))
     with pytest.raises(InputError, match="is not complete"):
         charts_of_run(read_run(run.path))
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Pace", "run_progress"]
 
-_FIRST_LINE, _LINE_EVERY = 10.0, 60.0
 _ENOUGH = 20  # rows, before a guess at the time left is worth anything
 
 
@@ -50,7 +49,8 @@ def run_progress(total: int | None) -> Iterator[Callable[[Progress], None]]:
     """A function that is told how far the run is, and shows it on standard error."""
     pace = Pace(total)
     if not sys.stderr.isatty():
-        yield _lines(pace)
+        with _lines(pace) as told:
+            yield told
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
@@ -59,36 +59,45 @@ def run_progress(total: int | None) -> Iterator[Callable[[Progress], None]]:
     console = Console(stderr=True)
     bar = Bar(BarColumn(), TextColumn("{task.description}"), console=console, transient=True, redirect_stdout=False)
     task = bar.add_task("starting", total=total)
-    greet = _Greeting()
+    notices = _Notices()
 
     def show(progress: Progress) -> None:
-        greet(progress)
+        notices(progress)
         bar.update(task, completed=progress.rows, description=pace.describe(progress))
 
     with bar:
         yield show
 
 
-class _Greeting:
-    """Says once, when a run that was begun before goes on, how much of it is there."""
+class _Notices:
+    """Says once that a run which was begun before goes on, and that a context is longer than the model reads."""
 
     def __init__(self) -> None:
-        self._said = False
+        self._greeted = self._warned = False
 
     def __call__(self, progress: Progress) -> None:
-        if progress.resumed and progress.rows > progress.resumed and not self._said:
-            self._said = True
+        if progress.resumed and progress.rows > progress.resumed and not self._greeted:
+            self._greeted = True
             say(f"going on after {progress.resumed:,} rows that are there")
+        if progress.unread and not self._warned:
+            self._warned = True
+            say(
+                f"warning: row {progress.row}: the first {progress.unread:,} tokens of its contexts are not read: the "
+                f"model cannot look back so far; the summary counts all such rows"
+            )
 
 
-def _lines(pace: Pace) -> Callable[[Progress], None]:
-    due, greet = _FIRST_LINE, _Greeting()
+@contextmanager
+def _lines(pace: Pace) -> Iterator[Callable[[Progress], None]]:
+    from seqscore.cli.pulse import pulse
+    from seqscore.evaluate.run import Progress
+
+    last, notices = Progress(0, 0, 0, 0), _Notices()
 
     def show(progress: Progress) -> None:
-        nonlocal due
-        greet(progress)
-        if pace.seconds >= due:
-            due = pace.seconds + _LINE_EVERY
-            say(pace.describe(progress))
+        nonlocal last
+        last = progress
+        notices(progress)
 
-    return show
+    with pulse(lambda: pace.describe(last), say):
+        yield show

@@ -197,6 +197,7 @@ def _run(
     from seqscore.cli.session import say
     from seqscore.evaluate.run import evaluate
     from seqscore.output.evaluations import print_summary, write_summary_json
+    from seqscore.output.run_notes import reason_lines
 
     with run_progress(dataset.num_rows) as report:
         if shared.ray is None:
@@ -219,7 +220,9 @@ def _run(
     if after is not None:
         after(run)
     (print_summary if shared.output_format == "table" else write_summary_json)(summary)
-    failed = sum(summary["errors"].values())
+    failed = summary["rows"] - summary["scored"]
     if failed:
-        say(f"{failed} of {summary['rows']} rows could not be scored; {shared.out} holds their errors")
+        say(f"{failed:,} of {summary['rows']:,} rows could not be scored; {shared.out} holds their errors:")
+        for line in reason_lines(summary["error_reasons"], failed, most=3):
+            say(f"  {line}")
     return 1 if failed else 0

@@ -70,9 +70,11 @@ class PairsTask:
     def measures(self) -> Sequence[Measure]:
         """Hits and ties, of the sums and of the means over tokens."""
         return (
-            Measure(name="accuracy", figure="ratio", unit="of pairs", method="wilson", better="higher", by_group=True),
-            Measure(name="ties", figure="ratio", unit="of pairs", method="wilson"),
-            Measure(name="accuracy_per_token", figure="ratio", unit="of pairs", method="wilson", better="higher"),
+            Measure(
+                name="accuracy", figure="ratio", unit="share of pairs", method="wilson", better="higher", by_group=True
+            ),
+            Measure(name="ties", figure="ratio", unit="share of pairs", method="wilson"),
+            Measure(name="accuracy_per_token", figure="ratio", unit="share of pairs", method="wilson", better="higher"),
             Measure(name="mean_margin", figure="ratio", unit="nats", better="higher"),
         )
 
@@ -168,17 +170,17 @@ class ChoicesTask:
                 Measure(
                     name=name,
                     figure="ratio",
-                    unit="of questions",
+                    unit="share of questions",
                     method="wilson",
                     better="higher",
                     by_group=by_group and name == "accuracy",
                 )
                 for name in names
             ),
-            Measure(name="ties", figure="ratio", unit="of questions", method="wilson"),
-            Measure(name="brier", figure="ratio", unit="of 2"),
-            Measure(name="confidence", figure="ratio", unit="of 1", better="higher"),
-            Measure(name="confident_and_right", figure="ratio", unit="of 1", better="higher", use="hidden"),
+            Measure(name="ties", figure="ratio", unit="share of questions", method="wilson"),
+            Measure(name="brier", figure="ratio", unit="squared error"),
+            Measure(name="confidence", figure="ratio", unit="probability", better="higher"),
+            Measure(name="confident_and_right", figure="ratio", unit="probability", better="higher", use="hidden"),
         )
 
     def values(self, row: Stored) -> RowValues:

@@ -66,7 +66,7 @@ class PerplexityTask:
     def measures(self) -> Sequence[Measure]:
         """Per token, word and byte; of continuations also how often they are what greedy decoding gives."""
         continuations = (
-            Measure(name="accuracy", figure="ratio", unit="greedy", method="wilson", better="higher"),
+            Measure(name="accuracy", figure="ratio", unit="share of texts", method="wilson", better="higher"),
             Measure(name="item_perplexity", figure="perplexity", unit="per continuation"),
         )
         return (

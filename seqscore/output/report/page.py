@@ -15,6 +15,7 @@ from seqscore.output.numbers import NOTHING, shown_interval, shown_number, shown
 from seqscore.output.plots.canvas import svg_text
 from seqscore.output.plots.files import run_figures
 from seqscore.output.report.payload import payload_of, script_json
+from seqscore.output.run_notes import run_notes, scored_line
 from seqscore.scores.shades import LABELS
 
 if TYPE_CHECKING:
@@ -95,13 +96,10 @@ def _left_out(report: Report, shown: int) -> str | None:
 
 def _run(run: ReportedRun) -> dict[str, Any]:
     summary = run.summary
-    errors = ", ".join(f"{count:,} {code}" for code, count in summary["errors"].items())
-    cut = f"; {summary['tokens_cut']:,} tokens cut" if summary["tokens_cut"] else ""
     return {
         "name": run.name,
-        "counts": f"{summary['scored']:,} of {summary['rows']:,} rows scored"
-        + (f"; errors: {errors}" if errors else "")
-        + cut,
+        "counts": scored_line(summary),
+        "notes": run_notes(summary),
         "figures": [_figure(one) for one in summary["figures"] if one.get("use") != "sweep"],
         "note": _method(summary),
         "signature": run.signature,

@@ -1,0 +1,50 @@
+"""What a run's summary says besides its figures, in words: rows, errors and their reasons, what was left out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+_USUAL_BOUNDARIES = ("clean",)
+
+
+def scored_line(summary: Mapping[str, Any]) -> str:
+    """``2 of 6 rows scored; errors: 4 bad_input; 10 tokens cut``."""
+    errors = ", ".join(f"{count:,} {code}" for code, count in summary["errors"].items())
+    cut = f"; {summary['tokens_cut']:,} tokens cut" if summary["tokens_cut"] else ""
+    scored = f"{summary['scored']:,} of {summary['rows']:,} rows scored"
+    return scored + (f"; errors: {errors}" if errors else "") + cut
+
+
+def run_notes(summary: Mapping[str, Any]) -> list[str]:
+    """Why rows failed, and what of the others was left out or is unusual; nothing where there is nothing to say."""
+    failed = summary["rows"] - summary["scored"]
+    return [*reason_lines(summary["error_reasons"], failed), *_left_out(summary)]
+
+
+def reason_lines(reasons: Sequence[Mapping[str, Any]], failed: int, *, most: int | None = None) -> list[str]:
+    """A line for each kind of error, the most frequent first; ``most``: of them. ``failed``: rows in all."""
+    shown = reasons[:most]
+    lines = [_reason(one) for one in shown]
+    others = failed - sum(one["count"] for one in shown)
+    return [*lines, f"{others:,} with other errors"] if others > 0 else lines
+
+
+def _reason(reason: Mapping[str, Any]) -> str:
+    more = ", ..." if reason["count"] > len(reason["places"]) else ""
+    return f"{reason['count']:,} {reason['code']}: {reason['message']} ({', '.join(reason['places'])}{more})"
+
+
+def _left_out(summary: Mapping[str, Any]) -> Iterator[str]:
+    unread, unknown = summary["tokens_unread"], summary["tokens_unknown"]
+    if unread:
+        yield (
+            f"{unread:,} tokens at the beginning of contexts were not read in {summary['rows_unread']:,} rows: the "
+            f"model cannot look back so far"
+        )
+    if unknown:
+        yield f"{unknown:,} scored tokens in {summary['rows_unknown']:,} rows are the tokenizer's unknown token"
+    unusual = {name: count for name, count in summary["boundaries"].items() if name not in _USUAL_BOUNDARIES}
+    if unusual:
+        counts = ", ".join(f"{count:,} {name}" for name, count in unusual.items())
+        yield f"where context and text meet: {counts} of {sum(summary['boundaries'].values()):,}"

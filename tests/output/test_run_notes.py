@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+from typing import Any
+
+from seqscore.output.run_notes import reason_lines, run_notes, scored_line
+
+SUMMARY: dict[str, Any] = {
+    "rows": 40,
+    "scored": 30,
+    "errors": {"bad_input": 9, "too_long": 1},
+    "error_reasons": [
+        {"code": "bad_input", "message": "it is null", "count": 8, "places": ["'a', line 3", "'a', line 5"]},
+        {"code": "too_long", "message": "too long", "count": 1, "places": ["row 4"]},
+    ],
+    **{"tokens_cut": 0, "tokens_unread": 1621, "tokens_unknown": 2, "rows_cut": 0, "rows_unread": 3, "rows_unknown": 1},
+    "boundaries": {"clean": 25, "spanned": 3, "swallowed": 2},
+}
+
+
+def test_only_what_is_not_usual_is_said() -> None:
+    usual = {"rows": 2, "scored": 2, "errors": {}, "error_reasons": [], "boundaries": {"clean": 4}}
+    assert run_notes({**SUMMARY, **usual, "tokens_unread": 0, "tokens_unknown": 0}) == []
+    assert scored_line(SUMMARY) == "30 of 40 rows scored; errors: 9 bad_input, 1 too_long"
+    assert run_notes(SUMMARY) == [
+        "8 bad_input: it is null ('a', line 3, 'a', line 5, ...)",
+        "1 too_long: too long (row 4)",
+        "1 with other errors",
+        "1,621 tokens at the beginning of contexts were not read in 3 rows: the model cannot look back so far",
+        "2 scored tokens in 1 rows are the tokenizer's unknown token",
+        "where context and text meet: 3 spanned, 2 swallowed of 30",
+    ]
+    assert reason_lines(SUMMARY["error_reasons"], 10, most=1)[1:] == ["2 with other errors"]
