@@ -12,7 +12,7 @@ from seqscore._version import __version__
 from seqscore.engine.base import Extra, TargetValues
 from seqscore.errors import ModelError, SeqscoreError
 from seqscore.models.load import LoadedModel
-from seqscore.plan.requests import Request
+from seqscore.plan.requests import Request, Subset
 from seqscore.scores.assemble import ScoredTargets, assemble
 from seqscore.scores.sequence import SequenceScore
 from seqscore.scores.signature import Signature
@@ -31,7 +31,9 @@ class Policies(TypedDict, total=False):
     ``none`` (the first token is then not scored), ``lm-eval``, or a token (its text or id).
     ``long``: a sequence longer than the model's context is scored in overlapping ``windows``, is cut (``truncate``;
     how much is on the record), or is an ``error``.
-    ``boundary``: context and continuation are tokenised as one text (``joint``) or ``separate``.
+    ``boundary``: where a token would reach over the end of a context, the two are tokenised apart (``auto``); it is
+    scored given that it begins with the context's bytes in it (``healed``); or what lm-eval does (``lm-eval``, also
+    what ``bos="lm-eval"`` takes). ``separate``: always apart. See ``seqscore.text.boundary``.
     ``special_tokens``: text that spells a special token is ordinary text (``literal``) or that token (``parse``).
     ``extras``: per-token values to compute as well, ``rank`` and ``entropy``.
     """
@@ -80,6 +82,8 @@ class Call:
             NumericsError: a value is NaN; the message names the token.
         """
         start = _num_start(prepared.sequence)
+        if prepared.sequence.alternatives is not None:
+            values = [_given_alternatives(values[0]), *values[1:]]
         targets = [
             ScoredTargets(window.first_target - start, one.logprobs, one.greedy, one.ties, one.ranks, one.entropies)
             for window, one in zip(prepared.layout.windows, values, strict=True)
@@ -104,9 +108,15 @@ class Call:
         try:
             self._check_vocabulary(one)
             windows = self._layout(one)
-            return Prepared(one, windows, _requests(one, windows))
+            return Prepared(one, windows, _requests(one, windows, self._subset(one)))
         except SeqscoreError as error:
             return error.for_item(index)
+
+    def _subset(self, sequence: TokenSequence) -> Subset | None:
+        """The tokens among which the first scored one is known to be, those that the model knows."""
+        if sequence.alternatives is None:
+            return None
+        return Subset(sequence.alternatives[sequence.alternatives < self.vocabulary])
 
     def _layout(self, sequence: TokenSequence) -> Layout:
         start = _num_start(sequence)
@@ -132,14 +142,33 @@ def _num_start(sequence: TokenSequence) -> int:
     return 0 if sequence.start_token is None else 1
 
 
-def _requests(sequence: TokenSequence, windows: Layout) -> tuple[Request, ...]:
+def _given_alternatives(values: TargetValues) -> TargetValues:
+    """The values of a window whose first target is known to be in the subset S that was asked for there:
+    log p(t | S) = log p(t) - log p(S), at most 0 whatever rounding does; of an impossible token -inf."""
+    if values.masses is None or values.peaks is None:
+        raise ValueError("the engine gave no mass of the subset that it was asked for")
+    logprobs, greedy = values.logprobs.copy(), values.greedy.copy()
+    if logprobs[0] != -np.inf:
+        logprobs[0] = np.minimum(logprobs[0] - values.masses[0], 0.0)
+    greedy[0] = values.logprobs[0] == values.peaks[0]
+    return replace(values, logprobs=logprobs, greedy=greedy)
+
+
+def _requests(sequence: TokenSequence, windows: Layout, subset: Subset | None) -> tuple[Request, ...]:
+    """A request a window. Of the first target of all, which the first window holds, the mass of ``subset`` is asked."""
     ids, head = sequence.model_ids, windows.head
-    requests = []
+    requests: list[Request] = []
     for window in windows.windows:
         stretch = ids[window.begin : window.end + 1]
         if head:
             stretch = np.concatenate([ids[:head], stretch])
-        requests.append(Request(stretch, window.first_target - window.begin + head))
+        first = window.first_target - window.begin + head
+        if subset is None or requests:
+            requests.append(Request(stretch, first))
+        else:
+            places = np.full(len(stretch) - first, -1, np.int64)
+            places[0] = 0
+            requests.append(Request(stretch, first, (subset,), places))
     return tuple(requests)
 
 

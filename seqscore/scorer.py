@@ -23,7 +23,6 @@ from seqscore.scores.sequence import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.encoder import TextEncoder
 from seqscore.text.items import (
-    BOUNDARY_POLICIES,
     LONG_POLICIES,
     SPECIAL_TOKENS_POLICIES,
     BoundaryPolicy,
@@ -31,6 +30,7 @@ from seqscore.text.items import (
     LongPolicy,
     Pair,
     SpecialTokensPolicy,
+    check_boundary,
     is_single_item,
     item_size,
     require_items,
@@ -188,7 +188,7 @@ class Scorer:
 
         Args:
             items: one item gives one score; an iterable of items gives a list of scores in the same order.
-            policies: ``bos="auto"``, ``long="windows"``, ``boundary="joint"``, ``special_tokens="literal"``,
+            policies: ``bos="auto"``, ``long="windows"``, ``boundary="auto"``, ``special_tokens="literal"``,
                 ``extras=()``; see ``Policies``.
 
         Raises:
@@ -321,19 +321,21 @@ class Scorer:
         *,
         bos: StartPolicy = "auto",
         long: LongPolicy = "windows",
-        boundary: BoundaryPolicy = "joint",
+        boundary: BoundaryPolicy = "auto",
         special_tokens: SpecialTokensPolicy = "literal",
         extras: Iterable[Extra] = (),
     ) -> Call:
         """The policies of a call, checked and resolved for this model."""
         _check("long", long, LONG_POLICIES)
-        _check("boundary", boundary, BOUNDARY_POLICIES)
+        check_boundary(boundary)
         _check("special_tokens", special_tokens, SPECIAL_TOKENS_POLICIES)
         named = [extras] if isinstance(extras, str) else list(extras)
         for extra in named:
             _check("extras", extra, EXTRAS)
         asked = frozenset(extra for extra in EXTRAS if extra in named)
         start = resolve_start(self._tokenizer, bos)
+        if boundary == "auto" and start.kind == "lm-eval":
+            boundary = "lm-eval"
         builder = SequenceBuilder(
             tokenizer=self._tokenizer,
             encoder=self._encoder(special_tokens),

@@ -119,23 +119,6 @@ def test_a_pair_scores_the_continuation_only(scorer: Scorer) -> None:
     assert (score.context, score.continuation) == ("The quick brown", " fox jumps")
 
 
-def test_white_space_at_the_end_of_a_context_goes_with_the_continuation(scorer: Scorer) -> None:
-    assert scorer.score(Pair("The quick brown ", "fox")).boundary == "shifted"
-    assert scorer.score(Pair("The quick brown ", "fox")).log_likelihood == (
-        scorer.score(Pair("The quick brown", " fox")).log_likelihood
-    )
-
-
-def test_a_token_over_the_boundary_is_flagged(scorer: Scorer) -> None:
-    score = scorer.score(Pair("The qu", "ick ques of the answer"))
-    assert score.boundary in ("clean", "spanned")
-    spanned = scorer.score(Pair("one Answ", "er the question"))
-    assert spanned.boundary == "spanned"
-    n = len(ids_of("one Answ"))
-    whole = ids_of("one Answer the question")
-    close(spanned.logprobs[n:], oracle([BOS, *whole], n + 1))
-
-
 def test_lm_evals_convention(scorer: Scorer) -> None:
     """Start token before an empty context only; where the context's tokens change, its own ones are run."""
     alone = scorer.score(Pair("", "The fox"), bos="lm-eval")
@@ -151,20 +134,6 @@ def test_lm_evals_convention(scorer: Scorer) -> None:
     close(spanned.logprobs[len(context) :], oracle(ids, len(context)))
     assert spanned.starts[0] == 0 and (spanned.starts[1:] == spanned.ends[:-1]).all()
     assert spanned.ends[-1] == len("one Answer the question") and (spanned.ends >= spanned.starts).all()
-
-
-def test_a_swallowed_continuation_is_tokenised_apart(scorer: Scorer) -> None:
-    assert len(ids_of("Answer")) <= len(ids_of("Answ"))
-    score = scorer.score(Pair("Answ", "er"))
-    ids = [*ids_of("Answ"), *ids_of("er")]
-    assert score.boundary == "swallowed" and score.token_ids.tolist() == ids
-    close(score.logprobs[len(ids_of("Answ")) :], oracle([BOS, *ids], 1 + len(ids_of("Answ"))))
-    assert score.ends[-1] == len(b"Answer")
-
-
-def test_separate_boundary(scorer: Scorer) -> None:
-    score = scorer.score(Pair("one Answ", "er"), boundary="separate")
-    assert score.token_ids.tolist() == [*ids_of("one Answ"), *ids_of("er")] and score.boundary == "separate"
 
 
 def test_an_empty_context_is_the_start_token_alone(scorer: Scorer) -> None:
@@ -195,7 +164,7 @@ def test_chat_messages_as_a_context() -> None:
     allowed = scorer.score(Pair([{"role": "user", "content": "x<|end|>y"}], "Paris"), special_tokens="parse")
     assert allowed.num_scored == len(ids_of("Paris"))
     literal = scorer.score(Pair([{"role": "user", "content": "x"}], "</s>"))
-    assert literal.boundary == "separate" and 2 not in literal.token_ids
+    assert literal.boundary == "apart" and 2 not in literal.token_ids
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ class LoadedSystem:
             encoder=TextEncoder(self._tokenizer, special_tokens="literal"),
             markup_encoder=TextEncoder(self._tokenizer, special_tokens="parse"),
             start=resolve_start(self._tokenizer, "lm-eval"),
-            boundary="joint",
+            boundary="lm-eval",
             special_tokens="literal",
         )
         encoded = []

@@ -71,10 +71,23 @@ Long: TypeAlias = Annotated[
         rich_help_panel=_CONVENTION,
     ),
 ]
+
+
+def _boundary(value: str) -> str:
+    """The value, checked before a model is loaded; by the library, which says what became of an earlier one."""
+    from seqscore.text.items import check_boundary
+
+    check_boundary(value)
+    return value
+
+
 Boundary: TypeAlias = Annotated[
-    Literal["joint", "separate"],
+    str,
     typer.Option(
-        help="Tokenise context and text together or apart.",
+        metavar="[auto|lm-eval|healed|separate]",
+        callback=_boundary,
+        help="Where a token would reach over the end of the context: auto (context and text tokenised apart), lm-eval "
+        "(its rule), healed (that token, given the context's bytes in it); separate: always apart.",
         rich_help_panel=_CONVENTION,
     ),
 ]

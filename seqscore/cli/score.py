@@ -64,7 +64,7 @@ def score(
     trust_remote_code: options.TrustRemoteCode = False,
     bos: options.Bos = "auto",
     long: options.Long = "windows",
-    boundary: options.Boundary = "joint",
+    boundary: options.Boundary = "auto",
     special_tokens: options.SpecialTokens = "literal",
     debug: options.Debug = False,
 ) -> int:

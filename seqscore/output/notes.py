@@ -39,6 +39,10 @@ def notes(score: SequenceScore) -> list[tuple[str, str]]:
         found.append(
             ("context and text meet in the middle of a word; give the text its leading space if it needs one", "")
         )
+    if score.boundary == "apart":
+        found.append(("a token would reach from the context into the text, so the two were tokenised apart", ""))
+    if score.boundary == "healed":
+        found.append(("a token reaches from the context into the text, scored given the context's bytes in it", ""))
     if score.boundary == "swallowed":
         found.append(("one token would span the whole boundary, so context and text were tokenised apart", ""))
     if score.num_unknown:

@@ -120,8 +120,14 @@ class SequenceScore:
 
     @property
     def num_bytes_scored(self) -> int:
-        """UTF-8 bytes of the scored tokens."""
-        return int((self.ends - self.starts)[self.scored].sum())
+        """UTF-8 bytes of the scored tokens; of a token that is scored given its first bytes (``healed``) the others."""
+        begins = np.maximum(self.starts, self._bytes_given)
+        return int((self.ends - begins)[self.scored].sum())
+
+    @property
+    def _bytes_given(self) -> int:
+        """Bytes at the beginning of the text that no scored token's probability is about."""
+        return len(self.context.encode("utf-8")) if self.boundary == "healed" and self.context is not None else 0
 
     @property
     def perplexity(self) -> float | None:
@@ -196,7 +202,8 @@ class SequenceScore:
 
     def _word(self, span: WordSpan) -> WordScore:
         tokens = slice(span.first_token, span.last_token)
-        total = log_likelihood(self.logprobs[tokens]) if self.scored[tokens].all() else None
+        whole = self.scored[tokens].all() and span.begin >= self._bytes_given
+        total = log_likelihood(self.logprobs[tokens]) if whole else None
         return WordScore(span.text, span.begin, span.end, span.first_token, span.last_token, total)
 
     def to_dict(self, *, unit: Unit = "nats", tokens: bool = True) -> dict[str, Any]:

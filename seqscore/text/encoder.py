@@ -15,6 +15,7 @@ from seqscore.errors import InputError, SeqscoreError, TokenizerError
 from seqscore.text.items import SpecialTokensPolicy
 from seqscore.text.offsets import offset_spans
 from seqscore.text.pieces import PieceTable, visible
+from seqscore.text.prefixes import PrefixTable
 from seqscore.text.sources import open_source
 from seqscore.text.spans import Spans, decoded_spans, joined_spans, last_token_spans, replaced_spans, walked_spans
 
@@ -140,6 +141,44 @@ class TextEncoder:
             InputError: not an integer, or outside the vocabulary.
         """
         return visible(self._pieces[self._checked_ids([token_id])[0]])
+
+    def piece(self, token_id: int) -> bytes:
+        """The bytes that a token stands for, by its vocabulary string."""
+        return self._pieces[token_id]
+
+    @property
+    def marks_continued_words(self) -> bool:
+        """Whether the vocabulary has other tokens within a word than at its beginning (WordPiece)."""
+        return bool(self._source.style.prefix)
+
+    def is_verbatim(self, ids: NDArray[np.int64], text: str) -> bool:
+        """Whether the bytes of these tokens, one after the other, are the text's: nothing added, changed or lost."""
+        return self._joined(ids) == self._spaced(text)
+
+    def adds_space(self, ids: NDArray[np.int64], text: str) -> bool:
+        """Whether these tokens of a text begin with a space that the text does not have."""
+        joined, data = self._joined(ids), self._spaced(text)
+        return joined[:1] == b" " and (not data[:1].isspace() or joined == b" " + data)
+
+    def beginning_with(self, prefix: bytes, *, like: int) -> NDArray[np.int64]:
+        """The ids of all tokens whose bytes begin with ``prefix``, ascending; special tokens, which stand for no text,
+        are not among them, nor those that differ from the token ``like`` in whether they continue a word."""
+        return self._vocabulary.beginning_with(prefix, like=like)
+
+    @cached_property
+    def _vocabulary(self) -> PrefixTable:
+        numbers = (number for number in range(self._size) if number not in self._source.special)
+        return PrefixTable(
+            self._pieces, numbers, lambda number: self._source.style.continues(self._source.token(number))
+        )
+
+    def _joined(self, ids: NDArray[np.int64]) -> bytes:
+        return b"".join(self._pieces[number] for number in ids.tolist())
+
+    def _spaced(self, text: str) -> bytes:
+        """A text's bytes, with a space for each marker that stands for one."""
+        data = text.encode("utf-8")
+        return data if self._marker is None else data.replace(self._marker, b" ")
 
     def _ids(self, texts: list[str], chunk: Sequence[tuple[str, bytes]], *, first: int) -> list[list[int]]:
         """Ids of the texts that are not empty; an error names the item, ``first`` being the chunk's first one."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Literal, TypeAlias, TypeGuard, get_args
 
-from seqscore.errors import InputError
+from seqscore.errors import InputError, OptionError
 
 __all__ = [
     "BoundaryPolicy",
@@ -17,6 +17,7 @@ __all__ = [
     "Message",
     "Pair",
     "SpecialTokensPolicy",
+    "check_boundary",
     "is_single_item",
     "item_size",
     "require_items",
@@ -46,8 +47,8 @@ Item: TypeAlias = str | Sequence[int] | Pair
 LongPolicy: TypeAlias = Literal["windows", "truncate", "error"]
 """What happens to a sequence longer than the model's context."""
 
-BoundaryPolicy: TypeAlias = Literal["joint", "separate"]
-"""Whether context and continuation are tokenised together or apart."""
+BoundaryPolicy: TypeAlias = Literal["auto", "lm-eval", "healed", "separate"]
+"""What happens where a token reaches over the end of a context: see ``seqscore.text.boundary``."""
 
 SpecialTokensPolicy: TypeAlias = Literal["literal", "parse"]
 """Whether text that spells a special token is ordinary text or that token."""
@@ -55,6 +56,22 @@ SpecialTokensPolicy: TypeAlias = Literal["literal", "parse"]
 LONG_POLICIES: tuple[LongPolicy, ...] = get_args(LongPolicy)
 BOUNDARY_POLICIES: tuple[BoundaryPolicy, ...] = get_args(BoundaryPolicy)
 SPECIAL_TOKENS_POLICIES: tuple[SpecialTokensPolicy, ...] = get_args(SpecialTokensPolicy)
+
+
+def check_boundary(policy: object) -> None:
+    """Refuse what is no boundary policy.
+
+    Raises:
+        OptionError: it lists them, and says what takes the place of an earlier one.
+    """
+    if policy == "joint":
+        raise OptionError(
+            "boundary='joint' scored only a part of a continuation where a token reaches over the boundary; it is "
+            "replaced by 'auto' (joint tokens where they agree with the boundary, else apart), 'healed' (such a token "
+            "given the bytes before the boundary) and 'lm-eval' (its rule, as before)"
+        )
+    if policy not in BOUNDARY_POLICIES:
+        raise OptionError(f"boundary={policy!r} is unknown; expected one of {', '.join(BOUNDARY_POLICIES)}")
 
 
 def is_single_item(items: object) -> TypeGuard[str | Pair | Sequence[int]]:

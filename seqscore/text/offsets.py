@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from seqscore.text.spans import Spans, byte_positions, joined_spans
 
-__all__ = ["offset_spans"]
+__all__ = ["offset_spans", "stands_for"]
 
 Ints = NDArray[np.int64]
 
@@ -48,7 +48,7 @@ def offset_spans(
         group = pieces[first : last + 1]
         if len(group) == 1:
             lengths.append(after - cut)
-            exact = exact and _stands_for(group[0], data[cut:after], marker)
+            exact = exact and stands_for(group[0], data[cut:after], marker)
         else:
             shares, settled = _divide(group, data[cut:begin], data[begin:end], data[end:after], marker)
             lengths += shares
@@ -112,11 +112,11 @@ def _divide(
     alive = [index for index, piece in enumerate(group) if piece is None or piece.strip(b" ")]
     owner = alive[0] if alive else 0
     whole = lead + core + trail
-    settled = alive == [1] and len(group) == 2 and _stands_for(group[1], whole, marker)
+    settled = alive == [1] and len(group) == 2 and stands_for(group[1], whole, marker)
     return [len(whole) if index == owner else 0 for index in range(len(group))], settled
 
 
-def _stands_for(piece: bytes | None, data: bytes, marker: bytes | None) -> bool:
+def stands_for(piece: bytes | None, data: bytes, marker: bytes | None = None) -> bool:
     """Whether a token can be what a normaliser and a tokenizer make of these bytes."""
     if piece is None:
         return bool(data)

@@ -47,6 +47,10 @@ class PieceStyle:
         """The marker in UTF-8, None where the alphabet has none."""
         return self.marker.encode() if self.alphabet == "marker" else None
 
+    def continues(self, token: str | bytes | None) -> bool:
+        """Whether a vocabulary string is marked as one that continues a word."""
+        return bool(self.prefix) and isinstance(token, str) and token.startswith(self.prefix) and token != self.prefix
+
     def read(self, token: str | bytes | None, *, added: bool = False) -> bytes:
         """The bytes that a vocabulary string stands for. An added token is read literally, byte and marker apart."""
         if token is None:
@@ -62,7 +66,7 @@ class PieceStyle:
         return self._alphabet_bytes(self._without_marks(token))
 
     def _without_marks(self, token: str) -> str:
-        if self.prefix and token.startswith(self.prefix) and token != self.prefix:
+        if self.continues(token):
             token = token[len(self.prefix) :]
         if self.suffix and token.endswith(self.suffix):
             token = token[: len(token) - len(self.suffix)]

@@ -4,28 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, SeqscoreError
+from seqscore.text.boundary import Boundary, BoundaryFlag, Joined
 from seqscore.text.chat import is_chat, render_chat, spelled_special_tokens
 from seqscore.text.encoder import Encoded, TextEncoder
+from seqscore.text.inside import encode_inside
 from seqscore.text.items import BoundaryPolicy, Item, Pair, SpecialTokensPolicy
 from seqscore.text.start import StartToken
 from seqscore.text.unknown import UnknownTokens, find_unknown
 
 __all__ = ["BoundaryFlag", "SequenceBuilder", "TokenSequence"]
-
-BoundaryFlag: TypeAlias = Literal["clean", "shifted", "spanned", "swallowed", "separate"]
-"""How context and continuation met.
-
-``clean``: the context has the same tokens alone and before the continuation. ``shifted``: so it has without the white
-space at its end, which is scored with the continuation, as lm-eval does. ``spanned``: it has not, a token may
-reach over the boundary; the split counts tokens of the context alone, as lm-eval does. ``swallowed``: such a token
-left nothing of the continuation, which was therefore tokenised apart. ``separate``: tokenised apart on request.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +28,8 @@ class TokenSequence:
     Shape: ``ids``, ``starts``, ``ends`` [n]; the start token is not among them. ``first_scored`` indexes ``ids``:
     tokens from there on are targets. ``is_pair`` says whether the tokens before are a context. ``unknown`` [n]: which
     tokens are the tokenizer's unknown token; what such a token stands for cannot be told from it, so with one of them
-    the spans are not ``exact``.
+    the spans are not ``exact``. ``alternatives``: where the first scored token is known to be one of some tokens, their
+    ids; its probability is then taken given that.
     """
 
     text: str | None
@@ -49,6 +43,7 @@ class TokenSequence:
     is_pair: bool
     boundary: BoundaryFlag | None
     unknown: NDArray[np.bool_] | None = None
+    alternatives: NDArray[np.int64] | None = None
 
     @property
     def model_ids(self) -> NDArray[np.int64]:
@@ -147,57 +142,42 @@ class SequenceBuilder:
         if not len(after.ids):
             raise InputError("the continuation has no tokens; a Pair needs at least one to score")
         whole = self.encoder.from_ids([*before.ids.tolist(), *after.ids.tolist()])
-        return self._joined(whole, before.text, len(before.ids), "separate", with_start=True)
+        return self._joined(Joined(whole, len(before.ids), "separate"), before.text, with_start=True)
 
     def _text_pair(self, context: str, continuation: str, *, rendered: bool = False) -> TokenSequence:
         if not continuation:
             raise InputError("the continuation is empty; a Pair needs at least one token to score")
+        if not context:
+            return self._joined(Joined(self._first(continuation), 0, "clean"), context, with_start=True)
         # Markup is parsed in a rendered context only: a continuation that spells a special token stands apart.
         literal = rendered and self.special_tokens == "literal"
         foreign = literal and bool(spelled_special_tokens(self.tokenizer, continuation))
+        lm_eval = self.start.kind == "lm-eval"
         encoder = self.markup_encoder if rendered else self.encoder
-        if not context:
-            return self._joined(self.encoder.encode(continuation), context, 0, "clean", with_start=True)
-        if self.boundary == "separate" or foreign:
-            return self._apart(context, continuation, encoder, "separate")
-        return self._joint(context, continuation, encoder, stem=context if rendered else context.rstrip())
-
-    def _joint(self, context: str, continuation: str, encoder: TextEncoder, *, stem: str) -> TokenSequence:
-        """enc(context + continuation), split behind as many tokens as enc(context) has (lm-eval's rule).
-
-        White space at the end of the context goes with the continuation; that of a chat template is markup and stays.
-        """
-        lm_eval = self.start.kind == "lm-eval"
         encode = encoder.encode_with_defaults if lm_eval else encoder.encode
-        before, whole = encode(stem), encode(context + continuation)
-        n = len(before.ids)
-        if n >= len(whole.ids):
-            return self._apart(context, continuation, encoder, "swallowed")
-        same = bool(np.array_equal(whole.ids[:n], before.ids))
-        if lm_eval and not same:
-            whole = _with_context_tokens(before, whole)
-        flag: BoundaryFlag = "spanned" if not same else "clean" if stem == context else "shifted"
-        return self._joined(whole, context, n, flag, with_start=not lm_eval or n == 0)
-
-    def _apart(self, context: str, continuation: str, encoder: TextEncoder, flag: BoundaryFlag) -> TokenSequence:
-        lm_eval = self.start.kind == "lm-eval"
-        before = encoder.encode_with_defaults(context) if lm_eval else encoder.encode(context)
-        after = self.encoder.encode(continuation)
-        if not len(after.ids):
-            raise InputError("the continuation gives no token with this tokenizer; a Pair needs at least one to score")
-        shift = len(context.encode("utf-8"))
-        whole = Encoded(
-            text=context + continuation,
-            ids=np.concatenate([before.ids, after.ids]),
-            starts=np.concatenate([before.starts, after.starts + shift]),
-            ends=np.concatenate([before.ends, after.ends + shift]),
-            exact=before.exact and after.exact,
+        found = self._meet(
+            Boundary(context, continuation, encoder, self.encoder, encode),
+            stem=context if rendered else context.rstrip(),
+            foreign=foreign,
         )
-        return self._joined(whole, context, len(before.ids), flag, with_start=not lm_eval)
+        return self._joined(found, context, with_start=not lm_eval or found.first == 0)
 
-    def _joined(
-        self, whole: Encoded, context: str | None, num_context: int, flag: BoundaryFlag, *, with_start: bool
-    ) -> TokenSequence:
+    def _first(self, continuation: str) -> Encoded:
+        """A continuation behind nothing: its tokens are those that it has behind a context, but for lm-eval."""
+        if self.boundary == "lm-eval":
+            return self.encoder.encode(continuation)
+        return encode_inside(self.encoder, continuation, behind="")
+
+    def _meet(self, boundary: Boundary, *, stem: str, foreign: bool) -> Joined:
+        """Context and continuation as this policy joins them."""
+        if self.boundary == "separate" or foreign:
+            return boundary.apart("separate" if self.boundary == "separate" else "apart")
+        if self.boundary == "lm-eval":
+            return boundary.lm_eval(stem)
+        return boundary.healed() if self.boundary == "healed" else boundary.clean_or_apart()
+
+    def _joined(self, joined: Joined, context: str | None, *, with_start: bool) -> TokenSequence:
+        whole = joined.whole
         sequence = TokenSequence(
             text=whole.text,
             context=context,
@@ -206,9 +186,10 @@ class SequenceBuilder:
             ends=whole.ends,
             exact=whole.exact,
             start_token=self.start.token_id if with_start else None,
-            first_scored=num_context,
+            first_scored=joined.first,
             is_pair=True,
-            boundary=flag,
+            boundary=joined.flag,
+            alternatives=joined.alternatives,
         )
         settled = sequence if with_start else _lift_start(sequence, self.start.token_id)
         return _settle_start(settled, merge=self.start.kind != "token")
@@ -229,28 +210,14 @@ def _marked(sequence: TokenSequence, item: Item, unknown: UnknownTokens) -> Toke
     return replace(sequence, unknown=found, exact=sequence.exact and not found.any())
 
 
-def _with_context_tokens(before: Encoded, whole: Encoded) -> Encoded:
-    """What lm-eval runs where the context's tokens change: enc(context), then whatever of enc(context + continuation)
-    is behind as many tokens. A piece of the text may be in neither; its bytes go with the token behind it.
-    """
-    n = len(before.ids)
-    ends = np.maximum(np.concatenate([before.ends, whole.ends[n:]]), before.ends[-1])
-    ends[:n] = before.ends
-    return Encoded(
-        text=whole.text,
-        ids=np.concatenate([before.ids, whole.ids[n:]]),
-        starts=np.concatenate([before.starts, ends[n - 1 : -1]]),
-        ends=ends,
-        exact=False,
-    )
-
-
 def _settle_start(sequence: TokenSequence, *, merge: bool) -> TokenSequence:
     """With ``merge`` never two start tokens; without one the first token has nothing before it and is not scored."""
     ids, start = sequence.ids, sequence.start_token
     if start is not None and not (merge and len(ids) and ids[0] == start):
         return sequence
-    return replace(sequence, start_token=None, first_scored=max(1, sequence.first_scored))
+    if sequence.first_scored:
+        return replace(sequence, start_token=None)
+    return replace(sequence, start_token=None, first_scored=1, alternatives=None)
 
 
 def _lift_start(sequence: TokenSequence, start: int | None) -> TokenSequence:

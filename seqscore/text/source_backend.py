@@ -32,7 +32,7 @@ class BackendSource:
             backend.add_special_tokens([content for number, content in special.items() if number not in marked])
         backend.encode_special_tokens = self._literal
         self._backend = backend
-        self._special = special
+        self.special = special
         self.style = style_of_backend(backend)
         self.unknown = _unknown_of_model(backend)
         # A token that the model's own vocabulary holds as well ("ĊĊ" as end of text) is written in its alphabet.
@@ -53,7 +53,7 @@ class BackendSource:
         found: list[list[int]] = [encoding.ids for encoding in encodings]
         if self._literal:
             for index, ids in enumerate(found):
-                if self._spells(texts[index], self._special.keys() & ids):
+                if self._spells(texts[index], self.special.keys() & ids):
                     found[index] = self._encoding(texts[index]).ids
         return found
 
@@ -77,7 +77,7 @@ class BackendSource:
         return str(self._backend.decode(list(ids), skip_special_tokens=False))
 
     def _encoding(self, text: str) -> Any:
-        if not self._literal or not self._spells(text, self._special.keys()):
+        if not self._literal or not self._spells(text, self.special.keys()):
             return self._run(self._backend.encode_batch, [text])[0]
         encoding = self._run(self._hiding.backend.encode_batch, [text])[0]
         for number in encoding.ids:
@@ -87,7 +87,7 @@ class BackendSource:
 
     def _spells(self, text: str, numbers: Collection[int]) -> bool:
         """Whether the text, before or after normalisation, spells one of these special tokens."""
-        contents = [self._special[number] for number in numbers if len(self._special[number]) > 1]
+        contents = [self.special[number] for number in numbers if len(self.special[number]) > 1]
         if not contents:
             return False
         normalizer = self._backend.normalizer
@@ -96,7 +96,7 @@ class BackendSource:
 
     @cached_property
     def _hiding(self) -> LiteralBackend:
-        return literal_backend(self._backend, self._special.values())
+        return literal_backend(self._backend, self.special.values())
 
     def _run(self, encode: Any, texts: list[str]) -> Any:
         try:

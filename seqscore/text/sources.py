@@ -38,6 +38,11 @@ class TokenSource(Protocol):
         """Ids of added tokens, which stand for their content."""
         ...
 
+    @property
+    def special(self) -> Mapping[int, str]:
+        """Id -> content of every special token."""
+        ...
+
     def size(self) -> int:
         """One more than the highest token id."""
         ...

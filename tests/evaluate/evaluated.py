@@ -52,12 +52,13 @@ def _float64() -> Any:
 def log_likelihood(text: str, context: str = "") -> tuple[float, int]:
     """log p(text | context) behind the start token, and how many tokens that is: plain transformers in float64.
 
-    Context and text are encoded together; white space at the end of the context counts with the text, as in lm-eval.
+    Context and text are encoded together, for texts where a token ends where the context does.
     """
     tokenizer, model = tiny_tokenizer(), _float64()
     encoded = tokenizer(context + text, add_special_tokens=False, return_offsets_mapping=True)
     ids = [tokenizer.bos_token_id, *encoded["input_ids"]]
-    first = next(place for place, (_, end) in enumerate(encoded["offset_mapping"]) if end > len(context.rstrip()))
+    first = next(place for place, (_, end) in enumerate(encoded["offset_mapping"]) if end > len(context))
+    assert max((end for _, end in encoded["offset_mapping"][:first]), default=0) == len(context)
     table = torch.log_softmax(model(torch.tensor([ids])).logits[0], -1)
     values = [float(table[place, ids[place + 1]]) for place in range(first, len(ids) - 1)]
     return sum(values), len(values)

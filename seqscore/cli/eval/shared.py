@@ -74,7 +74,7 @@ def _shared(
     trust_remote_code: options.TrustRemoteCode = False,
     bos: options.Bos = "auto",
     long: options.Long = "windows",
-    boundary: options.Boundary = "joint",
+    boundary: options.Boundary = "auto",
     special_tokens: options.SpecialTokens = "literal",
     debug: options.Debug = False,
 ) -> None:

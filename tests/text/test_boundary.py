@@ -1,0 +1,222 @@
+"""Contexts and continuations: which tokens are scored, against plain transformers in float64 on tiny models."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, reject, settings
+from hypothesis import strategies as st
+
+from seqscore import Pair, Scorer
+from seqscore.errors import OptionError, SeqscoreError
+from seqscore.text.encoder import TextEncoder
+from seqscore.text.items import BoundaryPolicy
+from seqscore.text.sequences import SequenceBuilder, TokenSequence
+from seqscore.text.start import StartToken
+from tests.tiny_models import tiny_model
+from tests.tiny_tokenizers import tiny_tokenizer
+from tests.tokenizers_for_tests import BYTE_EXACT_KINDS, KINDS, build
+
+MODEL = tiny_model("llama", dtype=torch.float64)
+TOKENIZER = tiny_tokenizer()
+BOS = 1
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return Scorer(MODEL, TOKENIZER)
+
+
+def probabilities(ids: list[int]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """[V]: what stands behind these tokens, by plain transformers in float64."""
+    with torch.no_grad():
+        return MODEL(input_ids=torch.tensor([ids])).logits[0, -1].softmax(-1).numpy()
+
+
+def log_p(ids: list[int], first: int) -> float:
+    return math.fsum(math.log(probabilities(ids[:i])[ids[i]]) for i in range(first, len(ids)))
+
+
+def ids_of(text: str) -> list[int]:
+    return TOKENIZER(text, add_special_tokens=False).input_ids
+
+
+def bytes_of(number: int) -> bytes:
+    """What a token of the byte-level tokenizer stands for, by its decoder; one byte that is no character: by name."""
+    return TextEncoder(TOKENIZER).piece(number)
+
+
+# -- one byte-level tokenizer, all policies ---------------------------------------------------------------------------
+
+
+def test_a_token_ends_at_the_boundary(scorer: Scorer) -> None:
+    context, whole = ids_of("The quick"), ids_of("The quick brown fox")
+    assert whole[: len(context)] == context
+    for boundary in ("auto", "healed", "lm-eval"):
+        score = scorer.score(Pair("The quick", " brown fox"), boundary=boundary)
+        assert (score.boundary, score.token_ids.tolist()) == ("clean", whole)
+        assert score.log_likelihood == pytest.approx(log_p([BOS, *whole], 1 + len(context)), abs=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("context", "continuation"), [("one t", "he question"), ("A", "nswer"), ("The quick brown ", "fox")]
+)
+def test_a_token_over_the_boundary(scorer: Scorer, context: str, continuation: str) -> None:
+    before, after, whole = ids_of(context), ids_of(continuation), ids_of(context + continuation)
+    assert [*before, *after] != whole
+    apart = scorer.score(Pair(context, continuation))
+    assert (apart.boundary, apart.token_ids.tolist()) == ("apart", [*before, *after])
+    assert apart.log_likelihood == pytest.approx(log_p([BOS, *before, *after], 1 + len(before)), abs=1e-12)
+    separate = scorer.score(Pair(context, continuation), boundary="separate")
+    assert (separate.boundary, separate.log_likelihood) == ("separate", apart.log_likelihood)
+    healed = scorer.score(Pair(context, continuation), boundary="healed")
+    assert (healed.boundary, healed.token_ids.tolist()) == ("healed", whole)
+    # Brute force: the token that spans, its bytes of the context, and all tokens that begin with those.
+    lengths = np.cumsum([len(bytes_of(number)) for number in whole])
+    t = int(np.flatnonzero(lengths > len(context))[0])
+    given_bytes = context.encode()[int(lengths[t - 1]) if t else 0 :]
+    chances = probabilities([BOS, *whole[:t]])
+    special = set(TOKENIZER.all_special_ids)
+    among = [u for u in range(len(TOKENIZER)) if u not in special and bytes_of(u).startswith(given_bytes)]
+    assert whole[t] in among and len(among) > 1
+    first = math.log(chances[whole[t]]) - math.log(math.fsum(chances[among]))
+    assert healed.logprobs[t] == pytest.approx(first, abs=1e-12)
+    assert healed.log_likelihood == pytest.approx(first + log_p([BOS, *whole], t + 2), abs=1e-12)
+    assert healed.greedy[t] == (chances[whole[t]] == chances[among].max())
+    for score in (apart, separate, healed):
+        assert score.num_bytes_scored == len(continuation.encode()) and score.continuation == continuation
+
+
+@pytest.mark.parametrize("engine", ["packed", "padded", "reference"])
+def test_engines_agree_on_healed_boundaries_in_any_company(engine: str) -> None:
+    pairs = [Pair("one Answ", "er the question"), Pair("one Answ", "er"), Pair("The qu", "ick"), Pair("a", " dog")]
+    model = tiny_model("llama")
+    scorer = Scorer(model, TOKENIZER, engine=engine, batch_tokens=16)
+    together = [one.log_likelihood for one in scorer.score([*pairs, "The dog"], boundary="healed")[:-1]]
+    alone = [scorer.score(one, boundary="healed").log_likelihood for one in pairs]
+    exact = [one.log_likelihood for one in Scorer(MODEL, TOKENIZER).score(pairs, boundary="healed")]
+    assert together == pytest.approx(exact, abs=1e-5)
+    if engine == "packed":
+        assert together == alone
+
+
+def test_a_healed_token_that_must_follow_is_certain(scorer: Scorer) -> None:
+    """Where t alone begins with the context's bytes it has probability 1, and not a bit more."""
+    score = scorer.score(Pair("one Answ", "er"), boundary="healed")
+    assert (score.boundary, score.num_scored, score.log_likelihood, score.is_greedy) == ("healed", 1, 0.0, True)
+
+
+def test_words_over_a_healed_boundary_have_no_log_likelihood(scorer: Scorer) -> None:
+    first, *rest = scorer.score(Pair("Answ", "er the"), boundary="healed").words()
+    assert (first.text, first.log_likelihood) == ("Answer", None) and rest[0].log_likelihood is not None
+
+
+def test_healed_without_anything_in_front_scores_what_has_something_in_front(scorer: Scorer) -> None:
+    score = scorer.score(Pair("Answ", "er the"), boundary="healed", bos="none")
+    assert not score.scored[0] and score.num_scored == score.num_tokens - 1
+
+
+def test_lm_evals_rule_under_our_start_token(scorer: Scorer) -> None:
+    context, whole = ids_of("one Answ"), ids_of("one Answer the question")
+    assert whole[: len(context)] != context
+    ids = [*context, *whole[len(context) :]]
+    spanned = scorer.score(Pair("one Answ", "er the question"), boundary="lm-eval")
+    assert (spanned.boundary, spanned.start_token, spanned.token_ids.tolist()) == ("spanned", BOS, ids)
+    assert spanned.log_likelihood == pytest.approx(log_p([BOS, *ids], 1 + len(context)), abs=1e-12)
+    shifted = scorer.score(Pair("The quick brown ", "fox"), boundary="lm-eval")
+    same = scorer.score(Pair("The quick brown", " fox"), boundary="lm-eval")
+    assert (shifted.boundary, shifted.log_likelihood) == ("shifted", same.log_likelihood)
+    swallowed = scorer.score(Pair("Answ", "er"), boundary="lm-eval")
+    assert (swallowed.boundary, swallowed.token_ids.tolist()) == ("swallowed", [*ids_of("Answ"), *ids_of("er")])
+
+
+def test_lm_evals_start_token_brings_its_boundary(scorer: Scorer) -> None:
+    for boundary in ("auto", "lm-eval"):
+        score = scorer.score(Pair("one Answ", "er the question"), bos="lm-eval", boundary=boundary)
+        assert (score.boundary, score.settings["boundary"]) == ("spanned", "lm-eval")
+    apart = scorer.score(Pair("one Answ", "er"), bos="lm-eval", boundary="separate")
+    assert (apart.start_token, apart.settings["boundary"]) == (None, "separate")
+    healed = scorer.score(Pair("one Answ", "er the"), bos="lm-eval", boundary="healed")
+    assert (healed.start_token, healed.boundary) == (None, "healed")
+
+
+def test_the_earlier_policy_names_what_replaces_it(scorer: Scorer) -> None:
+    with pytest.raises(OptionError, match=r"boundary='joint' .* replaced by 'auto' .* 'healed' .* 'lm-eval'"):
+        scorer.score(Pair("a", "b"), boundary="joint")  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="expected one of auto, lm-eval, healed, separate"):
+        scorer.score(Pair("a", "b"), boundary="x")  # type: ignore[arg-type]
+
+
+# -- every kind of tokenizer ------------------------------------------------------------------------------------------
+
+SAMPLES = (
+    "the cat is a unhappy thing",
+    "The Cat, the end. 12 ends",
+    "日本語 the 北京 cat",
+    "é e\u0301 the fi ﬁ",
+    "ภาษาไทย the العربية  and",
+    "a  b\n\nc\t d !! ",
+    "😀the 👩‍👩‍👧 end",
+    "<s> the </s>cat▁the",
+)
+
+
+@cache
+def builder_of(kind: str, boundary: BoundaryPolicy) -> SequenceBuilder:
+    tokenizer = build(kind)
+    return SequenceBuilder(
+        tokenizer=tokenizer,
+        encoder=TextEncoder(tokenizer),
+        markup_encoder=TextEncoder(tokenizer, special_tokens="parse"),
+        start=StartToken("token", 0),
+        boundary=boundary,
+        special_tokens="literal",
+    )
+
+
+def built(kind: str, boundary: BoundaryPolicy, context: str, continuation: str) -> TokenSequence:
+    """The sequence of a pair; only a text of which the tokenizer leaves nothing may be refused."""
+    (one,) = builder_of(kind, boundary).build([Pair(context, continuation)])
+    if isinstance(one, SeqscoreError):
+        assert "gives no token" in one.message and not build(kind)(continuation, add_special_tokens=False).input_ids
+        reject()
+    assert isinstance(one, TokenSequence)
+    return one
+
+
+@st.composite
+def splits(draw: st.DrawFn) -> tuple[str, str]:
+    """A text of many scripts, cut at any character."""
+    parts = st.sampled_from((*SAMPLES, " ", "\n", "a", "the", " the", "1", "é", "本", "\u0301", "!"))
+    text = draw(st.sampled_from(SAMPLES)) + "".join(draw(st.lists(parts, max_size=2)))
+    cut = draw(st.integers(0, len(text) - 1))
+    return text[:cut], text[cut:]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@settings(max_examples=25, deadline=None)
+@given(split=splits(), boundary=st.sampled_from(("auto", "healed", "separate")))
+def test_every_byte_of_a_continuation_is_scored(kind: str, split: tuple[str, str], boundary: BoundaryPolicy) -> None:
+    context, continuation = split
+    one = built(kind, boundary, context, continuation)
+    begin = len(context.encode())
+    starts = np.maximum(one.starts, begin) if one.boundary == "healed" else one.starts
+    assert (one.ends - starts)[one.first_scored :].sum() == len(continuation.encode())
+    assert one.ends[-1] == len((context + continuation).encode()) and (one.starts[1:] == one.ends[:-1]).all()
+    assert (one.alternatives is not None) == (one.boundary == "healed")
+    scored = one.ids[one.first_scored :]
+    encoder = builder_of(kind, boundary).encoder
+    if kind in BYTE_EXACT_KINDS and not kind.endswith("digits"):
+        data = (context + continuation).encode()[int(starts[one.first_scored]) :]
+        joined = b"".join(encoder.piece(int(number)) for number in scored).replace("▁".encode(), b" ")
+        expected = data.replace("▁".encode(), b" ") if encoder.piece(int(scored[0])) else data
+        if one.boundary == "healed":
+            assert joined.endswith(expected) and joined != expected
+            assert one.alternatives is not None and scored[0] in one.alternatives
+        else:
+            assert joined == expected
