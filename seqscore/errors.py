@@ -8,6 +8,8 @@ catches it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import ClassVar
 
 __all__ = [
@@ -25,6 +27,9 @@ __all__ = [
     "SeqscoreWarning",
     "TokenizerError",
     "UnsafeModelError",
+    "failing_as",
+    "is_failure",
+    "one_line",
 ]
 
 
@@ -125,3 +130,34 @@ class MissingDependencyError(SeqscoreError, ImportError):
 
 class SeqscoreWarning(UserWarning):
     """Something that a caller should know and that does not stop the work; the command line shows it as a line."""
+
+
+def is_failure(error: BaseException) -> bool:
+    """Whether work failed: any ``Exception``, and a panic of a library written in Rust, which is none.
+
+    Ctrl-C, the end of the program and of a generator are no failures.
+    """
+    return isinstance(error, Exception) or type(error).__name__ == "PanicException"
+
+
+def one_line(error: BaseException, limit: int = 300) -> str:
+    """An error's message on one line, cut to ``limit`` characters, for the end of a message of ours."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+@contextmanager
+def failing_as(kind: type[SeqscoreError], what: str) -> Iterator[None]:
+    """Every failure inside the block is an error of ours, ``what: reason``; errors of ours pass as they are.
+
+    Raises:
+        SeqscoreError: of the class ``kind``.
+    """
+    try:
+        yield
+    except SeqscoreError:
+        raise
+    except BaseException as error:
+        if not is_failure(error):
+            raise
+        raise kind(f"{what}: {one_line(error)}") from error

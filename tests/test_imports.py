@@ -32,7 +32,7 @@ BELOW: dict[str, frozenset[str]] = {
         "errors": "",
         "text": "errors",
         "plan": "errors",
-        "models": "_version errors",
+        "models": "_version errors text.growth",
         "engine": "errors plan models",
         "scores": "_version errors text",
         # The only two places that join the layers below: the front, and what it does with one call.

@@ -20,7 +20,7 @@ from seqscore.cli.report import report
 from seqscore.cli.score import score
 from seqscore.cli.underflow import underflow
 from seqscore.cli.verify import verify
-from seqscore.errors import OptionError, SeqscoreError
+from seqscore.errors import OptionError, SeqscoreError, is_failure
 
 __all__ = ["app", "run"]
 
@@ -78,7 +78,9 @@ def run(arguments: Sequence[str] | None = None) -> int:
         return _failed(f"error: {error}", status, debug="--debug" in given)
     except OSError as error:
         return _failed(f"error: {error}", EXIT_ERROR, debug="--debug" in given)
-    except Exception as error:  # noqa: BLE001 - the last resort: a defect, of ours or a library's, is one line too
+    except BaseException as error:  # the last resort: a defect, of ours or a library's, is one line too
+        if not is_failure(error):
+            raise
         line = f"error: unexpected {type(error).__name__}: {error} (run again with --debug for the details)"
         return _failed(line, EXIT_ERROR, debug="--debug" in given)
 

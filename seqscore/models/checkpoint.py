@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from seqscore.errors import ModelError, TokenizerError, UnsafeModelError
+from seqscore.errors import ModelError, TokenizerError, UnsafeModelError, one_line
 
-__all__ = ["PICKLE_SUFFIXES", "TOKENIZER_FILES", "Checkpoint", "inspect_folder", "one_line", "read_json"]
+__all__ = ["PICKLE_SUFFIXES", "TOKENIZER_FILES", "Checkpoint", "inspect_folder", "read_json"]
 
 PICKLE_SUFFIXES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".pickle")
 """Endings of weight files that are Python pickles, which can run any code when they are read."""
@@ -93,12 +93,6 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise ModelError(f"{path} should hold a JSON object, found {type(value).__name__}")
     return value
-
-
-def one_line(error: BaseException, limit: int = 300) -> str:
-    """An error's message on one line, cut to ``limit`` characters, for the end of a message of ours."""
-    text = " ".join(str(error).split()) or type(error).__name__
-    return text if len(text) <= limit else text[: limit - 3] + "..."
 
 
 def _read_config(folder: Path) -> dict[str, Any]:

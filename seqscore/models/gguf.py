@@ -13,9 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqscore.errors import ModelError, TokenizerError
+from seqscore.errors import ModelError, TokenizerError, one_line
 from seqscore.models.causal import require_causal
-from seqscore.models.checkpoint import one_line
 from seqscore.models.device import resolve_dtype
 from seqscore.models.quiet import loading, without_gguf_bar
 

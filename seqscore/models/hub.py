@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from seqscore.errors import DownloadError, ModelError, UnsafeModelError
-from seqscore.models.checkpoint import PICKLE_SUFFIXES, one_line
+from seqscore.errors import DownloadError, ModelError, UnsafeModelError, one_line
+from seqscore.models.checkpoint import PICKLE_SUFFIXES
 from seqscore.models.quiet import quiet_transformers
 
 if TYPE_CHECKING:

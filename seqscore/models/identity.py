@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqscore.errors import ModelError
+from seqscore.errors import ModelError, TokenizerError, failing_as
 
 if TYPE_CHECKING:
     from torch import nn
@@ -124,7 +124,15 @@ def fingerprint_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
 
     Truncation and padding, which a call may switch on and leave on, are left out. A tokenizer without a backend
     counts by class name and vocabulary.
+
+    Raises:
+        TokenizerError: it cannot be read.
     """
+    with failing_as(TokenizerError, "the tokenizer cannot be read"):
+        return _of_tokenizer(tokenizer)
+
+
+def _of_tokenizer(tokenizer: PreTrainedTokenizerBase) -> str:
     digest = hashlib.sha256()
     backend = getattr(tokenizer, "backend_tokenizer", None)
     if backend is None:

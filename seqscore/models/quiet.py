@@ -9,8 +9,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
-from seqscore.errors import ModelError, SeqscoreError
-from seqscore.models.checkpoint import one_line
+from seqscore.errors import ModelError, failing_as
 from seqscore.models.device import explain_out_of_memory
 
 __all__ = ["loading", "quiet_transformers", "without_gguf_bar"]
@@ -24,13 +23,12 @@ def loading(what: str, *, device: str, dtype: str) -> Iterator[None]:
         DeviceError: there was not enough memory.
         ModelError: anything else that went wrong; errors of ours pass through as they are.
     """
-    try:
-        with explain_out_of_memory(what=what, device=device, dtype=dtype), quiet_transformers():
-            yield
-    except SeqscoreError:
-        raise
-    except Exception as error:
-        raise ModelError(f"transformers cannot load {what}: {one_line(error)}") from error
+    with (
+        failing_as(ModelError, f"transformers cannot load {what}"),
+        explain_out_of_memory(what=what, device=device, dtype=dtype),
+        quiet_transformers(),
+    ):
+        yield
 
 
 @contextmanager

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from seqscore.errors import CacheError
-from seqscore.models.checkpoint import one_line
+from seqscore.errors import CacheError, one_line
 from seqscore.models.identity import HashMemory, write_atomically
 
 __all__ = [

@@ -9,17 +9,19 @@ was trained with.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from seqscore.errors import TokenizerError
-from seqscore.models.checkpoint import one_line
+from seqscore.errors import TokenizerError, failing_as
+from seqscore.text.growth import check_growth
 
 __all__ = ["load_tokenizer", "restore_parts"]
 
 _PARTS = ("normalizer", "pre_tokenizer", "decoder")
 _MODEL_SETTINGS = ("ignore_merges", "byte_fallback", "fuse_unk", "unk_token", "dropout", "end_of_word_suffix")
+_GROWING = re.compile(r'"(normalizer|decoder)"\s*:\s*')
 # Set on purpose from tokenizer_config.json, or without influence on ids: a difference in these alone is no loss.
 _ADJUSTABLE = ("add_prefix_space", "prepend_scheme", "trim_offsets")
 
@@ -37,12 +39,14 @@ def load_tokenizer(folder: Path, common: dict[str, Any], notify: Callable[[str],
     """
     from transformers import AutoTokenizer
 
-    try:
+    with failing_as(TokenizerError, f"cannot read the tokenizer in {folder}"):
+        _check_growth(folder / "tokenizer.json")
         tokenizer: Any = AutoTokenizer.from_pretrained(folder, **common)
         words = len(tokenizer)
         restored = restore_parts(tokenizer, folder / "tokenizer.json")
-    except Exception as error:
-        raise TokenizerError(f"cannot read the tokenizer in {folder}: {one_line(error)}") from error
+    length = tokenizer.model_max_length
+    if isinstance(length, bool) or not isinstance(length, int | float):
+        raise TokenizerError(f"tokenizer_config.json in {folder}: model_max_length is {length!r}, expected a number")
     if words == 0:
         raise TokenizerError(f"the tokenizer in {folder} is empty: save the model's tokenizer there")
     if restored and notify:
@@ -51,6 +55,18 @@ def load_tokenizer(folder: Path, common: dict[str, Any], notify: Callable[[str],
             f"replaced its {', '.join(restored)}"
         )
     return tokenizer
+
+
+def _check_growth(path: Path) -> None:
+    """Added tokens run through the normaliser while the file is loaded, so it is looked at before.
+
+    The two parts are found in the text, since a whole file of some ten megabytes takes a second to parse; within a
+    string a quotation mark would be escaped.
+    """
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    for part in _GROWING.finditer(text):
+        settings, _ = json.JSONDecoder().raw_decode(text, part.end())
+        check_growth(settings, where=f"the {part[1]} in {path}")
 
 
 def restore_parts(tokenizer: Any, path: Path) -> list[str]:

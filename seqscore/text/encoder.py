@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, SeqscoreError, TokenizerError
+from seqscore.text.guarded import guarded_source
 from seqscore.text.items import SpecialTokensPolicy
 from seqscore.text.offsets import offset_spans
 from seqscore.text.pieces import PieceTable, visible
 from seqscore.text.prefixes import PrefixTable
-from seqscore.text.sources import open_source
 from seqscore.text.spans import Spans, decoded_spans, joined_spans, last_token_spans, replaced_spans, walked_spans
 
 __all__ = ["Encoded", "SpecialTokens", "TextEncoder"]
@@ -67,7 +67,7 @@ class TextEncoder:
     """
 
     def __init__(self, tokenizer: Any, *, special_tokens: SpecialTokens = "literal") -> None:
-        self._source = open_source(tokenizer, special_tokens)
+        self._source = guarded_source(tokenizer, special_tokens)
         self._pieces = PieceTable(self._source.token, style=self._source.style, added=self._source.added)
         self._marker = self._source.style.marker_bytes
 

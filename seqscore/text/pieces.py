@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Alphabet", "PieceStyle", "PieceTable", "candidate_styles", "style_of_backend", "visible"]
+__all__ = ["Alphabet", "PieceStyle", "PieceTable", "candidate_styles", "state_of", "style_of_backend", "visible"]
 
 Alphabet: TypeAlias = Literal["plain", "gpt2-bytes", "marker", "latin1"]
 """``latin1``: each character of a token is the byte of that number, as in ByT5."""
@@ -143,7 +143,7 @@ def style_of_backend(backend: Any) -> PieceStyle:
     parts = [
         part
         for component in (backend.pre_tokenizer, backend.normalizer, backend.decoder)
-        for part in _parts(_state(component))
+        for part in _parts(state_of(component))
     ]
     kinds = {part.get("type") for part in parts}
     prefix = getattr(backend.model, "continuing_subword_prefix", None) or ""
@@ -160,7 +160,7 @@ def style_of_backend(backend: Any) -> PieceStyle:
     )
 
 
-def _state(component: Any) -> Any:
+def state_of(component: Any) -> Any:
     """A component's settings; None for no component, or one written in Python, which has none to show."""
     if component is None:
         return None

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from seqscore.errors import ModelError, TokenizerError, UnsafeModelError
-from seqscore.models.checkpoint import Checkpoint, inspect_folder, one_line, read_json
+from seqscore.errors import ModelError, TokenizerError, UnsafeModelError, one_line
+from seqscore.models.checkpoint import Checkpoint, inspect_folder, read_json
 
 Edit = Callable[..., None]
 

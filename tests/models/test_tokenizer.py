@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 import pytest
 from tokenizers import Tokenizer
 
+from seqscore import Scorer
 from seqscore.errors import TokenizerError
 from seqscore.models.quiet import quiet_transformers
 from seqscore.models.tokenizer import load_tokenizer
@@ -91,3 +93,34 @@ def test_a_broken_file_is_an_error(checkpoint: Path, content: str) -> None:
     (checkpoint / "tokenizer.json").write_text(content)
     with pytest.raises(TokenizerError, match="cannot read the tokenizer in"):
         _load(checkpoint)
+
+
+@pytest.mark.parametrize("length", ["x", [1], True])
+def test_a_length_that_is_no_number(checkpoint: Path, edit: Callable[..., None], length: object) -> None:
+    edit(checkpoint / "tokenizer_config.json", model_max_length=length)
+    with pytest.raises(TokenizerError, match=r"model_max_length is .*, expected a number"):
+        _load(checkpoint)
+
+
+@pytest.mark.parametrize("part", ["normalizer", "decoder"])
+def test_a_file_that_multiplies_texts_is_refused_before_it_is_loaded(
+    checkpoint: Path, edit: Callable[..., None], part: str
+) -> None:
+    """While it is loaded, an added token runs through the normaliser."""
+    grow = {"type": "Replace", "pattern": {"String": "a"}, "content": "a" * 1000}
+    added = dict.fromkeys(("single_word", "lstrip", "rstrip", "special"), False)
+    edit(
+        checkpoint / "tokenizer.json",
+        added_tokens=[{"id": 300, "content": "aaaa", "normalized": True, **added}],
+        **{part: {"type": "Sequence", f"{part}s": [grow] * 3}},
+    )
+    with pytest.raises(TokenizerError, match=rf"the {part} in .*tokenizer.json makes texts more than 256 times"):
+        _load(checkpoint)
+
+
+def test_a_vocabulary_of_equal_ids_is_refused(checkpoint: Path, edit: Callable[..., None], model: Any) -> None:
+    """The library panics while it copies such a tokenizer."""
+    written = json.loads((checkpoint / "tokenizer.json").read_text())["model"]
+    edit(checkpoint / "tokenizer.json", model={**written, "vocab": dict.fromkeys(written["vocab"], 0)})
+    with pytest.raises(TokenizerError, match="cannot be used: range end index"):
+        Scorer(model, _load(checkpoint)).score("a")

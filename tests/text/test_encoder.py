@@ -367,7 +367,7 @@ def test_dummy_spaces_after_special_tokens(text: str, expected: list[str]) -> No
 def test_a_noncharacter_trick_is_caught() -> None:
     hiding = encoder("words")
     assert hiding.encode("the <s>").ids.tolist() == [2, 0]
-    name = hiding._source._hiding.backend.id_to_token(1)  # type: ignore[attr-defined]
+    name = hiding._source._source._hiding.backend.id_to_token(1)  # type: ignore[attr-defined]
     with pytest.raises(TokenizerError, match="as its special token 1 even when told not to"):
         hiding.encode(f"<s> {name}")
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.errors import InputError, OptionError
+from seqscore.errors import InputError, OptionError, TokenizerError, failing_as
 from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields
 from seqscore.evaluate.tasks.base import Entry, Measure, RowValues, Stored, TaskItem, TaskRow, entries_of, text_of
@@ -86,7 +86,8 @@ class ProtocolTask:
 
     def _ids(self, text: str) -> NDArray[np.int64]:
         """As the tool encodes: special tokens that a text spells are those tokens."""
-        encoded = self.tokenizer(text, add_special_tokens=self.protocol.adds_special_tokens, verbose=False)
+        with failing_as(TokenizerError, "the tokenizer cannot encode this text"):
+            encoded = self.tokenizer(text, add_special_tokens=self.protocol.adds_special_tokens, verbose=False)
         return np.asarray(encoded["input_ids"], np.int64)
 
     def measures(self) -> Sequence[Measure]:
