@@ -6,7 +6,7 @@ spaces, a vocabulary with two tokens of one id) is no ``Exception`` at all: unca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from seqscore.errors import TokenizerError, failing_as
@@ -48,6 +48,11 @@ class GuardedSource:
     def unknown(self) -> int | None:
         """The id of the unknown token, which may stand for any text."""
         return self._source.unknown
+
+    @property
+    def special(self) -> Mapping[int, str]:
+        """Id -> content of every special token."""
+        return self._source.special
 
     @property
     def added(self) -> frozenset[int]:
