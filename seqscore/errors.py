@@ -21,6 +21,7 @@ __all__ = [
     "InputError",
     "MissingDependencyError",
     "ModelError",
+    "NoTextError",
     "NumericsError",
     "OptionError",
     "SeqscoreError",
@@ -72,6 +73,12 @@ class ContextLengthError(InputError):
     """A sequence does not fit into the model's context and the chosen policy forbids windows or cutting."""
 
     code = "too_long"
+
+
+class NoTextError(InputError):
+    """A row of a dataset has no text: null, NaN, or an empty cell of a table."""
+
+    code = "no_text"
 
 
 class ModelError(SeqscoreError):

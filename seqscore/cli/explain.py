@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from seqscore.cli import options
+from seqscore.cli import options, reading
 
 __all__ = ["explain"]
 
@@ -16,7 +16,15 @@ def explain(
     lesson: Annotated[
         Literal["all", "product", "exponential", "axes"], typer.Argument(help="Which role of the logarithm.")
     ] = "all",
-    file: Annotated[list[str] | None, typer.Option("--file", "-f", help="Your own texts, one a line.")] = None,
+    file: Annotated[
+        list[str] | None, typer.Option("--file", "-f", help="A file of your own texts, one a line or a row.")
+    ] = None,
+    column: Annotated[str | None, typer.Option(help="Column of texts in a file with columns.")] = None,
+    limit: reading.Limit = None,
+    read_as: reading.ReadAs = None,
+    encoding: reading.Encoding = "utf-8",
+    field_separator: reading.FieldSeparator = None,
+    quoting: reading.Quoting = "auto",
     text: Annotated[list[str] | None, typer.Option("--text", help="Your own text; may be repeated.")] = None,
     figures: Annotated[Path | None, typer.Option(help="Draw the figures into this folder.")] = None,
     picture: Annotated[Literal["png", "svg", "both"], typer.Option(help="Kind of picture.")] = "both",
@@ -41,6 +49,7 @@ def explain(
     product: a product of probabilities becomes a sum, which does not underflow. exponential: log-softmax, where softmax
     overflows, and its gradient. axes: what spans powers of ten becomes visible (this one trains a tiny model, seconds).
     """
+    given = dict(locals())
     from seqscore.cli.session import open_scorer, say
     from seqscore.evaluate.data.texts import InputOptions, only_texts, open_inputs
     from seqscore.explain.example import EXAMPLE_TEXTS
@@ -50,7 +59,9 @@ def explain(
 
     texts = list(EXAMPLE_TEXTS)
     if text or file:
-        texts = only_texts(open_inputs(text or [], file or [], options=InputOptions()))
+        texts = only_texts(
+            open_inputs(text or [], file or [], options=InputOptions(column=column, data=reading.data_options(given)))
+        )
     if figures is not None:
         picture_folder(figures)
     scorer = open_scorer(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from seqscore.cli import options
+from seqscore.cli import options, reading
 
 __all__ = ["score"]
 
@@ -18,21 +18,32 @@ def score(
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to score; - reads lines of standard input.")] = None,
     file: Annotated[
         list[str] | None,
-        typer.Option("--file", "-f", help="A file with a text a line; may be repeated.", rich_help_panel=_INPUT),
+        typer.Option(
+            "--file",
+            "-f",
+            help="A file of texts or a table, a folder, a dataset on the hub; may be repeated.",
+            rich_help_panel=_INPUT,
+        ),
     ] = None,
-    whole_file: Annotated[
-        bool, typer.Option("--whole-file", help="A file is one text.", rich_help_panel=_INPUT)
-    ] = False,
     column: Annotated[
-        str | None,
-        typer.Option(help="Column of texts in a .jsonl, .csv, .tsv or .parquet file.", rich_help_panel=_INPUT),
+        str | None, typer.Option(help="Column of texts, or a path into one: doc.text.", rich_help_panel=_INPUT)
     ] = None,
-    id_column: Annotated[str | None, typer.Option(help="Column of row ids.", rich_help_panel=_INPUT)] = None,
     context_column: Annotated[str | None, typer.Option(help="Column of contexts.", rich_help_panel=_INPUT)] = None,
     context: Annotated[
         str | None,
         typer.Option("--context", "-c", help="Stands before every text and is not scored.", rich_help_panel=_INPUT),
     ] = None,
+    id_column: reading.IdColumn = None,
+    split: reading.Split = None,
+    config: reading.Config = None,
+    data_revision: reading.DataRevision = None,
+    whole_file: reading.WholeFile = False,
+    limit: reading.Limit = None,
+    read_as: reading.ReadAs = None,
+    encoding: reading.Encoding = "utf-8",
+    field_separator: reading.FieldSeparator = None,
+    quoting: reading.Quoting = "auto",
+    empty_cells: reading.EmptyCells = "error",
     tokens: Annotated[bool, typer.Option("--tokens", "-t", help="Show every token.", rich_help_panel=_OUTPUT)] = False,
     rank: Annotated[bool, typer.Option("--rank", help="Add the rank of every token.", rich_help_panel=_OUTPUT)] = False,
     entropy: Annotated[
@@ -70,8 +81,9 @@ def score(
 ) -> int:
     """Log-likelihood, perplexity and bits per byte of texts.
 
-    Texts come from the arguments, from files (a text a line) or from standard input (-).
+    Texts come from the arguments, from files (a text a line, or a column of a table) or from standard input (-).
     """
+    given = dict(locals())
     from seqscore.cli.session import open_scorer, progress
     from seqscore.evaluate.data.texts import InputOptions, open_inputs
     from seqscore.evaluate.rows import ErrorRow
@@ -83,11 +95,10 @@ def score(
         texts or [],
         file or [],
         options=InputOptions(
-            whole_file=whole_file,
             column=column,
-            id_column=id_column,
             context_column=context_column,
             context=context,
+            data=reading.data_options(given),
         ),
     )
     refuse_overwriting(output, file or [])

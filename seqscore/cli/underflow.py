@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from seqscore.cli import options
+from seqscore.cli import options, reading
 from seqscore.errors import OptionError
 
 __all__ = ["underflow"]
@@ -16,7 +16,13 @@ __all__ = ["underflow"]
 def underflow(
     texts: Annotated[list[str] | None, typer.Argument(help="The text; - reads standard input.")] = None,
     file: Annotated[list[str] | None, typer.Option("--file", "-f", help="A file with a text a line.")] = None,
-    whole_file: Annotated[bool, typer.Option("--whole-file", help="A file is one text.")] = False,
+    column: Annotated[str | None, typer.Option(help="Column of texts in a file with columns.")] = None,
+    limit: reading.Limit = None,
+    whole_file: reading.WholeFile = False,
+    read_as: reading.ReadAs = None,
+    encoding: reading.Encoding = "utf-8",
+    field_separator: reading.FieldSeparator = None,
+    quoting: reading.Quoting = "auto",
     plot: Annotated[Path | None, typer.Option(help="Draw the products here (.png or .svg).")] = None,
     output_format: Annotated[
         Literal["table", "jsonl"], typer.Option("--format", help="jsonl holds full precision.")
@@ -40,6 +46,7 @@ def underflow(
     Shows at which token the product becomes subnormal and then zero in float16, bfloat16, float32 and float64, what
     perplexity it would give, and the true one.
     """
+    given = dict(locals())
     from seqscore.cli.session import open_scorer, say
     from seqscore.evaluate.data.texts import InputOptions, only_texts, open_inputs
     from seqscore.explain.underflow import underflow_lesson
@@ -49,7 +56,8 @@ def underflow(
         from seqscore.output.plots.canvas import check_picture
 
         check_picture(plot)
-    found = only_texts(open_inputs(texts or [], file or [], options=InputOptions(whole_file=whole_file)))
+    asked = InputOptions(column=column, data=reading.data_options(given))
+    found = only_texts(open_inputs(texts or [], file or [], options=asked))
     if plot is not None and len(found) != 1:
         raise OptionError(f"--plot draws one text, got {len(found)}")
     scorer = open_scorer(

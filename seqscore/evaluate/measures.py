@@ -30,7 +30,7 @@ def task_of_run(run: Run) -> Task:
         InputError: this version does not know the task.
     """
     settings: dict[str, Any] = dict(run.fingerprint["task"])
-    name, fields = settings.pop("task", None), Fields(settings.pop("fields", {}), frozenset())
+    name, fields = settings.pop("task", None), Fields.stored(settings.pop("fields", {}))
     try:
         return _task(name, fields, settings)
     except (TypeError, KeyError) as error:

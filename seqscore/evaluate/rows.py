@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from seqscore.scores.sequence import SequenceScore
-
-__all__ = ["ErrorRow", "Row", "ScoredRow"]
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredRow:
-    """A row of input and its score."""
+    """A row of input and its score.
+
+    ``number`` counts rows from 0 over the whole input, where ids may repeat; ``columns`` are the row's other columns.
+    """
 
     id: int | str
     score: SequenceScore
+    number: int = field(default=0, compare=False)
+    columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +29,8 @@ class ErrorRow:
     id: int | str
     code: str
     message: str
+    number: int = field(default=0, compare=False)
+    columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 Row: TypeAlias = ScoredRow | ErrorRow

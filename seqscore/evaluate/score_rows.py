@@ -12,27 +12,26 @@ from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
 from seqscore.scorer import Scorer
 from seqscore.text.items import Item, Pair
 
-__all__ = ["score_rows"]
-
 
 def score_rows(scorer: Scorer, rows: Iterable[InputRow | RowProblem], **policies: Any) -> Iterator[Row]:
     """A scored row or an error row for every row of input, in order; memory does not grow with their number.
 
-    ``policies`` are the keywords of ``Scorer.stream``. A row with a context is scored as a Pair.
+    ``policies`` are the keywords of ``Scorer.stream``. A row with a context is scored as a Pair. The row's number and
+    its other columns go along.
     """
-    ids: deque[int | str] = deque()
+    waiting: deque[InputRow | RowProblem] = deque()
 
     def items() -> Iterator[Item | SeqscoreError]:
         for row in rows:
-            ids.append(row.id)
+            waiting.append(row)
             if isinstance(row, RowProblem):
                 yield row.error
             else:
                 yield row.text if row.context is None else Pair(row.context, row.text)
 
     for result in scorer.stream(items(), errors="record", **policies):
-        row_id = ids.popleft()
+        row = waiting.popleft()
         if isinstance(result, SeqscoreError):
-            yield ErrorRow(row_id, result.code, result.message)
+            yield ErrorRow(row.id, result.code, result.message, row.number, row.columns)
         else:
-            yield ScoredRow(row_id, result)
+            yield ScoredRow(row.id, result, row.number, row.columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -38,22 +38,31 @@ def choices(
     pmi: Annotated[
         bool, typer.Option("--pmi/--no-pmi", help="Also score choices without context.", rich_help_panel=_TASK)
     ] = True,
+    gold_from: Annotated[
+        Literal["auto", "0", "1"],
+        typer.Option(help="What numbers of right choices count from; auto: as they say.", rich_help_panel=_TASK),
+    ] = "auto",
 ) -> int:
     """Multiple choice: accuracy by sum, per token, character and byte, and by PMI; calibration."""
 
     def make(fields: Fields, scorer: Scorer) -> Task:
-        from seqscore.evaluate.data.lines import open_bytes, read_whole
+        from seqscore.evaluate.data.encoding import known_encoding
+        from seqscore.evaluate.data.lines import read_whole
+        from seqscore.evaluate.data.streams import open_bytes
         from seqscore.evaluate.tasks.choices import ChoicesTask
 
         prefix = ""
         if few_shot is not None:
             with open_bytes(str(few_shot)) as stream:
-                prefix = read_whole(stream, repr(str(few_shot)), limit=16 * 2**20)
+                prefix = read_whole(
+                    stream, repr(str(few_shot)), limit=16 * 2**20, encoding=known_encoding(shared.encoding)
+                )
         return ChoicesTask(
             fields=fields,
             delimiter=delimiter,
             prefix=prefix,
             domain_context=domain_context,
+            gold_from=gold_from,
             unconditional=pmi and shared.bos != "none",  # without a start token a first token has no probability
         )
 

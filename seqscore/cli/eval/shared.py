@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from seqscore.cli import options
+from seqscore.cli import options, reading
 
 if TYPE_CHECKING:
     from seqscore.evaluate.data.dataset import Dataset
@@ -30,18 +30,23 @@ def _shared(
     out: Annotated[Path | None, typer.Option("--out", help="Folder of the run.", rich_help_panel=_RUN)] = None,
     field: Annotated[
         list[str] | None,
-        typer.Option("--field", help="ROLE=COLUMN, where the guess is wrong; may be repeated.", rich_help_panel=_DATA),
+        typer.Option(
+            "--field",
+            help="ROLE=COLUMN (or A,B or A.B), where the guess is wrong; may be repeated.",
+            rich_help_panel=_DATA,
+        ),
     ] = None,
-    id_column: Annotated[str | None, typer.Option(help="Column of row ids.", rich_help_panel=_DATA)] = None,
-    split: Annotated[str | None, typer.Option(help="Split of a hub dataset.", rich_help_panel=_DATA)] = None,
-    config: Annotated[str | None, typer.Option(help="Configuration of a hub dataset.", rich_help_panel=_DATA)] = None,
-    data_revision: Annotated[
-        str | None, typer.Option(help="Branch, tag or commit of a hub dataset.", rich_help_panel=_DATA)
-    ] = None,
-    whole_file: Annotated[
-        bool, typer.Option("--whole-file", help="A file of text is one row.", rich_help_panel=_DATA)
-    ] = False,
-    limit: Annotated[int | None, typer.Option(help="Only the first so many rows.", rich_help_panel=_DATA)] = None,
+    id_column: reading.IdColumn = None,
+    split: reading.Split = None,
+    config: reading.Config = None,
+    data_revision: reading.DataRevision = None,
+    whole_file: reading.WholeFile = False,
+    limit: reading.Limit = None,
+    read_as: reading.ReadAs = None,
+    encoding: reading.Encoding = "utf-8",
+    field_separator: reading.FieldSeparator = None,
+    quoting: reading.Quoting = "auto",
+    empty_cells: reading.EmptyCells = "error",
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what would be run, and run nothing.", rich_help_panel=_RUN)
     ] = False,
@@ -133,19 +138,9 @@ def evaluate_task(
 
 
 def _dataset(shared: SimpleNamespace) -> Dataset:
-    from seqscore.evaluate.data.dataset import DataOptions, open_dataset
+    from seqscore.evaluate.data.dataset import open_dataset
 
-    return open_dataset(
-        shared.data,
-        options=DataOptions(
-            config=shared.config,
-            split=shared.split,
-            revision=shared.data_revision,
-            id_column=shared.id_column,
-            limit=shared.limit,
-            whole_file=shared.whole_file,
-        ),
-    )
+    return open_dataset(shared.data, options=reading.data_options(vars(shared)))
 
 
 def _named_fields(given: list[str], more: Mapping[str, str | None]) -> dict[str, str]:

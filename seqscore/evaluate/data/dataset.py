@@ -1,41 +1,57 @@
-"""Datasets as streams of rows with stable ids: files, folders, standard input, and what the datasets library loads."""
+"""Datasets as streams of rows: files, folders, standard input, and what the datasets library loads."""
 
 from __future__ import annotations
 
+import json
+import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.files import (
-    DataOptions,
     FileRecords,
     StreamRecords,
     columns_of,
     described,
     expanded,
-    is_stream,
     may_be_hub_name,
 )
 from seqscore.evaluate.data.hub import Found, open_hub, open_saved, saved_by_datasets
-from seqscore.evaluate.data.lines import source_name
-from seqscore.evaluate.data.records import Record
-
-__all__ = ["DataItem", "DataOptions", "DataProblem", "DataRow", "Dataset", "open_dataset"]
+from seqscore.evaluate.data.options import DataOptions, once
+from seqscore.evaluate.data.records import Column, Record, has_column, no_column
+from seqscore.evaluate.data.streams import is_stream, source_name
 
 RowId: TypeAlias = int | str
 
 
 @dataclass(frozen=True, slots=True)
 class DataRow:
-    """One row: its id, its number from 0 over all sources, its place for messages, and its columns."""
+    """One row: its id, which others may have too, its number from 0 over all sources, and its columns."""
 
     id: RowId
     number: int
-    where: str
-    values: Mapping[str, Any]
+    record: Record
+
+    @property
+    def where(self) -> str:
+        """The row's place, for messages."""
+        return self.record.where
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """All columns."""
+        return self.record.values
+
+    def at(self, column: Column) -> Any:
+        """The value of a column; see ``Record.at``."""
+        return self.record.at(column)
+
+    def text(self, column: Column) -> str:
+        """The text in a column; see ``Record.text``."""
+        return self.record.text(column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,112 +78,166 @@ class Records(Protocol):
 class Dataset:
     """A dataset that was found and can be read.
 
-    ``columns``: of the first row, or as the file declares them; of several files those that all have.
-    ``description``: what identifies the content, for a fingerprint: the names of the files with their size and XXH128,
-    or the name and commit of a hub dataset. ``num_rows``: how many rows there are where that is known (of text: about).
+    ``columns``: of the first row, or as the file declares them; of several sources those that all have; none where no
+    row can be read. ``description``: what identifies the content, for a fingerprint: the names of the files with their
+    size and XXH128, or the name and commit of a hub dataset, and how it is read where that is not the default.
+    ``num_rows``: how many rows there are where that is known (of text: about).
     """
 
+    name: str
     columns: tuple[str, ...]
     description: Mapping[str, str]
     num_rows: int | None
     options: DataOptions
-    records: Records
+    parts: tuple[Records, ...]
 
     def rows(self) -> Iterator[DataItem]:
         """The rows in order, lazily. Standard input can be read once.
 
-        Ids of an ``id_column`` must differ: a later row with an id that was there is a problem. To know that, 16 bytes
-        are kept for every id (about 100 MB for a million in Python's own structures).
-
         Raises:
             InputError: reading fails.
         """
-        numbered = enumerate(islice(self.records.read(), self.options.limit))
-        if self.options.id_column is None:
-            for number, record in numbered:
-                yield _row(number, number, record)
-            return
-        seen: set[int] = set()
-        for number, record in numbered:
-            yield _identified(number, record, self.options.id_column, seen)
+        for number, record in enumerate(self._records()):
+            if isinstance(record, InputError):
+                named = self.options.id_column is not None
+                yield DataProblem(f"row {number}" if named else number, number, record)
+            else:
+                yield DataRow(_id(record, number, self.options.id_column), number, record)
+
+    def look(self, count: int) -> Iterator[DataRow]:
+        """Rows from the beginning, to learn something about their columns: of files all there are, of what can be
+        read only once, or is fetched, at most ``count``; ``rows`` gives them again."""
+        for part in self.parts:
+            if isinstance(part, StreamRecords):
+                records: Iterator[Record | InputError] = iter(part.look(count))
+            else:
+                records = part.read() if isinstance(part, FileRecords) else islice(part.read(), count)
+            for record in islice(records, self.options.limit):
+                if isinstance(record, Record):
+                    yield DataRow(0, 0, record)
+
+    def _records(self) -> Iterator[Record | InputError]:
+        limit, count = self.options.limit, 0
+        for place, part in enumerate(self.parts):
+            if limit is not None and count == limit:
+                self.options.notify(
+                    f"the first {limit:,} rows are in the first {place} of {len(self.parts)} files of {self.name}; the "
+                    f"others were not reached (--limit)"
+                )
+                return
+            for record in islice(part.read(), None if limit is None else limit - count):
+                count += 1
+                yield record
 
 
 def open_dataset(sources: Sequence[str], *, options: DataOptions = DataOptions()) -> Dataset:
-    """The dataset at ``sources``, looked at but not read.
+    """The dataset at ``sources``, looked at but not read; it has a row at least.
 
-    Sources: files that end in .jsonl (.ndjson), .csv, .tsv or .parquet, other files as text with a row a line (column
-    ``text``), each also compressed (.gz, .bz2, .xz); folders of such files, in the order of their names; ``-`` for
-    standard input (JSON Lines where it begins with ``{``, else text); or one dataset of the datasets library: a folder
-    that it saved, or a name on the hub. Rows are numbered through.
+    Sources: files (the end of a name tells how it is read: .json, .jsonl, .ndjson, .jsonlines, .csv, .tsv, .parquet,
+    .feather, .arrow; other text has a row a line, in the column ``text``), each also compressed (.gz, .bz2, .xz, .zst);
+    folders of such files, in the order of their names; ``-`` for standard input (JSON Lines where it begins with
+    ``{``, else text); datasets of the datasets library: a folder that it saved, or a name on the hub. Rows are
+    numbered through.
 
     Raises:
         OptionError: an option does not fit the sources.
         InputError: a source cannot be found or read, or there is no row to be named a column of.
     """
+    found = find_dataset(sources, options=options)
+    if not found.columns:
+        raise InputError(f"{found.name}: there is no row that can be read, so nothing to evaluate")
+    return found
+
+
+def find_dataset(sources: Sequence[str], *, options: DataOptions = DataOptions()) -> Dataset:
+    """``open_dataset``, also where there is no row that can be read."""
     if not sources:
         raise OptionError("no dataset given; name files, a folder, a dataset on the hub, or - for standard input")
-    first = Path(sources[0])
-    if len(sources) == 1 and saved_by_datasets(first):
-        return _loaded(open_saved(first, split=options.split), options)
-    if len(sources) == 1 and may_be_hub_name(sources[0]):
-        found = open_hub(sources[0], config=options.config, split=options.split, revision=options.revision)
-        return _loaded(found, options)
+    options = replace(options, notify=once(options.notify))
+    found = [_of_library(source, options) for source in sources]
+    if not any(found):
+        _refuse_library_options(sources[0], options)
+    parts = [
+        _of_source(source, options) if one is None else _loaded(one, options)
+        for source, one in zip(sources, found, strict=True)
+    ]
+    return _joined(sources, [dataset for part in parts for dataset in part], options)
+
+
+def _of_library(source: str, options: DataOptions) -> Found | None:
+    """What the datasets library has under this name; None of files."""
+    if "\0" not in source and saved_by_datasets(Path(source)):
+        return open_saved(Path(source), split=options.split)
+    if may_be_hub_name(source):
+        return open_hub(source, config=options.config, split=options.split, revision=options.revision)
+    return None
+
+
+def _refuse_library_options(source: str, options: DataOptions) -> None:
     for name, value in (("split", options.split), ("config", options.config), ("revision", options.revision)):
         if value is not None:
-            raise OptionError(f"--{name} belongs to datasets of the datasets library; {sources[0]!r} is a file")
-    return _of_files(tuple(expanded(sources)), options)
+            raise OptionError(f"--{name} belongs to datasets of the datasets library; {source!r} is a file")
 
 
-def _loaded(found: Found, options: DataOptions) -> Dataset:
-    _check_id_column(options, found.columns, found.name)
-    limit, total = options.limit, found.num_rows
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """One file, one stream, or one dataset of the library; ``columns`` is None where no row can be read."""
+
+    name: str
+    columns: tuple[str, ...] | None
+    description: Mapping[str, str]
+    num_rows: int | None
+    records: Records
+
+
+def _loaded(found: Found, options: DataOptions) -> Iterator[_Part]:
+    yield _Part(found.name, tuple(found.columns), found.description, found.num_rows, _LoadedRecords(found))
+
+
+def _of_source(source: str, options: DataOptions) -> Iterator[_Part]:
+    for one in expanded([source], options):
+        name = source_name(one)
+        records: Records
+        if is_stream(one):
+            records = StreamRecords([one], options)
+            columns = records.columns
+        else:
+            records, columns = FileRecords((one,), options), columns_of(one, options)
+        description, count = described([one], options)
+        yield _Part(name, columns, description, count, records)
+
+
+def _joined(sources: Sequence[str], parts: Sequence[_Part], options: DataOptions) -> Dataset:
+    known = [part.columns for part in parts if part.columns is not None]
+    name = source_name(sources[0]) + ("" if len(sources) == 1 else f" and {len(sources) - 1} more")
+    columns = tuple(column for column in (known[0] if known else ()) if all(column in one for one in known))
+    if known and not columns:
+        raise InputError(f"{parts[0].name} and the other files have no column in common; evaluate them apart")
+    if options.id_column is not None and columns and not has_column(columns, options.id_column):
+        raise no_column(name, options.id_column, columns)
+    counts = [part.num_rows for part in parts]
+    total = None if any(count is None for count in counts) else sum(count or 0 for count in counts)
+    if total is not None and options.limit is not None:
+        total = min(total, options.limit)
     return Dataset(
-        columns=tuple(found.columns),
-        description=found.description,
-        num_rows=total if limit is None or total is None else min(limit, total),
+        name=name,
+        columns=columns,
+        description={**_descriptions(parts), **options.reading},
+        num_rows=total,
         options=options,
-        records=_LoadedRecords(found),
+        parts=tuple(part.records for part in parts),
     )
 
 
-def _of_files(sources: tuple[str, ...], options: DataOptions) -> Dataset:
-    if any(is_stream(source) for source in sources):
-        return _of_stream(sources, options)
-    columns = [columns_of(source, options) for source in sources]
-    known = [one for one in columns if one is not None]
-    if not known:
-        raise _no_row(sources)
-    first = tuple(column for column in known[0] if all(column in one for one in known))
-    if not first:
-        raise InputError(f"{source_name(sources[0])} and the other files have no column in common; evaluate them apart")
-    _check_id_column(options, first, source_name(sources[0]))
-    description, lines = described(sources)
-    if lines is not None and options.limit is not None:
-        lines = min(lines, options.limit)
-    records = FileRecords(sources, options)
-    return Dataset(columns=tuple(first), description=description, num_rows=lines, options=options, records=records)
-
-
-def _of_stream(sources: tuple[str, ...], options: DataOptions) -> Dataset:
-    for source in sources:
-        if not is_stream(source):
-            columns_of(source, options)
-    records = StreamRecords(sources, options)
-    if records.columns is None:
-        raise _no_row(sources)
-    _check_id_column(options, records.columns, source_name(sources[0]))
-    description, _ = described(sources)
-    return Dataset(columns=records.columns, description=description, num_rows=None, options=options, records=records)
-
-
-def _no_row(sources: Sequence[str]) -> InputError:
-    several = "" if len(sources) == 1 else f" and {len(sources) - 1} more"
-    return InputError(f"{source_name(sources[0])}{several}: there is no row that can be read, so nothing to evaluate")
-
-
-def _check_id_column(options: DataOptions, columns: Sequence[str], name: str) -> None:
-    if options.id_column is not None and columns and options.id_column not in columns:
-        raise InputError(f"{name} has no column {options.id_column!r}; its columns are {', '.join(columns)}")
+def _descriptions(parts: Sequence[_Part]) -> dict[str, str]:
+    """Those of all parts: files by their place, a dataset of the library as itself where it is alone."""
+    if len(parts) == 1:
+        return dict(parts[0].description)
+    found: dict[str, str] = {}
+    for place, part in enumerate(parts):
+        for key, value in part.description.items():
+            found[f"file {place}" if key == "file 0" else f"{key} {place}"] = value
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,30 +253,23 @@ class _LoadedRecords:
             raise InputError(f"reading {name} failed: {error or type(error).__name__}") from error
 
 
-def _row(number: int, row_id: RowId, record: Record | InputError) -> DataItem:
-    if isinstance(record, InputError):
-        return DataProblem(row_id, number, record)
-    return DataRow(row_id, number, record.where, record.values)
-
-
-def _identified(number: int, record: Record | InputError, column: str, seen: set[int]) -> DataItem:
-    """A row under the id that it names; a problem is named by its number, as ``row 3``, which no id can be."""
-    import xxhash
-
-    unnamed = f"row {number}"
-    if isinstance(record, InputError):
-        return DataProblem(unnamed, number, record)
-    value = record.values.get(column)
-    if isinstance(value, bool) or not isinstance(value, int | str):
-        got = "null or missing" if value is None else f"a value of type {type(value).__name__}"
-        problem = f"{record.where}: the id column {column!r} is {got}; expected text or a whole number"
-        return DataProblem(unnamed, number, InputError(problem))
-    key = xxhash.xxh3_128_intdigest(str(value).encode("utf-8", "surrogatepass"))
-    if key in seen:
-        problem = f"{record.where}: the id {value!r} was there before; ids must differ"
-        return DataProblem(unnamed, number, InputError(problem))
-    seen.add(key)
-    if isinstance(value, str) and any("\ud800" <= c <= "\udfff" for c in value):
-        problem = f"{record.where}: the id holds a lone surrogate, which is no Unicode text"
-        return DataProblem(unnamed, number, InputError(problem))
-    return DataRow(value, number, record.where, record.values)
+def _id(record: Record, number: int, column: str | None) -> RowId:
+    """What the id column holds: text or a whole number as it is, anything else as text; where there is nothing, or no
+    column, the row's number, beside other ids as ``row 3``. An id costs no row its score."""
+    if column is None:
+        return number
+    try:
+        value = record.at(column)
+    except InputError:
+        return f"row {number}"
+    if value is None or (isinstance(value, float) and math.isnan(value)) or value == "":
+        return f"row {number}"
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    try:
+        text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    except (ValueError, RecursionError):
+        return f"row {number}"
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode()

@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 
 from seqscore.errors import OptionError
-
-__all__ = ["Fields", "TaskName", "guess_fields"]
+from seqscore.evaluate.data.records import Column, column_hint, has_column
 
 TaskName: TypeAlias = Literal["perplexity", "pairs", "choices", "nbest", "filter"]
 
 _TEXT = ("text", "sentence", "content", "document", "page", "raw_content")
 _TARGET = ("continuation", "completion", "target")
 _GOLD = ("gold", "label", "answer", "answerKey", "answer_idx", "correct")
+
+_SERIES = re.compile(
+    r"(choice|option|ending|answer|candidate|alternative|sol|opt|op|hypothesis|hyp)[_ ]?(\d{1,2}|[a-hA-H])"
+)
+_LETTERS = ("A", "B", "C", "D", "E", "F")
+
+_LISTS = frozenset({"choices", "contexts", "hypotheses", "scores"})
+"""Roles whose values may stand in a column each."""
 
 _Groups: TypeAlias = tuple[tuple[str, ...], ...]
 
@@ -84,6 +92,16 @@ _FORMS: Mapping[TaskName, tuple[_Form, ...]] = MappingProxyType(
     }
 )
 
+KNOWN_NAMES = frozenset(
+    name
+    for forms in _FORMS.values()
+    for form in forms
+    for groups in (*form.required.values(), *form.optional.values())
+    for group in groups
+    for name in group
+)
+"""Every name that a column is recognised by."""
+
 ROLES: Mapping[TaskName, tuple[str, ...]] = MappingProxyType(
     {
         task: tuple(dict.fromkeys(role for form in forms for role in (*form.required, *form.optional)))
@@ -94,21 +112,28 @@ ROLES: Mapping[TaskName, tuple[str, ...]] = MappingProxyType(
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """Role -> column; ``guessed`` holds the roles that nobody named."""
+    """Role -> column, or several that hold a list; ``guessed`` holds the roles that nobody named."""
 
-    columns: Mapping[str, str]
+    columns: Mapping[str, Column]
     guessed: frozenset[str]
+
+    @staticmethod
+    def stored(columns: Mapping[str, Any]) -> Fields:
+        """Of what a run's settings hold, where several columns are a list."""
+        return Fields(
+            {role: tuple(one) if isinstance(one, list) else one for role, one in columns.items()}, frozenset()
+        )
 
     def __contains__(self, role: str) -> bool:
         return role in self.columns
 
-    def __getitem__(self, role: str) -> str:
+    def __getitem__(self, role: str) -> Column:
         return self.columns[role]
 
     def describe(self) -> str:
         """One line: ``good = 'sentence_good' (guessed)``."""
         return ", ".join(
-            f"{role} = {column!r}" + (" (guessed)" if role in self.guessed else "")
+            f"{role} = {_shown(column)}" + (" (guessed)" if role in self.guessed else "")
             for role, column in self.columns.items()
         )
 
@@ -121,33 +146,65 @@ def guess_fields(task: TaskName, columns: Sequence[str], given: Mapping[str, str
     """
     if task not in get_args(TaskName):
         raise OptionError(f"task {task!r} is unknown; expected one of {', '.join(get_args(TaskName))}")
-    named = dict(given or {})
-    for role, column in named.items():
-        if role not in ROLES[task]:
-            raise OptionError(f"task {task!r} has no field {role!r}; its fields are {', '.join(ROLES[task])}")
-        if column not in columns:
-            raise OptionError(f"there is no column {column!r} for {role}; the columns are {_listed(columns)}")
+    named = {role: _named(task, role, column, columns) for role, column in (given or {}).items()}
     form = _best_form(task, columns, named)
-    found: dict[str, str] = {}
+    found: dict[str, Column] = {}
+    taken = {one for column in named.values() for one in ([column] if isinstance(column, str) else column)}
     for role, groups in {**form.required, **form.optional}.items():
-        guess = named.get(role) or _guess(role, groups, columns, set(named.values()))
+        guess = named.get(role) or _guess(role, groups, columns, taken) or _series(role, columns)
         if guess is not None:
             found[role] = guess
         elif role in form.required:
+            hint = column_hint(None, columns)
             raise OptionError(
                 f"no column looks like the {role} of task {task!r}; name it with --field {role}=COLUMN. The columns "
-                f"are {_listed(columns)}"
+                f"are {_listed(columns)}{hint and '; ' + hint}"
             )
     return Fields(MappingProxyType(found), frozenset(set(found) - set(named)))
 
 
-def _best_form(task: TaskName, columns: Sequence[str], named: Mapping[str, str]) -> _Form:
+def _named(task: TaskName, role: str, given: str, columns: Sequence[str]) -> Column:
+    """The column that a caller names, or the columns: ``a,b`` where there is none of exactly that name."""
+    if role not in ROLES[task]:
+        raise OptionError(f"task {task!r} has no field {role!r}; its fields are {', '.join(ROLES[task])}")
+    if has_column(columns, given):
+        return given
+    several = tuple(given.split(","))
+    if len(several) > 1 and role in _LISTS and all(has_column(columns, one) for one in several):
+        return several
+    missing = next((one for one in several if not has_column(columns, one)), given) if role in _LISTS else given
+    hint = column_hint(missing, columns)
+    raise OptionError(
+        f"there is no column {missing!r} for {role}; the columns are {_listed(columns)}{hint and '; ' + hint}"
+    )
+
+
+def _series(role: str, columns: Sequence[str]) -> tuple[str, ...] | None:
+    """Columns that are numbered or lettered, as ``choice1``, ``choice2`` or A, B, C, D, in their order in the table."""
+    if role not in ("choices", "hypotheses"):
+        return None
+    by_stem: dict[str, list[str]] = {}
+    for column in columns:
+        found = _SERIES.fullmatch(column)
+        if found:
+            by_stem.setdefault(found[1], []).append(column)
+    series = [tuple(names) for names in by_stem.values() if len(names) > 1]
+    letters = tuple(name for name in _LETTERS if name in columns)
+    if len(letters) > 1 and letters == _LETTERS[: len(letters)]:
+        series.append(letters)
+    return series[0] if len(series) == 1 else None
+
+
+def _best_form(task: TaskName, columns: Sequence[str], named: Mapping[str, Column]) -> _Form:
     """The first form whose required roles are all there; else the last that knows the named roles, for its message."""
     forms = [form for form in _FORMS[task] if all(role in form.required or role in form.optional for role in named)]
     if not forms:
         raise OptionError(f"the fields {', '.join(named)} of task {task!r} do not go together")
     for form in forms:
-        if all(role in named or any(set(group) & set(columns) for group in gs) for role, gs in form.required.items()):
+        if all(
+            role in named or any(set(group) & set(columns) for group in groups) or _series(role, columns)
+            for role, groups in form.required.items()
+        ):
             return form
     return forms[-1]
 
@@ -167,3 +224,7 @@ def _guess(role: str, groups: _Groups, columns: Sequence[str], taken: set[str]) 
 def _listed(columns: Sequence[str]) -> str:
     more = f" and {len(columns) - 20} more" if len(columns) > 20 else ""
     return (", ".join(columns[:20]) or "none") + more
+
+
+def _shown(column: Column) -> str:
+    return repr(column) if isinstance(column, str) else ", ".join(map(repr, column))

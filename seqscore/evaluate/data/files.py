@@ -2,53 +2,31 @@
 
 from __future__ import annotations
 
-import stat
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 
-from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.data.lines import STANDARD_INPUT, open_bytes, read_whole, source_name, suffix_of, text_lines
-from seqscore.evaluate.data.records import STRUCTURED, Record, read_records
+from seqscore.errors import InputError
+from seqscore.evaluate.data.arrow import num_rows, read_table, table_columns
+from seqscore.evaluate.data.json_rows import read_json, read_json_lines
+from seqscore.evaluate.data.kinds import ENDS, KINDS, check_beginning, is_known, kind_of, look_of
+from seqscore.evaluate.data.lines import read_whole, texts_of
+from seqscore.evaluate.data.options import DataOptions, Kind
+from seqscore.evaluate.data.records import Record
+from seqscore.evaluate.data.separated import dialect_of, read_separated
+from seqscore.evaluate.data.streams import (
+    STANDARD_INPUT,
+    beginning,
+    is_compressed,
+    is_stream,
+    open_bytes,
+    reason,
+    source_name,
+    suffix_of,
+)
 
-__all__ = [
-    "DataOptions",
-    "FileRecords",
-    "StreamRecords",
-    "columns_of",
-    "described",
-    "expanded",
-    "is_stream",
-    "may_be_hub_name",
-]
-
-_TEXT = (".txt", ".text")
 _LOOK_AT = 1000  # rows, for one that tells the columns
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DataOptions:
-    """How a dataset is read.
-
-    ``config``, ``split``, ``revision``: of a dataset that the datasets library loads. ``id_column``: where ids stand;
-    row numbers otherwise. ``limit``: only so many rows from the beginning. ``whole_file``: a file of text is one row.
-    A line may have at most ``max_line_bytes``, a whole file ``max_file_bytes``, after decompression.
-    """
-
-    config: str | None = None
-    split: str | None = None
-    revision: str | None = None
-    id_column: str | None = None
-    limit: int | None = None
-    whole_file: bool = False
-    max_line_bytes: int = 16 * 2**20
-    max_file_bytes: int = 256 * 2**20
-
-    def __post_init__(self) -> None:
-        if self.limit is not None and self.limit < 1:
-            raise OptionError(f"limit={self.limit} must be at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +39,7 @@ class FileRecords:
     def read(self) -> Iterator[Record | InputError]:
         """The records in order, or what is wrong with one in its place."""
         for source in self.sources:
-            yield from _read_file(source, self.options)
+            yield from read_file(source, self.options)
 
 
 class StreamRecords:
@@ -75,7 +53,7 @@ class StreamRecords:
             if isinstance(record, Record):
                 break
         self.columns = _columns_among(head)
-        self._records: Iterator[Record | InputError] | None = chain(head, rest)
+        self._head, self._rest, self._given = head, rest, False
 
     def read(self) -> Iterator[Record | InputError]:
         """The records in order, once.
@@ -83,10 +61,15 @@ class StreamRecords:
         Raises:
             InputError: they were read before.
         """
-        if self._records is None:
+        if self._given:
             raise InputError("standard input and pipes can be read only once; put the data into a file")
-        records, self._records = self._records, None
-        yield from records
+        self._given = True
+        yield from chain(self._head, self._rest)
+
+    def look(self, count: int) -> Sequence[Record | InputError]:
+        """The first records, as many as are asked for or there are, which ``read`` gives again."""
+        self._head += islice(self._rest, max(0, count - len(self._head)))
+        return self._head[:count]
 
 
 def _columns_among(records: Iterable[Record | InputError]) -> tuple[str, ...] | None:
@@ -95,86 +78,98 @@ def _columns_among(records: Iterable[Record | InputError]) -> tuple[str, ...] | 
 
 def may_be_hub_name(source: str) -> bool:
     """``owner/name`` or ``name``: neither a path that is there nor one that ends as a data file does."""
-    if source == STANDARD_INPUT or Path(source).exists() or source.startswith((".", "/", "~")):
+    if source == STANDARD_INPUT or source.startswith((".", "/", "~")) or "\0" in source or Path(source).exists():
         return False
-    return suffix_of(source) not in (*STRUCTURED, *_TEXT, ".json") and source.count("/") <= 1 and bool(source)
+    return not (is_known(source) or is_compressed(source)) and source.count("/") <= 1 and bool(source)
 
 
-def expanded(sources: Sequence[str]) -> Iterator[str]:
-    """Folders as the files in them."""
+def expanded(sources: Sequence[str], options: DataOptions) -> Iterator[str]:
+    """Folders as the files in them, in the order of their names; which of them are passed over is said.
+
+    Raises:
+        InputError: a folder holds no file that is read, or cannot be read itself.
+    """
     for source in sources:
-        if source == STANDARD_INPUT or not Path(source).is_dir():
+        if source == STANDARD_INPUT or "\0" in source or not Path(source).is_dir():
             yield source
             continue
-        files = sorted(str(one) for one in Path(source).iterdir() if one.is_file() and _is_data(one))
-        if not files:
-            raise InputError(f"the folder {source!r} holds no file that ends in {', '.join((*STRUCTURED, *_TEXT))}")
-        yield from files
+        try:
+            there = sorted(Path(source).iterdir())
+        except OSError as error:
+            raise InputError(f"cannot read the folder {source!r}: {reason(error)}") from error
+        taken = [one for one in there if one.is_file() and not one.name.startswith(".") and _is_data(one)]
+        if not taken:
+            raise InputError(f"the folder {source!r} holds no file that ends in {ENDS}")
+        passed = [one.name + "/" * one.is_dir() for one in there if one not in taken]
+        if passed:
+            more = f" and {len(passed) - 10} more" if len(passed) > 10 else ""
+            options.notify(
+                f"of the folder {source!r} {len(taken)} files are read and passed over: "
+                f"{', '.join(map(repr, passed[:10]))}{more}"
+            )
+        yield from map(str, taken)
 
 
 def _is_data(path: Path) -> bool:
-    return not path.name.startswith(".") and suffix_of(str(path)) in (*STRUCTURED, *_TEXT)
+    return suffix_of(str(path)) in KINDS
 
 
 def columns_of(source: str, options: DataOptions) -> tuple[str, ...] | None:
     """The columns of a file; None where no row of it can be read."""
     if options.whole_file:
-        with open_bytes(source):
-            return ("text",)
-    if suffix_of(source) == ".parquet":
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
         with open_bytes(source) as stream:
-            try:
-                return tuple(pq.read_schema(stream).names)
-            except (pa.ArrowException, OSError) as error:
-                raise InputError(f"cannot read {source_name(source)} as Parquet: {error}") from error
-    return _columns_among(islice(_read_file(source, options), _LOOK_AT))
+            check_beginning(source, beginning(stream), options)
+        return ("text",)
+    kind = kind_of(source, options)
+    if kind in ("parquet", "arrow"):
+        return table_columns(source, kind, options)
+    return _columns_among(islice(read_file(source, options), _LOOK_AT))
 
 
-def is_stream(source: str) -> bool:
-    """Whether the source is standard input, a pipe or a device: something that can be read only once."""
-    return source == STANDARD_INPUT or not _is_regular(source)
+def read_file(source: str, options: DataOptions) -> Iterator[Record | InputError]:
+    """The rows of one file, of whichever kind it is.
 
-
-def _is_regular(source: str) -> bool:
-    if source == STANDARD_INPUT:
-        return False
-    try:
-        return stat.S_ISREG(Path(source).stat().st_mode)
-    except (OSError, ValueError):
-        return True  # opening it gives the message
-
-
-def _stream_is_json(source: str) -> bool:
-    """Whether what comes begins as an object does. Only standard input can be looked at without taking from it."""
-    if source != STANDARD_INPUT:
-        return suffix_of(source) in (".jsonl", ".ndjson")
-    buffer = getattr(sys.stdin, "buffer", None)
-    peek = getattr(buffer, "peek", None)
-    return bool(peek is not None and peek(16).lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"))
-
-
-def _read_file(source: str, options: DataOptions) -> Iterator[Record | InputError]:
+    Raises:
+        InputError: it cannot be read as a whole.
+    """
+    kind = kind_of(source, options)
+    if kind in ("parquet", "arrow") and not options.whole_file:
+        yield from read_table(source, kind, options)
+        return
     name = source_name(source)
-    if options.whole_file:
-        with open_bytes(source) as stream:
-            yield Record(name, {"text": read_whole(stream, name, limit=options.max_file_bytes)})
-    elif source == STANDARD_INPUT and _stream_is_json(source):
-        yield from read_records(source, limit=options.max_line_bytes, kind=".jsonl")
-    elif source != STANDARD_INPUT and suffix_of(source) in STRUCTURED:
-        yield from read_records(source, limit=options.max_line_bytes)
-    else:
-        yield from _text_lines(source, options.max_line_bytes)
+    if kind in ("csv", "tsv") and not options.whole_file:
+        dialect = dialect_of(source, name, kind, options, once=is_stream(source))
+    with open_bytes(source) as stream:
+        head = beginning(stream)
+        check_beginning(source, head, options)
+        if options.whole_file:
+            whole = read_whole(stream, name, limit=options.max_file_bytes, encoding=options.encoding)
+            yield Record(name, {"text": whole})
+        elif kind in ("csv", "tsv"):
+            yield from read_separated(stream, name, dialect, options)
+        elif kind == "json":
+            yield from read_json(stream, name, options)
+        elif kind == "jsonl" or (source == STANDARD_INPUT and options.read_as is None and _begins_as_object(head)):
+            yield from read_json_lines(stream, name, options)
+        else:
+            look = look_of(source, head, options)
+            if look is not None:
+                options.notify(look)
+            for where, text in texts_of(
+                stream,
+                name,
+                limit=options.max_line_bytes,
+                encoding=options.encoding,
+                advice="; a whole file as one text may be longer (--whole-file)",
+            ):
+                yield text if isinstance(text, InputError) else Record(where, {"text": text})
 
 
-def _text_lines(source: str, limit: int) -> Iterator[Record | InputError]:
-    for where, text in text_lines(source, limit=limit):
-        yield text if isinstance(text, InputError) else Record(where, {"text": text})
+def _begins_as_object(head: bytes) -> bool:
+    return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 
-def described(sources: Sequence[str]) -> tuple[dict[str, str], int | None]:
+def described(sources: Sequence[str], options: DataOptions) -> tuple[dict[str, str], int | None]:
     """Name, size and digest of every file, and how many lines or rows they have together, where that can be known."""
     found: dict[str, str] = {}
     total: int | None = 0
@@ -183,14 +178,15 @@ def described(sources: Sequence[str]) -> tuple[dict[str, str], int | None]:
         if is_stream(source):
             found[key], total = "standard input" if source == STANDARD_INPUT else "a pipe", None
             continue
-        text, lines = _digest(source)
-        found[key] = f"{Path(source).name} {text}"
+        text, lines = _digest(source, options)
+        # A name need not be UTF-8, which what is stored must be.
+        found[key] = f"{Path(source).name} {text}".encode("utf-8", "backslashreplace").decode()
         total = None if total is None or lines is None else total + lines
     return found, total
 
 
-def _digest(source: str) -> tuple[str, int | None]:
-    """Size and XXH128 of a file as it lies there, and its lines (rows of Parquet; None where it is compressed)."""
+def _digest(source: str, options: DataOptions) -> tuple[str, int | None]:
+    """Size and XXH128 of a file as it lies there, and its lines (rows of Parquet; None where they are not counted)."""
     import xxhash
 
     digest, lines, size, last = xxhash.xxh3_128(), 0, 0, b"\n"
@@ -202,16 +198,16 @@ def _digest(source: str) -> tuple[str, int | None]:
                 size += len(block)
                 last = block[-1:]
     except OSError as error:
-        raise InputError(f"cannot read {source!r}: {error.strerror or error}") from error
-    return f"{size} bytes xxh128:{digest.hexdigest()}", _num_rows(source, lines + (last != b"\n"))
+        raise InputError(f"cannot read {source!r}: {reason(error)}") from error
+    counted = _num_rows(source, kind_of(source, options), lines + (last != b"\n"), options)
+    return f"{size} bytes xxh128:{digest.hexdigest()}", counted
 
 
-def _num_rows(source: str, lines: int) -> int | None:
-    suffix = suffix_of(source)
-    if suffix == ".parquet":
-        import pyarrow.parquet as pq
-
-        return int(pq.read_metadata(source).num_rows)
-    if Path(source).suffix.lower() != suffix and suffix in (*STRUCTURED, *_TEXT):
-        return None  # compressed
-    return max(0, lines - 1) if suffix in (".csv", ".tsv") else lines
+def _num_rows(source: str, kind: Kind, lines: int, options: DataOptions) -> int | None:
+    if options.whole_file:
+        return 1
+    if is_compressed(source) or kind in ("json", "arrow"):
+        return None
+    if kind == "parquet":
+        return num_rows(source)
+    return max(0, lines - 1) if kind in ("csv", "tsv") else lines

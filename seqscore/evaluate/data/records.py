@@ -1,218 +1,150 @@
-"""Records of JSON Lines, CSV, TSV and Parquet files, one after the other."""
+"""One row with its columns, whatever it was read from: how a column is named, found and taken for a text."""
 
 from __future__ import annotations
 
-import csv
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, BinaryIO
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, TypeAlias
 
-from seqscore.errors import InputError
-from seqscore.evaluate.data.lines import Line, decoded, open_bytes, read_lines, source_name, suffix_of
+from seqscore.errors import InputError, NoTextError
 
-__all__ = ["STRUCTURED", "Record", "read_records"]
+Column: TypeAlias = str | tuple[str, ...]
+"""The name of a column, a path into one (``doc.text``), or several columns that hold one list."""
 
-STRUCTURED = (".jsonl", ".ndjson", ".csv", ".tsv", ".parquet")
-"""Suffixes of files that have columns."""
-
-_BATCH_ROWS = 256
+EMPTY_CELLS = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>"})
+"""What tables of separated values write where there is no value (pandas, R, polars, databases)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """Columns of one row, the wanted ones at least; ``where`` names the row in messages."""
+    """All columns of one row.
+
+    ``where`` names the row in messages; ``empty`` are the texts that stand for no value; ``problems`` says of columns
+    whose value could not be had as it is why, which matters where one is asked for.
+    """
 
     where: str
     values: Mapping[str, Any]
+    empty: frozenset[str] = frozenset()
+    problems: Mapping[str, str] = field(default_factory=dict)
+
+    def at(self, column: Column) -> Any:
+        """The value of a column; of several the list of theirs, without empty ones at its end.
+
+        Raises:
+            InputError: there is no such column in this row.
+        """
+        if not isinstance(column, str):
+            found = [self.at(one) for one in column]
+            while found and self.is_missing(found[-1]):
+                found.pop()
+            return found
+        problem = self.problems.get(column)
+        if problem is not None:
+            raise InputError(f"{self.where}: column {column!r} {problem}")
+        try:
+            return value_at(self.values, column)
+        except KeyError:
+            raise no_column(self.where, column, list(self.values)) from None
+
+    def is_missing(self, value: Any) -> bool:
+        """Whether a value is none: null, NaN, or what stands for an empty cell."""
+        if isinstance(value, str):
+            return value in self.empty
+        return value is None or (isinstance(value, float) and math.isnan(value))
+
+    def text(self, column: Column) -> str:
+        """The text in a column.
+
+        Raises:
+            NoTextError: the row has none there.
+            InputError: there is no such column, or it holds something else.
+        """
+        value = self.at(column)
+        if self.is_missing(value):
+            raise NoTextError(f"{self.where}: column {column!r} is {_empty(value)}; the row has no text there")
+        if not isinstance(value, str):
+            raise InputError(f"{self.where}: column {column!r} is {kind_of_value(value)}; expected text")
+        return value
 
 
-def read_records(
-    source: str, columns: Sequence[str] = (), *, limit: int, kind: str | None = None
-) -> Iterator[Record | InputError]:
-    """The rows of a structured file in order, each with at least ``columns``; an error stands for a bad row.
-
-    Without ``columns`` every row has what it has: all columns of a table, whatever an object of JSON holds.
-    ``kind`` stands for the suffix where the name has none.
+def value_at(values: Mapping[str, Any], name: str) -> Any:
+    """The value of a column of exactly that name; else what lies at the path ``a.b.0`` into mappings and lists.
 
     Raises:
-        InputError: the file cannot be read, or has not these columns at all.
+        KeyError: there is neither.
     """
-    suffix, name = kind or suffix_of(source), source_name(source)
-    if suffix == ".parquet":
-        yield from _parquet(source, name, columns)
-        return
-    with open_bytes(source) as stream:
-        if suffix in (".jsonl", ".ndjson"):
-            yield from _jsonl(stream, name, columns, limit)
-        else:
-            yield from _csv(stream, name, columns, limit, delimiter="\t" if suffix == ".tsv" else ",")
+    if name in values:
+        return values[name]
+    parts = name.split(".")
+    for count in range(len(parts) - 1, 0, -1):
+        first, rest = ".".join(parts[:count]), ".".join(parts[count:])
+        inner = values.get(first)
+        if isinstance(inner, Mapping):
+            return value_at(inner, rest)
+        if isinstance(inner, list | tuple):
+            return value_at({str(place): one for place, one in enumerate(inner)}, rest)
+    raise KeyError(name)
 
 
-def _missing(where: str, columns: Sequence[str], there: Sequence[str]) -> InputError | None:
-    """The error that names the columns there are, where a wanted one is not among them."""
-    lacking = [column for column in columns if column not in there]
-    if not lacking:
-        return None
-    named = ", ".join(map(repr, there[:20])) or "none"
-    more = f" and {len(there) - 20} more" if len(there) > 20 else ""
-    return InputError(f"{where} has no column {lacking[0]!r}; its columns are {named}{more}")
+def has_column(columns: Sequence[str], name: str) -> bool:
+    """Whether there is a column of this name, or one that a path of this name may lead into."""
+    parts = name.split(".")
+    return any(".".join(parts[:count]) in columns for count in range(1, len(parts) + 1))
 
 
-def _too_long(where: str, limit: int) -> InputError:
-    return InputError(f"{where} is longer than {limit:,} bytes, the limit for a line")
+def no_column(where: str, name: str, columns: Sequence[str]) -> InputError:
+    """The error that names the columns there are, and what may be meant."""
+    listed = ", ".join(map(repr, columns[:20])) or "none"
+    more = f" and {len(columns) - 20} more" if len(columns) > 20 else ""
+    hint = column_hint(name, columns)
+    return InputError(f"{where} has no column {name!r}; its columns are {listed}{more}{hint and '; ' + hint}")
 
 
-def _jsonl(stream: BinaryIO, name: str, columns: Sequence[str], limit: int) -> Iterator[Record | InputError]:
-    """Objects, one a line; lines of white space alone are passed over."""
-    first = True
-    for line in read_lines(stream, name, limit=limit):
-        if line.data is not None and not line.data.strip():
-            continue
-        row = _json_row(line, name, columns, limit)
-        if first and isinstance(row, _MissingColumn):
-            raise row  # a name mistyped, rather than a bad row
-        first = False
-        yield row
-
-
-class _MissingColumn(InputError):
-    """A row without a wanted column."""
-
-
-def _json_row(line: Line, name: str, columns: Sequence[str], limit: int) -> Record | InputError:
-    where = f"{name}, line {line.number}"
-    if line.data is None:
-        return _too_long(where, limit)
-    text = decoded(line, name)
-    if isinstance(text, InputError):
-        return text
-    try:
-        value = json.loads(text, object_pairs_hook=_distinct)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else error
-        return InputError(f"{where} is not JSON: {reason}")
-    if not isinstance(value, dict):
-        example = columns[0] if columns else "text"
-        return InputError(f'{where} must be a JSON object like {{"{example}": "..."}}, got {_kind(value)}')
-    missing = _missing(where, columns, list(value))
-    return _MissingColumn(missing.message) if missing else Record(where, value)
-
-
-def _distinct(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """An object; json itself would keep the last of equal names in silence."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        names = [name for name, _ in pairs]
-        raise ValueError(
-            f"the name {next(name for name in names if names.count(name) > 1)!r} stands twice in an object"
+def column_hint(name: str | None, columns: Sequence[str]) -> str:
+    """What may be wrong where the column ``name`` (or any that is known) is not among ``columns``; may be empty."""
+    if len(columns) == 1:
+        for separator, called in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (",", "commas")):
+            if separator in columns[0]:
+                given = "tab" if separator == "\t" else f"'{separator}'"
+                return f"its header is parted by {called}: --field-separator {given}"
+    if name is None:
+        spaced = next((one for one in columns if one != one.strip()), None)
+        return (
+            "" if spaced is None else f"the name {spaced!r} has white space around it: name it so, or mend the header"
         )
-    return found
+    alike = [one for one in columns if one.strip().casefold() == name.strip().casefold()]
+    return (
+        f"the name {alike[0]!r} differs by white space or case alone: name it so, or mend the header" if alike else ""
+    )
 
 
-def _kind(value: object) -> str:
-    kinds = {list: "a list", str: "a string", bool: "a boolean", type(None): "null"}
-    return kinds.get(type(value), "a number")
+def check_distinct(name: str, columns: Sequence[str]) -> None:
+    """Refuse a table with two columns of one name, of which a row could keep one only.
+
+    Raises:
+        InputError: it has; the message names the column.
+    """
+    if len(set(columns)) == len(columns):
+        return
+    seen: set[str] = set()
+    for column in columns:
+        if column in seen:
+            raise InputError(f"{name} has {columns.count(column)} columns named {column!r}; rename all but one")
+        seen.add(column)
 
 
-def _csv(
-    stream: BinaryIO, name: str, columns: Sequence[str], limit: int, *, delimiter: str
-) -> Iterator[Record | InputError]:
-    """Rows below a header, by the rules of Python's csv module in its strict mode; quotes work in TSV too."""
-    lines = _CsvLines(stream, name, limit)
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    header = _next_row(reader, lines)
-    if header is None:
-        raise InputError(f"{name} is empty; expected a header with the names of its columns")
-    bad = lines.take_bad()
-    if bad is not None:
-        raise bad
-    missing = _missing(name, columns, header)
-    if missing:
-        raise missing
-    for column in columns or header:
-        if header.count(column) > 1:
-            raise InputError(f"{name} has {header.count(column)} columns named {column!r}; rename all but one")
-    while True:
-        begin = reader.line_num + 1
-        row = _next_row(reader, lines)
-        if row is None:
-            return
-        if not row:  # an empty line
-            continue
-        where = f"{name}, line {begin}"
-        bad = lines.take_bad()
-        if bad is not None:
-            yield bad
-        elif len(row) != len(header):
-            yield InputError(f"{where}: number of values is {len(row)}, expected {len(header)} as in the header")
-        else:
-            yield Record(where, dict(zip(header, row, strict=True)))
+def kind_of_value(value: object) -> str:
+    """What a value is, for messages."""
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float | Decimal):
+        return "a number"
+    kinds = {type(None): "null", str: "a text", list: "a list", tuple: "a list", bytes: "bytes", dict: "an object"}
+    return kinds.get(type(value), f"a value of type {type(value).__name__}")
 
 
-class _CsvLines:
-    """Lines as the csv module wants them; remembers the first that is not UTF-8."""
-
-    def __init__(self, stream: BinaryIO, name: str, limit: int) -> None:
-        self._bad: InputError | None = None
-        self.name, self.limit = name, limit
-        self._lines = read_lines(stream, name, limit=limit)
-
-    def take_bad(self) -> InputError | None:
-        """The first fault since the last call."""
-        bad, self._bad = self._bad, None
-        return bad
-
-    def __iter__(self) -> _CsvLines:
-        return self
-
-    def __next__(self) -> str:
-        line = next(self._lines)
-        if line.data is None:
-            raise _too_long(f"{self.name}, line {line.number}", self.limit)
-        text = decoded(line, self.name)
-        if isinstance(text, InputError):
-            self._bad = self._bad or text
-            text = line.data.decode("utf-8", "replace")
-        return text + line.end.decode("ascii")
-
-
-def _next_row(reader: Any, lines: _CsvLines) -> list[str] | None:
-    """The next row; None at the end. The csv module's limit on a field is a global of it: set only meanwhile."""
-    begin = reader.line_num + 1
-    before = csv.field_size_limit(lines.limit)
-    try:
-        row: list[str] | None = next(reader, None)
-    except csv.Error as error:
-        # Where the next row begins is not known any more.
-        raise InputError(f"{lines.name}, line {begin}: not well-formed: {error}; check its quotes") from error
-    finally:
-        csv.field_size_limit(before)
-    return row
-
-
-def _parquet(source: str, name: str, columns: Sequence[str]) -> Iterator[Record | InputError]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    with open_bytes(source) as stream:
-        try:
-            file = pq.ParquetFile(stream)
-            missing = _missing(name, columns, file.schema_arrow.names)
-            if missing:
-                raise missing
-            wanted = list(columns) or file.schema_arrow.names
-            index = 0
-            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=wanted):
-                for i in range(batch.num_rows):
-                    yield _parquet_row(batch, i, f"{name}, row {index}", wanted)
-                    index += 1
-        except (pa.ArrowException, OSError) as error:
-            raise InputError(f"cannot read {name} as Parquet: {error}") from error
-
-
-def _parquet_row(batch: Any, i: int, where: str, columns: Sequence[str]) -> Record | InputError:
-    try:
-        return Record(where, {column: batch.column(column)[i].as_py() for column in columns})
-    except UnicodeDecodeError as error:
-        return InputError(f"{where} is not UTF-8: {error}")
+def _empty(value: object) -> str:
+    return "null" if value is None else "empty" if value == "" else str(value)

@@ -1,35 +1,32 @@
-"""What a caller names on the command line, as rows of text: arguments, files of lines, files with columns."""
+"""What a caller names to be scored, as rows of text: arguments, and datasets of any kind."""
 
 from __future__ import annotations
 
-import stat
-from collections.abc import Generator, Iterable, Iterator, Sequence
-from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TypeAlias
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.data.lines import (
-    STANDARD_INPUT,
-    open_bytes,
-    read_whole,
-    source_name,
-    suffix_of,
-    text_lines,
-)
-from seqscore.evaluate.data.records import STRUCTURED, Record, read_records
-
-__all__ = ["InputOptions", "InputRow", "RowProblem", "only_texts", "open_input", "open_inputs"]
+from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset, find_dataset
+from seqscore.evaluate.data.fields import Fields, guess_fields
+from seqscore.evaluate.data.options import DataOptions
+from seqscore.evaluate.data.records import column_hint, has_column, no_column
+from seqscore.evaluate.data.streams import STANDARD_INPUT
 
 
 @dataclass(frozen=True, slots=True)
 class InputRow:
-    """A text to score, behind its context where there is one. ``id`` is its number from 0, or what its file says."""
+    """A text to score, behind its context where there is one.
+
+    ``id`` is its number from 0, or what its file says; ``number`` its number over all texts and files; ``columns`` are
+    the row's other columns: all but those that are the text, the context and the id.
+    """
 
     id: int | str
     text: str
     context: str | None = None
+    number: int = field(default=0, compare=False)
+    columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,49 +35,46 @@ class RowProblem:
 
     id: int | str
     error: InputError
+    number: int = field(default=0, compare=False)
+    columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 InputItem: TypeAlias = InputRow | RowProblem
-Rows: TypeAlias = Generator[InputItem, None, None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputOptions:
-    """How sources are read.
+    """Which columns of a dataset are scored, and how it is read.
 
-    ``whole_file``: a file is one text, instead of one a line. ``column``, ``id_column`` and ``context_column`` name
-    columns of .jsonl (.ndjson), .csv, .tsv and .parquet files; ``column`` is "text" where it is not given.
-    ``context`` stands before every text. A line may have at most ``max_line_bytes``, a whole file ``max_file_bytes``,
-    after decompression.
+    ``column`` holds the texts: "text" where it is not given, or else a column with another usual name, which is said.
+    ``context_column`` holds what stands before each; ``context`` stands before every text. ``data``: see there.
     """
 
-    whole_file: bool = False
     column: str | None = None
-    id_column: str | None = None
     context_column: str | None = None
     context: str | None = None
-    max_line_bytes: int = 16 * 2**20
-    max_file_bytes: int = 256 * 2**20
+    data: DataOptions = field(default_factory=DataOptions)
 
     def __post_init__(self) -> None:
         if self.context is not None and self.context_column is not None:
             raise OptionError("a context for every text and a column of contexts were both given; choose one")
-        if self.whole_file and self.names_columns:
+        if self.data.whole_file and self.names_columns:
             raise OptionError("a whole file as one text has no columns; leave out one of the two options")
 
     @property
     def names_columns(self) -> bool:
         """Whether any column is named."""
-        return any(name is not None for name in (self.column, self.id_column, self.context_column))
+        return any(name is not None for name in (self.column, self.data.id_column, self.context_column))
 
 
 def open_inputs(
     texts: Sequence[str], files: Sequence[str] = (), *, options: InputOptions = InputOptions()
 ) -> Iterator[InputItem]:
-    """The rows of ``texts`` and then of ``files``, lazily and in order, numbered from 0 throughout.
+    """The rows of ``texts`` and then of ``files`` (see ``open_dataset``), lazily and in order, numbered from 0
+    throughout.
 
     ``-`` among either is standard input. Every file is looked at before the first row is given, so that a missing file
-    or column shows at once.
+    or column shows at once. A row that cannot be read or has no text gives a RowProblem.
 
     Raises:
         OptionError: there is nothing to read, or columns are named where there can be none.
@@ -88,47 +82,14 @@ def open_inputs(
     """
     if not texts and not files:
         raise OptionError("nothing to score; give a text, a file, or - for standard input")
-    if options.names_columns and (not files or STANDARD_INPUT in texts):
-        raise OptionError(f"columns were named, but only files that end in {', '.join(STRUCTURED)} have columns")
-    for file in files:
-        _check(file, options)
-    return _all(texts, files, options)
-
-
-def _all(texts: Sequence[str], files: Sequence[str], options: InputOptions) -> Iterator[InputItem]:
-    number = 0
-    for kind, one in [*(("text", text) for text in texts), *(("file", file) for file in files)]:
-        if kind == "text" and one != STANDARD_INPUT:
-            rows: Iterator[InputItem] = iter([InputRow(number, one, options.context)])
-        else:
-            rows = open_input(one, options=options, first=number)
-        for row in rows:
-            yield row
-            number += 1
-
-
-def open_input(source: str, *, options: InputOptions = InputOptions(), first: int = 0) -> Rows:
-    r"""The rows of one file, or of standard input (``-``), lazily, numbered from ``first``.
-
-    Text is split at ``\n`` only (a ``\r`` right before it belongs to it); an empty line is an empty text; a last line
-    needs no ``\n``; a byte order mark at the beginning is dropped. Names that end in .gz, .bz2 or .xz are decompressed.
-    Lines of JSON that are blank and empty lines of CSV are passed over. CSV and TSV have a header and may use double
-    quotes. A row that cannot be read (not UTF-8, too long, malformed JSON, null or not text) gives a RowProblem.
-
-    Raises:
-        OptionError: columns are named for a source that has none.
-        InputError: the file cannot be read as a whole, or lacks a column.
-    """
-    if options.whole_file:
-        return _whole(source, options, first)
-    if source != STANDARD_INPUT and suffix_of(source) in STRUCTURED:
-        return _structured(source, options, first)
-    if options.names_columns:
-        raise OptionError(
-            f"{source_name(source)} is read as lines of text and has no columns; only files that end in "
-            f"{', '.join(STRUCTURED)} have"
-        )
-    return _lines(source, options, first)
+    if options.names_columns and not files and STANDARD_INPUT not in texts:
+        raise OptionError("columns were named, but only files (--file) have columns")
+    parts: list[str | tuple[Dataset, Fields]] = [
+        _opened([text], options) if text == STANDARD_INPUT else text for text in texts
+    ]
+    if files:
+        parts.append(_opened(files, options))
+    return _rows(parts, options)
 
 
 def only_texts(rows: Iterable[InputItem]) -> list[str]:
@@ -145,73 +106,66 @@ def only_texts(rows: Iterable[InputItem]) -> list[str]:
     return texts
 
 
-def _check(source: str, options: InputOptions) -> None:
-    """Raise at once what is wrong with a file as a whole. Pipes and devices can be read only once: they are not."""
-    if source == STANDARD_INPUT:
-        open_input(source, options=options)
-        return
+def _opened(sources: Sequence[str], options: InputOptions) -> tuple[Dataset, Fields]:
+    dataset = find_dataset(sources, options=options.data)
+    return dataset, _fields(dataset, options)
+
+
+def _fields(dataset: Dataset, options: InputOptions) -> Fields:
+    """Where the text stands, and the context."""
+    named = {"text": options.column or "text", "context": options.context_column}
+    found = {role: column for role, column in named.items() if column is not None}
+    if not dataset.columns:
+        return Fields(found, frozenset())  # no row can be read: the problems are given in their places
+    for role, column in found.items():
+        if not has_column(dataset.columns, column):
+            if role == "text" and options.column is None:
+                return _guessed(dataset, found)
+            raise no_column(dataset.name, column, dataset.columns)
+    return Fields(found, frozenset())
+
+
+def _guessed(dataset: Dataset, found: dict[str, str]) -> Fields:
+    """The column with another usual name of a text."""
     try:
-        regular = stat.S_ISREG(Path(source).stat().st_mode)
-    except (OSError, ValueError):
-        regular = True  # opening it gives the message
-    rows = open_input(source, options=options)
-    if regular and options.whole_file:
-        with open_bytes(source):
-            return
-    if regular or Path(source).is_dir():
-        with closing(rows):
-            next(rows, None)
+        guess = guess_fields("filter", dataset.columns)
+    except OptionError as error:
+        fault = no_column(dataset.name, "text", dataset.columns)
+        advice = "" if column_hint("text", dataset.columns) else "; name the column of the texts with --column"
+        raise InputError(f"{fault.message}{advice}") from error
+    dataset.options.notify(f"{dataset.name} has no column 'text'; {guess.describe()}")
+    return Fields({**found, "text": guess["text"]}, frozenset({"text"}))
 
 
-def _lines(source: str, options: InputOptions, first: int) -> Rows:
-    lines = text_lines(source, limit=options.max_line_bytes, advice="; a whole file as one text may be longer")
-    for number, (_, text) in enumerate(lines, first):
-        yield RowProblem(number, text) if isinstance(text, InputError) else InputRow(number, text, options.context)
+def _rows(parts: Sequence[str | tuple[Dataset, Fields]], options: InputOptions) -> Iterator[InputItem]:
+    number = 0
+    for part in parts:
+        if isinstance(part, str):
+            yield InputRow(number, part, options.context, number)
+            number += 1
+            continue
+        dataset, fields = part
+        first = number
+        for row in dataset.rows():
+            number = first + row.number
+            yield _row(row, number, fields, options)
+            number += 1
 
 
-def _whole(source: str, options: InputOptions, first: int) -> Rows:
-    with open_bytes(source) as stream:
-        yield InputRow(first, read_whole(stream, source_name(source), limit=options.max_file_bytes), options.context)
+def _row(row: DataRow | DataProblem, number: int, fields: Fields, options: InputOptions) -> InputItem:
+    row_id = number if row.id == row.number else row.id
+    if isinstance(row, DataProblem):
+        return RowProblem(row_id, row.error, number)
+    used = {*fields.columns.values(), options.data.id_column}
+    columns = {name: value for name, value in row.values.items() if name not in used}
+    try:
+        return InputRow(row_id, row.text(fields["text"]), _context(row, fields, options), number, columns)
+    except InputError as error:
+        return RowProblem(row_id, error, number, columns)
 
 
-def _structured(source: str, options: InputOptions, first: int) -> Rows:
-    column = options.column or "text"
-    wanted = [name for name in (column, options.id_column, options.context_column) if name is not None]
-    for number, record in enumerate(read_records(source, wanted, limit=options.max_line_bytes), first):
-        if isinstance(record, InputError):
-            yield RowProblem(number, record)
-        else:
-            yield _row(record, number, column, options)
-
-
-def _row(record: Record, number: int, column: str, options: InputOptions) -> InputItem:
-    row_id: int | str = number
-    if options.id_column is not None:
-        value = record.values[options.id_column]
-        if isinstance(value, bool) or not isinstance(value, int | str):
-            return RowProblem(number, _wrong(record, options.id_column, value, "text or a whole number"))
-        if isinstance(value, str) and not value.isascii() and _has_surrogate(value):
-            problem = f"{record.where}: the id holds a lone surrogate, which is no Unicode text"
-            return RowProblem(number, InputError(problem))
-        row_id = value
-    text: object = record.values[column]
-    context: object = options.context
-    if options.context_column is not None:
-        context = record.values[options.context_column]
-    if not isinstance(text, str):
-        return RowProblem(row_id, _wrong(record, column, text, "text"))
-    if not isinstance(context, str | None):
-        return RowProblem(row_id, _wrong(record, str(options.context_column), context, "text or null"))
-    if len(text) > options.max_line_bytes:
-        return RowProblem(row_id, InputError(f"{record.where} is longer than {options.max_line_bytes:,} characters"))
-    return InputRow(row_id, text, context)
-
-
-def _has_surrogate(text: str) -> bool:
-    return any("\ud800" <= character <= "\udfff" for character in text)
-
-
-def _wrong(record: Record, column: str, value: object, expected: str) -> InputError:
-    kinds = {type(None): "null", bool: "a boolean", int: "a number", float: "a number", str: "text", list: "a list"}
-    got = kinds.get(type(value), f"a value of type {type(value).__name__}")
-    return InputError(f"{record.where}: column {column!r} is {got}; expected {expected}")
+def _context(row: DataRow, fields: Fields, options: InputOptions) -> str | None:
+    if "context" not in fields:
+        return options.context
+    value = row.at(fields["context"])
+    return None if row.record.is_missing(value) else row.text(fields["context"])

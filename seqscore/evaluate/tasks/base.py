@@ -23,7 +23,6 @@ __all__ = [
     "entries_of",
     "joined",
     "settings_of",
-    "text_of",
 ]
 
 DELIMITER_AUTO = "auto"
@@ -139,21 +138,6 @@ def settings_of(task: Any) -> dict[str, Any]:
     """The settings of a task that is a dataclass: its name, the columns of its fields, and every other value."""
     values = {one.name: getattr(task, one.name) for one in fields(task) if one.name != "fields"}
     return {"task": task.name, "fields": dict(task.fields.columns), **values}
-
-
-def text_of(row: DataRow, column: str) -> str:
-    """The text in a column.
-
-    Raises:
-        InputError: the column is missing, null, or something else than text.
-    """
-    if column not in row.values:
-        raise InputError(f"{row.where} has no column {column!r}; its columns are {', '.join(row.values) or 'none'}")
-    value = row.values[column]
-    if not isinstance(value, str):
-        got = "null" if value is None else f"a value of type {type(value).__name__}"
-        raise InputError(f"{row.where}: column {column!r} is {got}; expected text")
-    return value
 
 
 def joined(context: Context, text: str, delimiter: str) -> Pair:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar
 
 from seqscore.errors import InputError
 from seqscore.evaluate.data.dataset import DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields
-from seqscore.evaluate.data.gold import choice_texts, gold_index
+from seqscore.evaluate.data.gold import GoldBase, GoldRow, choice_texts, gold_base, gold_index
 from seqscore.evaluate.tasks.base import (
     DELIMITER_AUTO,
     Entry,
@@ -23,11 +24,10 @@ from seqscore.evaluate.tasks.base import (
     entries_of,
     joined,
     settings_of,
-    text_of,
 )
 from seqscore.evaluate.tasks.perplexity import item_of
 
-__all__ = ["ChoicesTask", "PairsTask", "alternative_scores"]
+_LOOK_AT = 10_000  # rows of what is fetched or can be read once, for what right choices are counted from
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,9 +56,9 @@ class PairsTask:
         return entries_of(dataset, self._row)
 
     def _row(self, row: DataRow) -> TaskRow:
-        context = text_of(row, self.fields["context"]) if "context" in self.fields else ""
+        context = row.text(self.fields["context"]) if "context" in self.fields else ""
         return TaskRow(
-            items=tuple(self._item(role, context, text_of(row, self.fields[role])) for role in ("good", "bad")),
+            items=tuple(self._item(role, context, row.text(self.fields[role])) for role in ("good", "bad")),
             group=group_of(row, self.fields),
             gold=0,
         )
@@ -101,7 +101,8 @@ class ChoicesTask:
     information (PMI); and with ``domain_context`` log p(choice | context) - log p(choice | domain_context), the
     domain-conditional PMI (Holtzman et al. 2021). With several contexts the continuation is the same, so lengths do not
     matter and the sum alone is used. ``prefix`` stands before every context: examples for few-shot evaluation.
-    ``unconditional``: whether PMI is computed (it needs a start token).
+    ``unconditional``: whether PMI is computed (it needs a start token). ``gold_from``: what numbers of choices count
+    from.
     """
 
     name: ClassVar[str] = "choices"
@@ -111,6 +112,7 @@ class ChoicesTask:
     prefix: str = ""
     domain_context: str | None = None
     unconditional: bool = True
+    gold_from: GoldBase = "auto"
 
     def __post_init__(self) -> None:
         check_delimiter(self.delimiter)
@@ -126,36 +128,55 @@ class ChoicesTask:
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """An item a choice, and one or two more where choices are scored without their context."""
-        return entries_of(dataset, self._with_contexts if self._several_contexts else self._with_choices)
+        convert = self._with_contexts if self._several_contexts else self._with_choices
+        return entries_of(dataset, partial(convert, base=self._base(dataset)))
 
-    def _with_contexts(self, row: DataRow) -> TaskRow:
+    def _base(self, dataset: Dataset) -> int:
+        """What right choices are counted from: as asked for, or as the values of the dataset say."""
+        if self.gold_from != "auto":
+            return int(self.gold_from)
+        base, said = gold_base(self._gold_rows(dataset))
+        if said is not None:
+            dataset.options.notify(said)
+        return base
+
+    def _gold_rows(self, dataset: Dataset) -> Iterator[GoldRow]:
+        column = self.fields["contexts" if self._several_contexts else "choices"]
+        for row in dataset.look(_LOOK_AT):
+            try:
+                choices, labels = choice_texts(row.at(column), where=row.where, column=column)
+                yield GoldRow(row.where, row.at(self.fields["gold"]), choices, has_labels=labels is not None)
+            except InputError:
+                continue  # the row's own error, when it is its turn
+
+    def _with_contexts(self, row: DataRow, *, base: int) -> TaskRow:
         column = self.fields["contexts"]
-        contexts, labels = choice_texts(_value(row, column), where=row.where, column=column)
-        text = text_of(row, self.fields["continuation"])
+        contexts, labels = choice_texts(row.at(column), where=row.where, column=column)
+        text = row.text(self.fields["continuation"])
         return TaskRow(
             items=tuple(
                 item_of("choice", joined(self.prefix + context, text, self.delimiter), text) for context in contexts
             ),
-            gold=self._gold(row, contexts, labels),
+            gold=self._gold(row, contexts, labels, base),
             group=group_of(row, self.fields),
         )
 
-    def _with_choices(self, row: DataRow) -> TaskRow:
+    def _with_choices(self, row: DataRow, *, base: int) -> TaskRow:
         column = self.fields["choices"]
-        choices, labels = choice_texts(_value(row, column), where=row.where, column=column)
-        context = self.prefix + text_of(row, self.fields["query"])
+        choices, labels = choice_texts(row.at(column), where=row.where, column=column)
+        context = self.prefix + row.text(self.fields["query"])
         pairs = [(choice, joined(context, choice, self.delimiter)) for choice in choices]
         items = [item_of("choice", pair, choice) for choice, pair in pairs]
         if self.unconditional:
             items += [item_of("unconditional", type(pair)("", pair.continuation), choice) for choice, pair in pairs]
         if self.domain_context is not None:
             items += [item_of("domain", joined(self.domain_context, one, self.delimiter), one) for one in choices]
-        gold = self._gold(row, choices, labels)
+        gold = self._gold(row, choices, labels, base)
         return TaskRow(items=tuple(items), gold=gold, group=group_of(row, self.fields))
 
-    def _gold(self, row: DataRow, choices: Sequence[str], labels: Sequence[str] | None) -> int:
+    def _gold(self, row: DataRow, choices: Sequence[str], labels: Sequence[str] | None, base: int) -> int:
         column = self.fields["gold"]
-        return gold_index(_value(row, column), choices, labels, where=row.where, column=column)
+        return gold_index(row.at(column), choices, labels, where=row.where, column=column, base=base)
 
     def measures(self) -> Sequence[Measure]:
         """Accuracy by every kind of score, ties of the sum."""
@@ -232,19 +253,14 @@ def per(item: Stored, length: str) -> float:
 
 
 def group_of(row: DataRow, fields: Fields) -> str | None:
-    """The group that a row belongs to, as text."""
+    """The group that a row belongs to, as text; None where it names none. It costs no row its score."""
     if "group" not in fields:
         return None
-    value = _value(row, fields["group"])
-    if isinstance(value, str | int) and not isinstance(value, bool):
-        return str(value)
-    raise InputError(f"{row.where}: column {fields['group']!r} must be text or a whole number, got {value!r}")
-
-
-def _value(row: DataRow, column: str) -> Any:
-    if column not in row.values:
-        raise InputError(f"{row.where} has no column {column!r}; its columns are {', '.join(row.values) or 'none'}")
-    return row.values[column]
+    try:
+        value = row.at(fields["group"])
+    except InputError:
+        return None
+    return None if row.record.is_missing(value) else str(value)
 
 
 def _minus(a: float, b: float) -> float:

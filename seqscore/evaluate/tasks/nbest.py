@@ -21,7 +21,6 @@ from seqscore.evaluate.tasks.base import (
     entries_of,
     joined,
     settings_of,
-    text_of,
 )
 from seqscore.evaluate.tasks.perplexity import item_of
 
@@ -60,12 +59,12 @@ class NbestTask:
         return entries_of(dataset, self._row)
 
     def _row(self, row: DataRow) -> TaskRow:
-        reference = text_of(row, self.fields["reference"])
+        reference = row.text(self.fields["reference"])
         if not reference.split():
             raise InputError(f"{row.where}: the reference has no word, so errors have nothing to be a share of")
         hypotheses = self._hypotheses(row)
         first_pass = self._first_pass(row, len(hypotheses))
-        context = text_of(row, self.fields["context"]) if "context" in self.fields else ""
+        context = row.text(self.fields["context"]) if "context" in self.fields else ""
         items = tuple(
             item_of(
                 "hypothesis",
@@ -80,7 +79,7 @@ class NbestTask:
 
     def _hypotheses(self, row: DataRow) -> Sequence[str]:
         column = self.fields["hypotheses"]
-        value = row.values.get(column)
+        value = row.at(column)
         if not isinstance(value, list) or not value or not all(isinstance(one, str) for one in value):
             raise InputError(f"{row.where}: column {column!r} must be a list of at least one text, got {value!r:.60}")
         return value
@@ -89,7 +88,7 @@ class NbestTask:
         if "scores" not in self.fields:
             return [None] * count
         column = self.fields["scores"]
-        value = row.values.get(column)
+        value = _numbers(row.at(column))
         numbers = isinstance(value, list) and all(
             isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one) for one in value
         )
@@ -130,6 +129,16 @@ class NbestTask:
             "wer_oracle": (float(min(item["word_errors"] for item in items)), words),
         }
         return {**found, **{swept_name(w): errors(w) for w in WEIGHTS}} if has_scores else found
+
+
+def _numbers(value: Any) -> Any:
+    """A list, with the texts in it that are numbers as numbers: cells of a table are texts."""
+    if not isinstance(value, list):
+        return value
+    try:
+        return [float(one) if isinstance(one, str) else one for one in value]
+    except ValueError:
+        return value
 
 
 def swept_name(weight: float) -> str:

@@ -23,7 +23,6 @@ from seqscore.evaluate.tasks.base import (
     entries_of,
     joined,
     settings_of,
-    text_of,
 )
 
 __all__ = ["FilterTask", "PerplexityTask"]
@@ -55,8 +54,8 @@ class PerplexityTask:
         return entries_of(dataset, self._row)
 
     def _row(self, row: DataRow) -> TaskRow:
-        text = text_of(row, self.fields["text"])
-        item = joined(text_of(row, self.fields["context"]), text, self.delimiter) if self._has_context else text
+        text = row.text(self.fields["text"])
+        item = joined(row.text(self.fields["context"]), text, self.delimiter) if self._has_context else text
         return TaskRow(items=(item_of("text", item, text),))
 
     @property
@@ -115,7 +114,7 @@ class FilterTask:
         return entries_of(dataset, self._row)
 
     def _row(self, row: DataRow) -> TaskRow:
-        text = text_of(row, self.fields["text"])
+        text = row.text(self.fields["text"])
         try:
             whole = json.dumps(dict(row.values), ensure_ascii=False, allow_nan=False)
         except (TypeError, ValueError) as error:

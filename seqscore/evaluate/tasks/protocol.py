@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError, OptionError, TokenizerError, failing_as
 from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields
-from seqscore.evaluate.tasks.base import Entry, Measure, RowValues, Stored, TaskItem, TaskRow, entries_of, text_of
+from seqscore.evaluate.tasks.base import Entry, Measure, RowValues, Stored, TaskItem, TaskRow, entries_of
 from seqscore.evaluate.tasks.perplexity import exp
 from seqscore.scores.protocols import ProtocolName, ProtocolSettings, Stretch, num_words, stretches, weight_of
 from seqscore.text.items import Pair
@@ -58,7 +58,7 @@ class ProtocolTask:
         return self._windows(dataset) if self.protocol.joins_texts else entries_of(dataset, self._row)
 
     def _row(self, row: DataRow) -> TaskRow:
-        text = text_of(row, self.fields["text"])
+        text = row.text(self.fields["text"])
         items = tuple(self._item(stretch) for stretch in stretches(self._ids(text), self.protocol))
         if not items:
             if self.protocol.name == "evaluate":
@@ -74,7 +74,7 @@ class ProtocolTask:
         for row in dataset.rows():
             if isinstance(row, DataProblem):
                 raise row.error  # a window without it would be another text
-            texts.append(text_of(row, self.fields["text"]))
+            texts.append(row.text(self.fields["text"]))
         ids = self._ids("\n\n".join(texts))
         for number, stretch in enumerate(stretches(ids, self.protocol)):
             source = [stretch.context.tolist(), stretch.targets.tolist()]

@@ -92,10 +92,10 @@ def test_gold(value: object, labels: list[str] | None, index: int) -> None:
 @pytest.mark.parametrize(
     ("value", "said"),
     [
-        (4, "is 4, expected an index from 0 to 3"),
+        (4, "is 4, expected a number from 0 to 3"),
         (-1, "is -1, expected"),
         (True, "got True"),
-        (1.0, "got 1.0"),
+        (1.5, "got 1.5"),
         (None, "got null"),
         ("E", "names no choice"),
         ("", "names no choice"),

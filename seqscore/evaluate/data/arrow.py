@@ -1,0 +1,228 @@
+"""Rows of Parquet and of Arrow's own files and streams (Feather), with bounds on what a small file may ask for."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from seqscore.errors import InputError
+from seqscore.evaluate.data.options import DataOptions, Kind
+from seqscore.evaluate.data.records import Record, check_distinct
+from seqscore.evaluate.data.streams import READ_ERRORS, is_compressed, is_stream, open_bytes, reason, source_name
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_BATCH_ROWS = 256
+_BATCH_BYTES = 64 * 2**20
+_PLENTY = 256 * 2**20  # bytes or values: what any file may have
+_RATIO = 500  # beyond that, how many times its bytes on the disk a column may come to
+
+
+def table_columns(source: str, kind: Kind, options: DataOptions) -> tuple[str, ...]:
+    """The names of a table's columns, of which no two are equal.
+
+    Raises:
+        InputError: it cannot be read, or two are.
+    """
+    with _opened(source, kind, options) as table:
+        names = tuple(table.schema.names if kind == "arrow" else table.schema_arrow.names)
+    check_distinct(source_name(source), names)
+    return names
+
+
+def read_table(source: str, kind: Kind, options: DataOptions) -> Iterator[Record | InputError]:
+    """The rows of a Parquet or Arrow file, in order; an error stands for a bad one.
+
+    Rows are decoded some at a time, by their bytes. A text of a dictionary is decoded once, however often it is used.
+
+    Raises:
+        InputError: it cannot be read, two columns have one name, or a column would take memory out of all proportion.
+    """
+    name, index = source_name(source), 0
+    with _opened(source, kind, options) as table:
+        batches = _arrow_batches(table) if kind == "arrow" else _parquet_batches(table, name)
+        for batch in batches:
+            check_distinct(name, batch.schema.names)
+            yield from _rows(batch, name, index, options)
+            index += batch.num_rows
+
+
+def num_rows(source: str) -> int:
+    """How many rows a Parquet file says that it has."""
+    import pyarrow.parquet as pq
+
+    with _readable(source, "Parquet"), Path(source).open("rb") as stream:
+        return int(pq.read_metadata(stream).num_rows)
+
+
+@contextmanager
+def _readable(source: str, what: str) -> Iterator[None]:
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowException, *READ_ERRORS) as error:
+        raise InputError(f"cannot read {source_name(source)} as {what}: {reason(error)}") from error
+
+
+@contextmanager
+def _opened(source: str, kind: Kind, options: DataOptions) -> Iterator[Any]:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    what = "Arrow" if kind == "arrow" else "Parquet"
+    with open_bytes(source) as opened, _readable(source, what):
+        stream = _seekable(opened, source, options)
+        if kind == "arrow":
+            begin = stream.read(8)
+            stream.seek(0)
+            # A file of Arrow 0.x is another format ("FEA1"); the library says so.
+            is_file = begin.startswith((b"ARROW1", b"FEA1"))
+            yield pa.ipc.open_file(stream) if is_file else pa.ipc.open_stream(stream)
+        else:
+            table = pq.ParquetFile(stream)
+            yield pq.ParquetFile(stream, metadata=table.metadata, read_dictionary=_texts(table))
+
+
+def _seekable(stream: BinaryIO, source: str, options: DataOptions) -> BinaryIO:
+    """The stream, or what it holds where it cannot be read from any place."""
+    if not is_stream(source) and not is_compressed(source):
+        return stream
+    data = stream.read(options.max_file_bytes + 1)
+    if len(data) > options.max_file_bytes:
+        raise InputError(
+            f"{source_name(source)} has more than {options.max_file_bytes:,} bytes when decompressed, the limit for a "
+            f"file that must be held as a whole; decompress it first"
+        )
+    return io.BytesIO(data)
+
+
+def _texts(table: Any) -> list[str]:
+    """The paths of all leaves that hold texts or bytes, which are read as dictionaries where they are stored so."""
+    leaves = [table.schema.column(place) for place in range(len(table.schema))]
+    return [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
+
+
+def _parquet_batches(table: Any, name: str) -> Iterator[pa.RecordBatch]:
+    metadata = table.metadata
+    for group in range(metadata.num_row_groups):
+        found = metadata.row_group(group)
+        size = max(1, _checked_size(found, name) // max(1, found.num_rows))
+        rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // size))
+        yield from table.iter_batches(batch_size=rows, row_groups=[group])
+
+
+def _checked_size(group: Any, name: str) -> int:
+    """About how many bytes a group of rows comes to.
+
+    Raises:
+        InputError: a column comes to very many out of very few.
+    """
+    total = 0
+    for place in range(group.num_columns):
+        column = group.column(place)
+        size = max(column.total_uncompressed_size, 8 * column.num_values)
+        if size > _PLENTY and size > _RATIO * max(1, column.total_compressed_size):
+            raise InputError(
+                f"{name}: the column {column.path_in_schema!r} comes to {size:,} bytes out of "
+                f"{column.total_compressed_size:,}, which is refused; write the file anew without it"
+            )
+        total += size
+    return total
+
+
+def _arrow_batches(table: Any) -> Iterator[pa.RecordBatch]:
+    batches = table if hasattr(table, "__iter__") else (table.get_batch(i) for i in range(table.num_record_batches))
+    for batch in batches:
+        for begin in range(0, batch.num_rows, _BATCH_ROWS):
+            yield batch.slice(begin, _BATCH_ROWS)
+
+
+def _rows(batch: pa.RecordBatch, name: str, first: int, options: DataOptions) -> Iterator[Record]:
+    """The rows of a batch. A value that cannot be had costs its row nothing but itself."""
+    names, limit = batch.schema.names, options.max_line_bytes
+    columns = [_values(batch.column(place), limit) for place in range(batch.num_columns)]
+    for row in range(batch.num_rows):
+        values, problems = {}, {}
+        for column, value_of in zip(names, columns, strict=True):
+            value = value_of(row)
+            if isinstance(value, _Problem):
+                problems[column] = value.message
+                value = value.instead
+            values[column] = value
+        yield Record(f"{name}, row {first + row}", values, problems=problems)
+
+
+@dataclass(frozen=True, slots=True)
+class _Problem:
+    """Why a value is not there as it should be, and what stands for it."""
+
+    message: str
+    instead: Any
+
+
+def _values(column: pa.Array, limit: int) -> Callable[[int], Any]:
+    """A function from the place of a row to its value."""
+    import pyarrow as pa
+
+    if _size(column) <= limit:
+        try:
+            return column.to_pylist().__getitem__  # type: ignore[no-any-return]
+        except (UnicodeDecodeError, ValueError, OverflowError, pa.ArrowException):
+            pass  # one by one, to know which
+
+    def value_of(row: int) -> Any:
+        if _size(column.slice(row, 1)) > limit:
+            return _Problem(f"is longer than {limit:,} bytes, the limit for a value", None)
+        scalar = column[row]
+        try:
+            return scalar.as_py()
+        except UnicodeDecodeError as error:
+            return _Problem(f"is not UTF-8: {error}", _bytes(scalar))
+        except (ValueError, OverflowError, pa.ArrowException):
+            return str(scalar)  # no type of Python holds it: nanoseconds, names twice in a struct
+
+    return value_of
+
+
+def _bytes(scalar: Any) -> bytes | None:
+    """Those of a text that is no UTF-8, where they can be had."""
+    held = getattr(scalar, "as_buffer", None)
+    found = None if held is None else held()
+    return None if found is None else bytes(found)
+
+
+def _size(array: Any) -> int:
+    """How many bytes the values come to when each is written out, without writing them out."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    kind = array.type
+    if pa.types.is_dictionary(kind):
+        if not _has_length(kind.value_type):
+            return int(array.nbytes)
+        lengths = pc.take(pc.binary_length(array.dictionary), array.indices)
+        return int(pc.sum(pc.cast(lengths, pa.int64())).as_py() or 0)
+    if _has_length(kind):
+        return int(pc.sum(pc.cast(pc.binary_length(array), pa.int64())).as_py() or 0)
+    if pa.types.is_struct(kind):
+        return sum(_size(one) for one in array.flatten())
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        inner = array.flatten()
+        return _size(inner) + 8 * len(inner)
+    if pa.types.is_map(kind):
+        entries = array.keys, array.items
+        return sum(_size(one) for one in entries)
+    return int(array.nbytes)
+
+
+def _has_length(kind: Any) -> bool:
+    import pyarrow as pa
+
+    asked = (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    return any(one(kind) for one in asked)

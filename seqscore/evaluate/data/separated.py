@@ -1,0 +1,247 @@
+"""Rows of CSV and TSV, by the rules of Python's csv module in its strict mode, and what quotation marks mean."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+from seqscore.errors import InputError
+from seqscore.evaluate.data.lines import Line, decoded, read_lines
+from seqscore.evaluate.data.options import DataOptions, Kind
+from seqscore.evaluate.data.records import EMPTY_CELLS, Record, check_distinct
+from seqscore.evaluate.data.streams import open_bytes
+
+_SEP_LINE = re.compile(r'"?sep=(.)"?')
+_NUMBER = re.compile(r"\s*[-+]?\d[\d.,]*\s*")
+
+
+@dataclass(frozen=True, slots=True)
+class Dialect:
+    """What parts fields, and whether quotation marks enclose them. ``certain``: somebody said so."""
+
+    separator: str
+    quoted: bool
+    certain: bool
+
+
+def read_separated(
+    stream: BinaryIO, name: str, dialect: Dialect, options: DataOptions
+) -> Iterator[Record | InputError]:
+    """The rows below a header, in order; an error stands for a bad one. Empty lines are passed over.
+
+    A row of more than one line, each of which would be a whole row if quotation marks were text, is an error: three
+    rows of which the first begins and the last ends with a mark must not become one text.
+
+    Raises:
+        InputError: there is no header, two columns have one name, or where the next row begins cannot be known.
+    """
+    table = _Table(stream, name, dialect, options)
+    header = table.header()
+    check_distinct(name, header)
+    empty = EMPTY_CELLS if options.empty_cells == "error" else frozenset()
+    while (row := table.next_row()) is not None:
+        if isinstance(row, InputError):
+            yield row
+        elif len(row) != len(header):
+            count = f"number of values is {len(row)}, expected {len(header)} as in the header"
+            yield InputError(f"{table.where}: {count}{_row_names(row, header, table)}")
+        else:
+            yield Record(table.where, dict(zip(header, row, strict=True)), empty)
+
+
+def dialect_of(source: str, name: str, kind: Kind, options: DataOptions, *, once: bool) -> Dialect:
+    """How a file is written: as asked for; by default CSV has commas and quoted fields, and TSV has tabs and quoted
+    fields unless a quotation mark somewhere in it encloses none (then they all are text, which is said).
+
+    ``once``: the source can be read only once, so that it cannot be looked through for such a mark.
+    """
+    separator = options.field_separator or ("\t" if kind == "tsv" else ",")
+    if options.quoting != "auto":
+        return Dialect(separator, options.quoting == "standard", True)
+    usual = Dialect(separator, True, False)
+    if separator != "\t" or once:
+        return usual
+    fault = _fault(source, name, usual, options)
+    if fault is None:
+        return usual
+    options.notify(
+        f"{fault}: a quotation mark there does not enclose a field, so in the whole of {name} they are read as part of "
+        f"the text (--quoting none); --quoting standard where they enclose fields"
+    )
+    return Dialect(separator, False, True)
+
+
+def _fault(source: str, name: str, dialect: Dialect, options: DataOptions) -> str | None:
+    """The place of the first mark that does not enclose a field; None where each does."""
+    if not _has_marks(source, options):
+        return None
+    with open_bytes(source) as stream:
+        table = _Table(stream, name, dialect, options)
+        table.judges_every_line = True
+        try:
+            table.header()
+            while (row := table.next_row()) is not None:
+                if isinstance(row, _Glued):
+                    return table.where
+        except _NotWellFormed as error:
+            return error.where
+    return None
+
+
+def _has_marks(source: str, options: DataOptions) -> bool:
+    with open_bytes(source) as stream:
+        while block := stream.read(1 << 20):
+            if b'"' in block:
+                return True
+    return False
+
+
+def _row_names(row: Sequence[str], header: Sequence[str], table: _Table) -> str:
+    if table.num_rows == 1 and len(row) == len(header) + 1:
+        return "; where the first value is a row's name (R's write.table), write it with col.names=NA"
+    return ""
+
+
+class _Glued(InputError):
+    """Several rows in one field."""
+
+
+class _NotWellFormed(InputError):
+    """Where the next row begins is not known any more."""
+
+    where = ""
+
+
+class _Table:
+    """Rows of values as the csv module parts them; knows on which line the last one began."""
+
+    judges_every_line = False
+
+    def __init__(self, stream: BinaryIO, name: str, dialect: Dialect, options: DataOptions) -> None:
+        self._lines = _Lines(stream, name, options)
+        self._name, self._dialect, self._options = name, dialect, options
+        self._reader = self._made(dialect.separator)
+        self.where, self.num_rows, self._width = name, 0, 0
+
+    def _made(self, separator: str) -> Any:
+        if self._dialect.quoted:
+            return csv.reader(self._lines, delimiter=separator, strict=True)
+        return csv.reader(self._lines, delimiter=separator, strict=True, quoting=csv.QUOTE_NONE)
+
+    def header(self) -> list[str]:
+        """The names of the columns; a line ``sep=;`` before them, which Excel writes, says what parts fields.
+
+        Raises:
+            InputError: there is none, or it cannot be read.
+        """
+        row = self._next()
+        if row is not None and self._options.field_separator is None:
+            found = _SEP_LINE.fullmatch(self._lines.taken[0] if self._lines.taken else "")
+            if found:
+                self._dialect = Dialect(found[1], self._dialect.quoted, self._dialect.certain)
+                self._reader = self._made(found[1])
+                row = self._next()
+        if row is None:
+            raise InputError(f"{self._name} is empty; expected a header with the names of its columns")
+        if self._lines.bad is not None:
+            raise self._lines.bad
+        self._width = len(row)
+        return row
+
+    def next_row(self) -> list[str] | InputError | None:
+        """The next row that is no empty line, or what is wrong with it; None at the end."""
+        while (row := self._next()) == []:
+            pass
+        if row is None:
+            return None
+        self.num_rows += 1
+        if self._lines.bad is not None:
+            return self._lines.bad
+        return _Glued(self._glued()) if self._is_glued() else row
+
+    def _next(self) -> list[str] | None:
+        self._lines.begin()
+        before = csv.field_size_limit(self._options.max_line_bytes)  # a global of the module: set only meanwhile
+        try:
+            row: list[str] | None = next(self._reader, None)
+        except csv.Error as error:
+            where = f"{self._name}, line {self._lines.first}"
+            problem = _NotWellFormed(
+                f"{where}: not well-formed: {error}; check its quotation marks, or say --quoting none where they are "
+                f"part of the text"
+            )
+            problem.where = where
+            raise problem from error
+        finally:
+            csv.field_size_limit(before)
+        self.where = f"{self._name}, line {self._lines.first}"
+        return row
+
+    def _is_glued(self) -> bool:
+        """Whether several lines, each of them a row by itself, became one."""
+        lines = self._lines.taken
+        if len(lines) < 2 or self._dialect.certain:
+            return False
+        if self._width == 1 and not self.judges_every_line:
+            self._options.notify(
+                f"{self._name}, lines {self._lines.first} to {self._lines.last} are one text, for a quotation mark "
+                f"opens at the beginning and closes at the end; --quoting none where marks are part of the text"
+            )
+            return False
+        parts = [line.split(self._dialect.separator) for line in lines]
+        if any(len(one) != self._width for one in parts):
+            return False
+        return self.judges_every_line or self._width > 2 or len(parts) > 2 or _same_numbers(parts)
+
+    def _glued(self) -> str:
+        return (
+            f"{self.where}: lines {self._lines.first} to {self._lines.last} are whole rows, but a quotation mark opens "
+            f"in the first and closes in the last; say --quoting none where marks are part of the text, or --quoting "
+            f"standard where a text has several lines"
+        )
+
+
+def _same_numbers(rows: Sequence[Sequence[str]]) -> bool:
+    """Whether some column holds a number in every row."""
+    return any(all(_NUMBER.fullmatch(one) for one in column) for column in zip(*rows, strict=True))
+
+
+class _Lines:
+    """Lines as the csv module wants them. A line that cannot be read stands in as one that keeps the rows apart."""
+
+    def __init__(self, stream: BinaryIO, name: str, options: DataOptions) -> None:
+        self._name, self._options = name, options
+        self._lines = read_lines(stream, name, limit=options.max_line_bytes, encoding=options.encoding)
+        self.first = self.last = 0
+        self.taken: list[str] = []
+        self.bad: InputError | None = None
+
+    def begin(self) -> None:
+        """A row begins: nothing was taken for it, and nothing is wrong with it yet."""
+        self.first, self.taken, self.bad = self.last + 1, [], None
+
+    def __iter__(self) -> _Lines:
+        return self
+
+    def __next__(self) -> str:
+        line = next(self._lines)
+        self.last = line.number
+        text = self._text(line)
+        self.taken.append(text)
+        return text + line.end.decode("ascii")
+
+    def _text(self, line: Line) -> str:
+        if line.data is None:
+            limit = self._options.max_line_bytes
+            where = f"{self._name}, line {line.number}"
+            self.bad = self.bad or InputError(f"{where} is longer than {limit:,} bytes, the limit for a line")
+            # An odd mark opens a field, or closes the one that is open.
+            return '"' if line.num_quotes % 2 else "-"
+        text = decoded(line, self._name, self._options.encoding)
+        if isinstance(text, InputError):
+            self.bad = self.bad or text
+            return line.data.decode("ascii", "replace")
+        return text
