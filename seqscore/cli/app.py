@@ -15,6 +15,7 @@ from seqscore.cli.cite import cite
 from seqscore.cli.compare import compare
 from seqscore.cli.eval import eval_app
 from seqscore.cli.explain import explain
+from seqscore.cli.once import App
 from seqscore.cli.plot import plot
 from seqscore.cli.report import report
 from seqscore.cli.score import score
@@ -26,7 +27,7 @@ __all__ = ["app", "run"]
 
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE_CLOSED = 1, 2, 130, 141
 
-app = typer.Typer(
+app = App(
     name="seqscore",
     help="The probability that a language model gives a text.",
     no_args_is_help=True,

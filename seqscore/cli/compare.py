@@ -18,7 +18,7 @@ def compare(
     level: Annotated[float, typer.Option(help="Of the confidence intervals.")] = 0.95,
     resamples: Annotated[int, typer.Option(help="Of bootstrap and randomisation.")] = 1999,
     seed: Annotated[int, typer.Option(help="Of bootstrap and randomisation.")] = 0,
-    largest: Annotated[int, typer.Option(min=0, help="Rows to show that differ most.")] = 10,
+    largest: Annotated[int, typer.Option(min=0, max=10_000_000, help="Rows to show that differ most.")] = 10,
     output_format: Annotated[Literal["table", "json"], typer.Option("--format", help="Of the result.")] = "table",
     debug: options.Debug = False,
 ) -> int:

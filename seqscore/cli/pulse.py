@@ -11,8 +11,8 @@ EVERY = 10.0
 
 
 @contextmanager
-def pulse(describe: Callable[[], str], show: Callable[[str], None]) -> Iterator[None]:
-    """Show what ``describe`` says every ten seconds for as long as the block runs; nothing in a shorter block."""
+def pulse(describe: Callable[[], str | None], show: Callable[[str], None]) -> Iterator[None]:
+    """Show what ``describe`` says, if anything, every ten seconds for as long as the block runs."""
     ended = threading.Event()
     thread = threading.Thread(target=beat, args=(describe, show, ended.wait), name="seqscore-pulse", daemon=True)
     thread.start()
@@ -23,10 +23,12 @@ def pulse(describe: Callable[[], str], show: Callable[[str], None]) -> Iterator[
         thread.join()
 
 
-def beat(describe: Callable[[], str], show: Callable[[str], None], ended: Callable[[float], bool]) -> None:
+def beat(describe: Callable[[], str | None], show: Callable[[str], None], ended: Callable[[float], bool]) -> None:
     """Until ``ended``, which waits for as many seconds as it is given."""
     while not ended(EVERY):
         try:
-            show(describe())
+            line = describe()
+            if line is not None:
+                show(line)
         except OSError:  # nobody reads standard error any more
             return

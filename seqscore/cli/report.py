@@ -16,7 +16,9 @@ def report(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     other: Annotated[Path | None, typer.Argument(help="Another run over the same data, to be compared.")] = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="The page.")] = Path("report.html"),
-    rows: Annotated[int, typer.Option(min=1, help="At most so many rows can be opened on the page.")] = 20_000,
+    rows: Annotated[
+        int, typer.Option(min=1, max=10_000_000, help="At most so many rows can be opened on the page.")
+    ] = 20_000,
     title: Annotated[str | None, typer.Option(help="Heading of the page.")] = None,
     debug: options.Debug = False,
 ) -> int:

@@ -84,11 +84,12 @@ def score(
     Texts come from the arguments, from files (a text a line, or a column of a table) or from standard input (-).
     """
     given = dict(locals())
-    from seqscore.cli.session import open_scorer, progress
+    from seqscore.cli.session import open_scorer, progress, say
     from seqscore.evaluate.data.texts import InputOptions, open_inputs
-    from seqscore.evaluate.rows import ErrorRow
     from seqscore.evaluate.score_rows import score_rows
+    from seqscore.evaluate.tally import Tally
     from seqscore.output.files import refuse_overwriting
+    from seqscore.output.run_notes import tally_lines
     from seqscore.output.writers import format_of, open_writer
 
     inputs = open_inputs(
@@ -102,7 +103,7 @@ def score(
         ),
     )
     refuse_overwriting(output, file or [])
-    failed = 0
+    tally = Tally()
     chosen = output_format or format_of(output)
     with open_writer(chosen, output, unit=unit, tokens=tokens) as writer, progress("scoring") as tracked:
         scorer = open_scorer(
@@ -120,5 +121,7 @@ def score(
         policies = {"bos": bos, "long": long, "boundary": boundary, "special_tokens": special_tokens}
         for row in tracked(score_rows(scorer, inputs, extras=extras, **policies)):
             writer.write(row)
-            failed += isinstance(row, ErrorRow)
-    return 1 if failed else 0
+            tally.add(row)
+    for line in tally_lines(tally, noted=chosen == "table"):
+        say(line)
+    return 1 if tally.failed else 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -28,10 +28,13 @@ def say(message: str) -> None:
 def open_scorer(*, allow_pickle: bool, trust_remote_code: bool, **settings: Any) -> Scorer:
     """The scorer that the model options describe; what must be fetched is said beforehand."""
     from seqscore import LoadOptions, Scorer
+    from seqscore.cli.pulse import pulse
 
     options = LoadOptions(allow_pickle=allow_pickle, trust_remote_code=trust_remote_code, notify=say)
-    with _warnings_as_lines():
-        return Scorer.from_pretrained(settings.pop("model"), options=options, **settings)
+    model = settings.pop("model")
+    alive = nullcontext() if sys.stderr.isatty() else pulse(lambda: f"loading model {model}", say)
+    with _warnings_as_lines(), alive:
+        return Scorer.from_pretrained(model, options=options, **settings)
 
 
 @contextmanager
@@ -78,13 +81,14 @@ def progress(label: str) -> Iterator[Any]:
 def _counted_lines(label: str) -> Iterator[Any]:
     from seqscore.cli.pulse import pulse
 
-    done = 0
+    done: int | None = None  # None: not begun
 
     def count(items: Iterable[T], total: int | None = None) -> Iterator[T]:
         nonlocal done
+        done = 0
         for item in items:
             yield item
             done += 1
 
-    with pulse(lambda: f"{label}: {done:,} rows", say):
+    with pulse(lambda: None if done is None else f"{label}: {done:,} rows", say):
         yield count

@@ -14,7 +14,7 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.measures import measures_of_run
 from seqscore.evaluate.store import Run, read_run
 from seqscore.evaluate.summary import Measured, exact_figure, row_values, stored_rows
-from seqscore.scores.intervals import Sums
+from seqscore.scores.intervals import Sums, check_resampling
 from seqscore.scores.paired import (
     Difference,
     McNemar,
@@ -77,6 +77,7 @@ def compare_runs(
         OptionError: the runs are of different tasks or data.
         InputError: a run cannot be read, is not complete, or no row was scored in both.
     """
+    check_resampling(level=level, resamples=resamples, seed=seed)
     first, second = _complete(a), _complete(b)
     differs = _comparable(first, second)
     ones, twos = measures_of_run(first), measures_of_run(second)

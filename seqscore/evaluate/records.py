@@ -75,26 +75,29 @@ def error_record(entry: Entry, error: SeqscoreError) -> dict[str, Any]:
     """A row that could not be scored, and why."""
     record = _head(entry)
     if isinstance(entry.row, TaskRow):
-        record |= {"group": entry.row.group, "row": entry.row.row}
-    # A lone surrogate from the data may be in the message; Parquet holds Unicode only.
-    message = error.message.encode("utf-8", "backslashreplace").decode()
-    return {**record, "error_code": error.code, "error_message": message}
+        record |= {"group": unicode_text(entry.row.group), "row": unicode_text(entry.row.row)}
+    return {**record, "error_code": error.code, "error_message": unicode_text(error.message)}
 
 
 def score_record(entry: Entry, row: TaskRow, scores: Sequence[SequenceScore], keep: Keep) -> dict[str, Any]:
     """A row with the scores of its items."""
     return {
         **_head(entry),
-        "group": row.group,
+        "group": unicode_text(row.group),
         "gold": row.gold,
         "reference_words": row.reference_words,
-        "row": row.row,
+        "row": unicode_text(row.row),
         "items": [_item(item, score, keep) for item, score in zip(row.items, scores, strict=True)],
     }
 
 
 def _head(entry: Entry) -> dict[str, Any]:
-    return {"id": entry.id, "number": entry.number}
+    return {"id": unicode_text(entry.id), "number": entry.number}
+
+
+def unicode_text(text: str | None) -> str | None:
+    """Text that Parquet can hold: a lone surrogate from the data as its escape, ``\\ud800`` (as JSON has it too)."""
+    return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _item(item: TaskItem, score: SequenceScore, keep: Keep) -> dict[str, Any]:

@@ -37,7 +37,7 @@ __all__ = [
     "scored",
 ]
 
-DEFAULT_PART_ROWS = 500
+DEFAULT_PART_ROWS, MAX_PART_ROWS = 500, 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,9 +58,10 @@ class RunOptions:
     def __post_init__(self) -> None:
         if self.keep not in KEEP:
             raise OptionError(f"keep={self.keep!r} is unknown; expected one of {', '.join(KEEP)}")
-        if self.part_rows < 1:
-            raise OptionError(f"part_rows={self.part_rows} must be at least 1")
-        check_resampling(level=self.level, resamples=self.resamples)  # now, not after all was scored
+        if not 1 <= self.part_rows <= MAX_PART_ROWS:
+            raise OptionError(f"part_rows={self.part_rows} must be 1 to {MAX_PART_ROWS:,}")
+        # Now, not after all was scored.
+        check_resampling(level=self.level, resamples=self.resamples, seed=self.seed)
 
 
 @dataclass(frozen=True, slots=True)

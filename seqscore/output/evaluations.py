@@ -157,6 +157,8 @@ def _mcnemar(found: Comparison) -> Table:
 
 def _method(found: Comparison) -> str:
     """How the numbers were made, in a line."""
+    if found.num_rows < 2:
+        return "one row: neither p nor intervals are defined"
     one = found.measures[0]
     level = 0.0 if one.bootstrap.interval is None else one.bootstrap.interval.level
     drawn = f"{one.bootstrap.resamples:,} resamples of the rows, seed {one.bootstrap.seed}"

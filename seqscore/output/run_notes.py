@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from seqscore.evaluate.tally import Tally
 
 _USUAL_BOUNDARIES = ("clean",)
 
@@ -30,6 +33,21 @@ def reason_lines(reasons: Sequence[Mapping[str, Any]], failed: int, *, most: int
     return [*lines, f"{others:,} with other errors"] if others > 0 else lines
 
 
+def tally_lines(tally: Tally, *, noted: bool) -> Iterator[str]:
+    """What is said of scored rows at their end. ``noted``: of contexts that were not read the output itself tells."""
+    if tally.failed:
+        yield f"{tally.failed:,} of {tally.rows:,} rows could not be scored:"
+        for line in reason_lines(tally.reasons.to_list(), tally.failed, most=3):
+            yield f"  {line}"
+    if tally.unread_tokens and not noted:
+        yield _unread(tally.unread_tokens, tally.unread_rows)
+
+
+def _unread(tokens: int, rows: int) -> str:
+    what = f"{tokens:,} tokens at the beginning of contexts were not read, in {rows:,} rows"
+    return f"{what}: the model cannot look back so far"
+
+
 def _reason(reason: Mapping[str, Any]) -> str:
     more = ", ..." if reason["count"] > len(reason["places"]) else ""
     return f"{reason['count']:,} {reason['code']}: {reason['message']} ({', '.join(reason['places'])}{more})"
@@ -38,10 +56,7 @@ def _reason(reason: Mapping[str, Any]) -> str:
 def _left_out(summary: Mapping[str, Any]) -> Iterator[str]:
     unread, unknown = summary["tokens_unread"], summary["tokens_unknown"]
     if unread:
-        yield (
-            f"{unread:,} tokens at the beginning of contexts were not read in {summary['rows_unread']:,} rows: the "
-            f"model cannot look back so far"
-        )
+        yield _unread(unread, summary["rows_unread"])
     if unknown:
         yield f"{unknown:,} scored tokens in {summary['rows_unknown']:,} rows are the tokenizer's unknown token"
     unusual = {name: count for name, count in summary["boundaries"].items() if name not in _USUAL_BOUNDARIES}

@@ -132,7 +132,7 @@ def resampled(
     statistic: Callable[..., Any], count: int, *, level: float, resamples: int, seed: int
 ) -> tuple[Interval, FloatArray] | None:
     """The percentile interval of ``statistic(indices)`` over samples of ``count`` items, and its values [resamples]."""
-    check_resampling(level=level, resamples=resamples)
+    check_resampling(level=level, resamples=resamples, seed=seed)
     if count < 2:
         return None
     from scipy import stats
@@ -165,15 +165,24 @@ def figures(sums: Sums, indices: NDArray[np.int64], figure: Figure) -> Any:
         return ratios if figure == "ratio" else np.exp(-ratios)
 
 
-def check_resampling(*, level: float, resamples: int) -> None:
+MAX_RESAMPLES = 1_000_000
+"""More than any interval needs; each takes 8 bytes and a pass over the items."""
+
+
+def check_resampling(*, level: float, resamples: int, seed: int = 0) -> None:
     """Refuse what no interval can be made with.
 
     Raises:
-        OptionError: ``level`` does not lie between 0 and 1, or there are fewer than 100 resamples.
+        OptionError: ``level`` does not lie between 0 and 1, there are fewer than 100 resamples or more than a million,
+            or the seed is negative.
     """
     _check_level(level)
     if resamples < 100:
         raise OptionError(f"{resamples} resamples are too few for an interval; expected at least 100")
+    if resamples > MAX_RESAMPLES:
+        raise OptionError(f"{resamples} resamples are too many; expected at most {MAX_RESAMPLES:,}")
+    if seed < 0:
+        raise OptionError(f"seed={seed} must be at least 0")
 
 
 def _check_level(level: float) -> None:

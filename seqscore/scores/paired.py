@@ -115,7 +115,8 @@ def approximate_randomisation(
     """p-value of figure(B) - figure(A) when the two runs' values of each item change places at random.
 
     With k of R random assignments at least as extreme, p = (k + 1) / (R + 1) on one side; two-sided is twice the
-    smaller side. Where all 2^n assignments are no more than R, each is tried once and p is exact.
+    smaller side. Where all 2^n assignments are no more than R, each is tried once and p is exact. None for fewer than
+    two items, which nothing can be said from.
     Source: Noreen 1989, Riezler and Maxwell 2005; SciPy's permutation test of paired samples.
 
     Raises:
@@ -128,10 +129,10 @@ def approximate_randomisation(
         raise OptionError(f"{resamples} resamples are too few for a p-value; expected at least 99")
     both = Sums(np.concatenate([a.totals, b.totals]), np.concatenate([a.counts, b.counts]))
     difference = _whole(a, b, figure)
-    exact = 0 < count < 60 and 2**count <= resamples
     p_value = None
-    if count and difference is not None and bool(np.isfinite(both.totals).all()):
+    if count > 1 and difference is not None and bool(np.isfinite(both.totals).all()):
         p_value = _exchange(both, count, figure, resamples, seed)
+    exact = p_value is not None and count < 60 and 2**count <= resamples
     tried = (2**count if exact else resamples) if p_value is not None else 0
     return Randomisation(
         difference=difference, p_value=p_value, num_items=count, assignments=tried, exact=exact, seed=seed

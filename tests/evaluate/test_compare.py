@@ -10,7 +10,9 @@ from scipy import stats
 from seqscore import Scorer
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.compare import Comparison, compare_runs
+from seqscore.evaluate.reports import report_of_runs
 from seqscore.evaluate.run import evaluate
+from seqscore.output.report.page import report_html
 from tests.evaluate.evaluated import OPTIONS, dataset, edited, figures, made, rows_of, run_task, tiny_scorer
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -90,3 +92,20 @@ def test_runs_that_cannot_be_compared(tmp_path: Path) -> None:
     edited(tmp_path / "a" / "run" / "manifest.json", lambda manifest: manifest.update(status="running"))
     with pytest.raises(InputError, match="is not complete"):
         compare_runs(tmp_path / "a" / "run", tmp_path / "b" / "run")
+
+
+def test_one_row_in_common_has_a_difference_and_no_p(tmp_path: Path) -> None:
+    long = {"good": " ".join("word" for _ in range(200)), "bad": "a", "UID": "a"}
+    data = dataset(tmp_path / "data.jsonl", [PAIRS[0], long])
+    for name, policies in (("a", {}), ("b", {"long": "error"})):
+        options = replace(OPTIONS, policies=policies)  # type: ignore[arg-type]
+        evaluate(tiny_scorer(), data, made("pairs", data), tmp_path / name, options=options)
+    found = compare_runs(tmp_path / "a", tmp_path / "b")
+    assert (found.num_rows, found.only_a, found.only_b) == (1, 1, 0)
+    for one in found.measures:
+        assert one.bootstrap.difference == 0.0 and one.bootstrap.interval is None
+        assert one.randomisation.p_value is None and not one.randomisation.exact
+    report = report_of_runs((tmp_path / "a", tmp_path / "b"))
+    assert "One row: neither p nor intervals are defined." in report_html(report)
+    with pytest.raises(OptionError, match="seed=-1"):
+        compare_runs(tmp_path / "a", tmp_path / "b", seed=-1)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import subprocess
 import sys
 import textwrap
@@ -17,14 +18,17 @@ from seqscore import Scorer
 from seqscore.engine.packed import PackedEngine
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate import run as run_module
+from seqscore.evaluate.compare import compare_runs
 from seqscore.evaluate.data.dataset import DataRow
 from seqscore.evaluate.data.fields import guess_fields
 from seqscore.evaluate.measures import measures_of_run, task_of_run
+from seqscore.evaluate.reports import report_of_runs
 from seqscore.evaluate.run import Progress, RunOptions, dry_run, evaluate
 from seqscore.evaluate.store import read_run
 from seqscore.evaluate.summary import run_signature
 from seqscore.evaluate.tasks.base import TaskRow
 from seqscore.evaluate.tasks.protocol import PROTOCOL_POLICIES, ProtocolTask, protocol_settings
+from seqscore.output.report.page import write_report
 from seqscore.plan.chunks import ChunkLimits
 from seqscore.scores.intervals import Sums, bootstrap_interval, wilson_interval
 from seqscore.scores.protocols import num_words
@@ -162,7 +166,7 @@ def test_the_reasons_of_errors_stand_in_the_summary(tmp_path: Path) -> None:
     assert first["count"] == 4 and first["message"].startswith("good: ") and "empty" in first["message"]
     assert first["places"] == ["row 0", "row 1", "row 2"]
     assert sorted(one["message"] for one in others) == [
-        "column 'bad' is null; expected text",
+        "column 'bad' is null; the row has no text there",
         "has no column 'bad'; its columns are good, context",
     ]
     assert others[0]["places"][0].endswith("data.jsonl', line 5")
@@ -482,7 +486,61 @@ def test_protocols_and_the_special_tokens_of_the_tokenizer(tmp_path: Path) -> No
     assert (first["gptq"].context, first["gptq"].continuation) == ([1], ids[:3])
 
 
-@pytest.mark.parametrize(("options", "message"), [({"resamples": 50}, "too few"), ({"level": 1.5}, "between 0 and 1")])
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"resamples": 50}, "too few"),
+        ({"resamples": 10**12}, "too many"),
+        ({"level": 1.5}, "between 0 and 1"),
+        ({"level": math.nan}, "between 0 and 1"),
+        ({"seed": -1}, "seed=-1 must be at least 0"),
+        ({"part_rows": 0}, "part_rows=0 must be 1 to"),
+        ({"part_rows": 2**64}, "must be 1 to 1,000,000,000"),
+    ],
+)
 def test_intervals_that_cannot_be_are_refused_before_anything_is_scored(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         RunOptions(policies={}, **options)
+
+
+def test_what_is_no_unicode_beside_the_text_is_stored_as_an_escape(tmp_path: Path) -> None:
+    rows = [{"good": "a b", "bad": "b", "category": "\ud800"}, {"good": "a\udfff", "bad": "b", "category": "x\udc00"}]
+    run = run_task(tmp_path, "pairs", rows)
+    assert [(row["group"], row["error_code"]) for row in rows_of(run)] == [
+        ("\\ud800", None),
+        ("x\\udc00", "bad_input"),
+    ]
+    assert {one["group"] for one in run.summary["figures"]} == {None, "\\ud800"}  # type: ignore[index]
+    texts = [{"text": "a", "other": "\ud800 é"}, {"text": "b", "other": "y"}]
+    (tmp_path / "filter").mkdir()
+    kept = [row["row"] for row in rows_of(run_task(tmp_path / "filter", "filter", texts))]
+    assert [json.loads(row) for row in kept] == texts
+
+
+@pytest.mark.parametrize("depth", [99, 101, 500])
+def test_values_nested_too_deep_are_the_rows_error(tmp_path: Path, depth: int) -> None:
+    deep: Any = 1
+    for level in range(depth):
+        deep = [deep] if level % 2 else {"a": deep}
+    path = tmp_path / "data.jsonl"
+    data = dataset(path, [json.dumps({"text": "b", "x": deep}), {"text": "c"}])
+    run = evaluate(tiny_scorer(), data, made("filter", data), tmp_path / "run", options=OPTIONS)
+    messages = [row["error_message"] for row in rows_of(run)]
+    assert messages[1] is None
+    if depth < 100:
+        assert messages[0] is None
+    else:
+        assert messages[0].endswith("line 1: a value is nested more than 100 levels deep")
+
+
+def test_data_and_runs_whose_names_are_not_utf_8(tmp_path: Path) -> None:
+    folder = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xff"))
+    folder.mkdir()
+    data = dataset(folder / "b\udcfe.jsonl", PAIRS[:2])
+    path = folder / "run\udcff"
+    run = evaluate(tiny_scorer(), data, made("pairs", data), path, options=OPTIONS)
+    assert run.fingerprint["data"]["file 0"].startswith("b\\udcfe.jsonl 108 bytes")
+    assert dict(run_signature(run).fields)["data.file"].startswith("b\\udcfe.jsonl 108 bytes")
+    assert compare_runs(path, path).num_rows == 2
+    write_report(report_of_runs((path, path)), tmp_path / "page.html")
+    assert "run\\udcff" in (tmp_path / "page.html").read_text("utf-8")

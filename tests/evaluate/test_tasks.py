@@ -203,6 +203,8 @@ def test_word_errors(reference: str, hypothesis: str, errors: int) -> None:
         ("nbest", {"reference": "a", "hypotheses": [], "scores": []}, "list of at least one text"),
         ("nbest", {"reference": "a", "hypotheses": ["a"], "scores": [0, 1]}, "must hold 1 numbers"),
         ("nbest", {"reference": "a", "hypotheses": ["a"], "scores": [None]}, "must hold 1 numbers"),
+        ("nbest", {"reference": "a", "hypotheses": ["a"], "scores": [10**400]}, "must hold 1 numbers"),
+        ("nbest", {"reference": "a", "hypotheses": ["a"], "scores": [True]}, "must hold 1 numbers"),
     ],
 )
 def test_rows_that_do_not_fit_are_recorded(tmp_path: Path, name: Any, row: dict[str, Any], said: str) -> None:

@@ -25,7 +25,7 @@ def test_only_what_is_not_usual_is_said() -> None:
         "8 bad_input: it is null ('a', line 3, 'a', line 5, ...)",
         "1 too_long: too long (row 4)",
         "1 with other errors",
-        "1,621 tokens at the beginning of contexts were not read in 3 rows: the model cannot look back so far",
+        "1,621 tokens at the beginning of contexts were not read, in 3 rows: the model cannot look back so far",
         "2 scored tokens in 1 rows are the tokenizer's unknown token",
         "where context and text meet: 3 spanned, 2 swallowed of 30",
     ]

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import typer
-
 from seqscore.cli.eval.choices import choices
 from seqscore.cli.eval.filter import filter_
 from seqscore.cli.eval.nbest import nbest
 from seqscore.cli.eval.pairs import pairs
 from seqscore.cli.eval.perplexity import perplexity
+from seqscore.cli.once import App
 
 __all__ = ["eval_app"]
 
-eval_app = typer.Typer(
+eval_app = App(
     help="Evaluate a dataset into a run folder; started again, it goes on.",
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -117,8 +117,26 @@ class Task(Protocol):
 
 def entries_of(dataset: Dataset, convert: Callable[[DataRow], TaskRow]) -> Iterator[Entry]:
     """An entry for every row; one that cannot be converted carries its error."""
-    for row in dataset.rows():
+    for row in map(_shallow, dataset.rows()):
         yield Entry(str(row.id), row.number, _source(row), _converted(row, convert))
+
+
+_MAX_DEPTH = 100  # what walks a value calls itself for each level, and Python stops that near 1,000
+
+
+def _shallow(row: DataItem) -> DataItem:
+    """The row, or a problem in its place where a value is nested deeper than anything that reads it can go."""
+    if isinstance(row, DataProblem):
+        return row
+    level: list[Any] = [one for one in row.values.values() if isinstance(one, Mapping | list)]
+    for _ in range(_MAX_DEPTH):
+        inner = (child for one in level for child in (one.values() if isinstance(one, Mapping) else one))
+        level = [child for child in inner if isinstance(child, Mapping | list)]
+        if not level:
+            return row
+    return DataProblem(
+        row.id, row.number, InputError(f"{row.where}: a value is nested more than {_MAX_DEPTH} levels deep")
+    )
 
 
 def _converted(row: DataItem, convert: Callable[[DataRow], TaskRow]) -> TaskRow | InputError:

@@ -89,9 +89,7 @@ class NbestTask:
             return [None] * count
         column = self.fields["scores"]
         value = _numbers(row.at(column))
-        numbers = isinstance(value, list) and all(
-            isinstance(one, int | float) and not isinstance(one, bool) and math.isfinite(one) for one in value
-        )
+        numbers = isinstance(value, list) and all(_is_finite(one) for one in value)
         if not numbers or value is None or len(value) != count:
             raise InputError(f"{row.where}: column {column!r} must hold {count} numbers, one for each hypothesis")
         return [float(one) for one in value]
@@ -139,6 +137,16 @@ def _numbers(value: Any) -> Any:
         return [float(one) if isinstance(one, str) else one for one in value]
     except ValueError:
         return value
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether the value is a number that a float64 holds."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    try:
+        return math.isfinite(value)
+    except OverflowError:
+        return False
 
 
 def swept_name(weight: float) -> str:

@@ -44,7 +44,7 @@ def write_report(report: Report, path: Path, *, title: str | None = None) -> int
     payload = payload_of(report)
     page = report_html(report, payload, title=title)
     with Output(path) as output:
-        output.write(page.encode("utf-8"))
+        output.write(page.encode("utf-8", "backslashreplace"))  # the name of a file may be no Unicode
     return len(payload["rows"])
 
 
@@ -138,7 +138,9 @@ def _comparison(found: Comparison) -> dict[str, Any]:
         "differs": found.differs,
         "measures": [_compared(one) for one in found.measures],
         "method": f"p: approximate randomisation; intervals: paired bootstrap over rows, "
-        f"{found.measures[0].bootstrap.resamples:,} resamples, seed {found.measures[0].bootstrap.seed}.",
+        f"{found.measures[0].bootstrap.resamples:,} resamples, seed {found.measures[0].bootstrap.seed}."
+        if found.num_rows > 1
+        else "One row: neither p nor intervals are defined.",
     }
 
 
