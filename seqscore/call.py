@@ -185,6 +185,7 @@ def call_signature(about: LoadedModel, *, config: str, engine: str, **choices: s
             "config": config,
             "tokenizer": about.tokenizer_id,
             "dtype": about.dtype,
+            **({} if about.quantization is None else {"quantization": about.quantization}),
             "device": about.device.split(":")[0],
             "engine": engine,
             **choices,

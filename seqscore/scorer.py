@@ -162,7 +162,8 @@ class Scorer:
     def keeps_bits(self) -> bool:
         """Whether a text's bits are promised not to depend on its neighbours, on batch size or on threads."""
         about = self.description
-        return self.engine == "packed" and about.dtype == "float32" and about.device.startswith("cpu")
+        plain = about.dtype == "float32" and about.quantization is None
+        return self.engine == "packed" and plain and about.device.startswith("cpu")
 
     @property
     def batch_tokens(self) -> int | None:

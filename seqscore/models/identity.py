@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqscore.errors import ModelError, TokenizerError, failing_as
+from seqscore.models.weights import named_weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "HashMemory",
+    "file_stamps",
     "fingerprint_config",
     "fingerprint_files",
     "fingerprint_state",
@@ -154,7 +156,9 @@ def fingerprint_config(config: PreTrainedConfig) -> str:
 
 
 def fingerprint_state(model: nn.Module) -> str:
-    """``xxh128:<16 hex>`` of a model in memory: names, dtypes, shapes and bytes of its state, sorted by name.
+    """``xxh128:<16 hex>`` of a model in memory: names, dtypes, shapes and bytes of its weights, sorted by name.
+
+    No code of the model's layers runs (see ``named_weights``), so nothing of it changes.
 
     Raises:
         ModelError: a weight is not in memory (offloaded), so that it cannot be read.
@@ -163,15 +167,26 @@ def fingerprint_state(model: nn.Module) -> str:
     import xxhash
 
     digest = xxhash.xxh3_128()
-    for name, tensor in sorted(model.state_dict().items()):
-        if not isinstance(tensor, torch.Tensor):
-            continue
+    for name, tensor in named_weights(model):
         if tensor.is_meta:
             raise ModelError(f"weight {name} is not in memory (offloaded to disk?): load the model onto a device first")
         digest.update(f"{name}|{tensor.dtype}|{tuple(tensor.shape)}\n".encode())
-        raw: Any = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
+        with torch.no_grad(), torch._C.DisableTorchFunctionSubclass():  # a subclass's storage, not what it stands for
+            raw: Any = tensor.cpu().contiguous().reshape(-1).view(torch.uint8).numpy()
         digest.update(raw)
     return f"xxh128:{digest.hexdigest()[:_DIGITS]}"
+
+
+def file_stamps(place: Path) -> dict[Path, tuple[int, ...]]:
+    """What changes about a file, or about any in a folder, when it is written to or replaced: device, number, size,
+    times.
+    """
+    stamps = {}
+    for path in [place] if place.is_file() else list(place.iterdir()):
+        with contextlib.suppress(OSError):
+            status = path.stat()
+            stamps[path] = (status.st_dev, status.st_ino, *_stamp(path))
+    return stamps
 
 
 def _stamp(path: Path) -> list[int]:

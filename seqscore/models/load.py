@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from seqscore.errors import DeviceError, ModelError, OptionError
 from seqscore.models.default import DEFAULT_MODEL, DEFAULT_NAME, default_cache_dir, ensure_default_model
 from seqscore.models.device import require_memory, resolve_device, resolve_dtype
-from seqscore.models.identity import fingerprint_files, fingerprint_state, fingerprint_tokenizer
+from seqscore.models.identity import file_stamps, fingerprint_files, fingerprint_state, fingerprint_tokenizer
+from seqscore.models.weights import compute_dtype, keep_in_memory, quantization_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["DEFAULT_MODEL", "LoadOptions", "LoadedModel", "describe_loaded", "load_model"]
 
 _Notify = Callable[[str], None]
+_SIZE = 2  # in a file's stamp
 _WORTH_SAYING = 2 * 10**9  # bytes of weights from which on hashing them for the first time takes noticeable time
 
 
@@ -53,7 +55,8 @@ class LoadedModel:
 
     ``name``: what was asked for, as shown to people. ``revision``: commit on the hub, None elsewhere. ``weights`` and
     ``tokenizer_id``: fingerprints, ``sha256:`` or ``xxh128:`` and 16 hexadecimal digits. ``dtype``, ``device``: of
-    the weights.
+    the activations, which are those of the weights unless they are quantised. ``quantization``: see
+    ``seqscore.models.weights.quantization_of``.
     """
 
     model: PreTrainedModel
@@ -64,6 +67,7 @@ class LoadedModel:
     tokenizer_id: str
     dtype: str
     device: str
+    quantization: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,8 +90,9 @@ def load_model(
     """Load a causal language model by name, ready for evaluation: ``default``, a folder, a .gguf file, or a name on
     the hub.
 
-    Weights are safetensors or GGUF, in ``dtype`` whatever the checkpoint was saved in. Nothing is guessed: missing
-    weights, shapes that do not fit, a tokenizer that cannot be reproduced are errors.
+    Weights are safetensors or GGUF, in ``dtype`` whatever the checkpoint was saved in, and copied into memory: who
+    writes to the files afterwards changes nothing, and who writes to them meanwhile causes an error. Nothing is
+    guessed: missing weights, shapes that do not fit, a tokenizer that cannot be reproduced are errors.
 
     Args:
         model: which model; a folder called ``default`` is ``./default``.
@@ -113,18 +118,28 @@ def load_model(
         raise DeviceError("mps has no float64: use --device cpu or --dtype float32")
     source = _find(model, revision, options, notify)
     read = _read_gguf if source.kind == "gguf" else _read_folder
+    before = file_stamps(source.path)
     loaded, tokenizer, files = read(source.path, place, dtype, options, notify)
-    if notify and sum(file.stat().st_size for file in files) > _WORTH_SAYING:
+    keep_in_memory(loaded)
+    if notify and sum(before[file][_SIZE] for file in files if file in before) > _WORTH_SAYING:
         notify("computing the fingerprint of the weights (remembered afterwards) ...")
+    weights = fingerprint_files(files, cache_dir=options.cache_dir or default_cache_dir())
+    after = file_stamps(source.path)
+    if any(before.get(file) != after.get(file) for file in files):
+        raise ModelError(
+            f"the weights of {source.name} were written to while they were read, so it is not known which these are: "
+            "try again when nobody writes to them"
+        )
     return LoadedModel(
         model=_for_evaluation(loaded),
         tokenizer=tokenizer,
         name=source.name,
         revision=source.revision,
-        weights=fingerprint_files(files, cache_dir=options.cache_dir or default_cache_dir()),
+        weights=weights,
         tokenizer_id=fingerprint_tokenizer(tokenizer),
         dtype=dtype,
         device=place,
+        quantization=quantization_of(loaded),
     )
 
 
@@ -143,7 +158,6 @@ def describe_loaded(model: PreTrainedModel | nn.Module, tokenizer: PreTrainedTok
     name = Path(given).name if given and _is_folder(Path(given)) else given or type(model).__name__
     if type(model).__module__.startswith("transformers."):
         require_causal(config, where=name)
-    first = next(model.parameters())
     return LoadedModel(
         model=cast("PreTrainedModel", model),
         tokenizer=tokenizer,
@@ -151,8 +165,9 @@ def describe_loaded(model: PreTrainedModel | nn.Module, tokenizer: PreTrainedTok
         revision=getattr(config, "_commit_hash", None),
         weights=fingerprint_state(model),
         tokenizer_id=fingerprint_tokenizer(tokenizer),
-        dtype=str(first.dtype).removeprefix("torch."),
-        device=str(first.device),
+        dtype=compute_dtype(model),
+        device=str(next(model.parameters()).device),
+        quantization=quantization_of(model),
     )
 
 

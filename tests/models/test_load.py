@@ -156,3 +156,36 @@ def test_importing_is_light() -> None:
 
 def _forbidden(*_: object, **__: object) -> None:
     raise AssertionError("must not be called")
+
+
+def test_who_writes_to_the_weights_afterwards_changes_nothing(checkpoint: Path) -> None:
+    loaded = load_model(checkpoint)
+    ids = torch.tensor([[1, 5, 9]])
+    with torch.inference_mode():
+        before = loaded.model(ids).logits
+        with (checkpoint / "model.safetensors").open("r+b") as file:  # as rsync --inplace writes
+            file.seek(4096)
+            file.write(bytes(8192))
+        assert torch.equal(loaded.model(ids).logits, before)
+        (checkpoint / "model.safetensors").write_bytes(b"")  # a mapping would end the process
+        assert torch.equal(loaded.model(ids).logits, before)
+
+
+@pytest.mark.parametrize("how", ["in place", "replaced", "removed"])
+def test_weights_that_change_while_they_are_read_are_an_error(
+    checkpoint: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    """Else the fingerprint would be that of weights which were not used."""
+    file = checkpoint / "model.safetensors"
+
+    def meddle(_: object) -> None:
+        content = bytearray(file.read_bytes())
+        content[-1] ^= 1
+        if how != "in place":
+            file.unlink()
+        if how != "removed":
+            file.write_bytes(bytes(content))
+
+    monkeypatch.setattr("seqscore.models.load.keep_in_memory", meddle)
+    with pytest.raises(ModelError, match=r"written to while they were read|cannot read the weights"):
+        load_model(checkpoint)
