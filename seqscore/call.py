@@ -12,6 +12,7 @@ from seqscore._version import __version__
 from seqscore.engine.base import Extra, TargetValues
 from seqscore.errors import ModelError, SeqscoreError
 from seqscore.models.load import LoadedModel
+from seqscore.notices import CallNotices
 from seqscore.plan.requests import Request, Subset
 from seqscore.scores.assemble import ScoredTargets, assemble
 from seqscore.scores.sequence import SequenceScore
@@ -63,6 +64,7 @@ class Call:
     """
 
     builder: SequenceBuilder
+    notices: CallNotices
     long: LongPolicy
     max_length: int | None
     vocabulary: int

@@ -19,6 +19,7 @@ __all__ = [
     "DownloadError",
     "EngineError",
     "InputError",
+    "JoinWarning",
     "MissingDependencyError",
     "ModelError",
     "NoTextError",
@@ -26,6 +27,7 @@ __all__ = [
     "OptionError",
     "SeqscoreError",
     "SeqscoreWarning",
+    "StartWarning",
     "TokenizerError",
     "UnsafeModelError",
     "failing_as",
@@ -137,6 +139,14 @@ class MissingDependencyError(SeqscoreError, ImportError):
 
 class SeqscoreWarning(UserWarning):
     """Something that a caller should know and that does not stop the work; the command line shows it as a line."""
+
+
+class JoinWarning(SeqscoreWarning):
+    """A context and its continuation meet in the middle of a word."""
+
+
+class StartWarning(SeqscoreWarning):
+    """Texts have no start token, or one that is no separator of documents."""
 
 
 def is_failure(error: BaseException) -> bool:

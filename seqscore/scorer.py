@@ -17,6 +17,7 @@ from seqscore.models.adapter import adapt, checked_max_length
 from seqscore.models.default import DEFAULT_MODEL
 from seqscore.models.identity import fingerprint_config
 from seqscore.models.load import LoadedModel, LoadOptions, describe_loaded, load_model
+from seqscore.notices import CallNotices, StartNotice
 from seqscore.plan.chunks import CHUNK_POLICIES, FULL, GROWING, ChunkPolicy, chunks_of
 from seqscore.plan.workload import Workload, workload_of
 from seqscore.scores.sequence import SequenceScore
@@ -37,7 +38,7 @@ from seqscore.text.items import (
     share_beginning,
 )
 from seqscore.text.sequences import SequenceBuilder
-from seqscore.text.start import StartPolicy, resolve_start
+from seqscore.text.start import StartPolicy, declared_start, resolve_start
 
 if TYPE_CHECKING:
     import numpy as np
@@ -93,6 +94,7 @@ class Scorer:
         self._given_description = description
         self._one_at_a_time = Lock()  # dropout and precision are switched for a run and back, for the whole model
         self._encoders: dict[SpecialTokensPolicy, TextEncoder] = {}
+        self._about_start = StartNotice(tokenizer)
 
     @classmethod
     def from_pretrained(
@@ -177,6 +179,14 @@ class Scorer:
     @cached_property
     def _config_id(self) -> str:
         return fingerprint_config(self.description.model.config)
+
+    @cached_property
+    def _declared_start(self) -> int | None:
+        """The start token that the model's own configurations declare."""
+        model = self._adapter.model
+        config = model.config
+        configs = [config, config.get_text_config(), getattr(model, "generation_config", None)]  # type: ignore[union-attr, operator]
+        return declared_start(self._tokenizer, configs, vocabulary=self._adapter.vocabulary)
 
     @overload
     def score(self, items: str | Pair | Sequence[int], **policies: Unpack[Policies]) -> SequenceScore: ...  # type: ignore[overload-overlap]  # a str is an iterable of str
@@ -303,6 +313,7 @@ class Scorer:
             for one in prepared:
                 if isinstance(one, SeqscoreError):
                     raise one
+        call.notices.say(items, first_index)
         requests = [request for one in prepared if isinstance(one, Prepared) for request in one.requests]
         with self._one_at_a_time:
             values = iter(self._engine.run(requests, extras=call.extras))
@@ -334,7 +345,7 @@ class Scorer:
         for extra in named:
             _check("extras", extra, EXTRAS)
         asked = frozenset(extra for extra in EXTRAS if extra in named)
-        start = resolve_start(self._tokenizer, bos)
+        start = resolve_start(self._tokenizer, bos, declared=self._declared_start)
         if boundary == "auto" and start.kind == "lm-eval":
             boundary = "lm-eval"
         builder = SequenceBuilder(
@@ -347,6 +358,7 @@ class Scorer:
         )
         return Call(
             builder=builder,
+            notices=CallNotices(start, self._about_start),
             long=long,
             max_length=self.max_length,
             vocabulary=self._adapter.vocabulary,

@@ -36,8 +36,9 @@ BELOW: dict[str, frozenset[str]] = {
         "engine": "errors plan models",
         "scores": "_version errors text",
         # The only two places that join the layers below: the front, and what it does with one call.
-        "call": "_version errors text plan models engine scores",
-        "scorer": "_version errors text plan models engine scores call",
+        "notices": "errors text",
+        "call": "_version errors text plan models engine scores notices",
+        "scorer": "_version errors text plan models engine scores notices call",
         # Whoever uses the scorer may name what one hands to it: text.items (Item, Pair, the policies) and the public
         # names, "__init__" (from seqscore import LoadOptions).
         "evaluate": "_version errors scores scorer text.items plan.chunks plan.workload __init__",

@@ -15,7 +15,15 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from seqscore import Pair, Scorer, SeqscoreError
-from seqscore.errors import ContextLengthError, InputError, ModelError, NumericsError, OptionError, TokenizerError
+from seqscore.errors import (
+    ContextLengthError,
+    InputError,
+    ModelError,
+    NumericsError,
+    OptionError,
+    StartWarning,
+    TokenizerError,
+)
 from seqscore.scores.reductions import log_likelihood
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -78,8 +86,11 @@ def test_without_a_start_token_the_first_token_is_not_scored(scorer: Scorer) -> 
 
 
 def test_a_tokenizer_without_bos_gives_its_eos_and_without_both_none() -> None:
-    assert Scorer(MODEL, tiny_tokenizer(bos=None)).score("ab").start_token == 2
-    bare = Scorer(MODEL, tiny_tokenizer(bos=None, eos=None)).score("ab")
+    model = tiny_model("llama")
+    model.config.bos_token_id = model.generation_config.bos_token_id = None
+    assert Scorer(model, tiny_tokenizer(bos=None)).score("ab").start_token == 2
+    with pytest.warns(StartWarning, match="there is no start token"):
+        bare = Scorer(model, tiny_tokenizer(bos=None, eos=None)).score("ab")
     assert bare.start_token is None and bare.num_scored == 1 and bare.settings["bos"] == "auto/none"
 
 

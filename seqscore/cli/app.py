@@ -19,6 +19,7 @@ from seqscore.cli.once import App
 from seqscore.cli.plot import plot
 from seqscore.cli.report import report
 from seqscore.cli.score import score
+from seqscore.cli.session import warnings_as_lines
 from seqscore.cli.underflow import underflow
 from seqscore.cli.verify import verify
 from seqscore.errors import OptionError, SeqscoreError, is_failure
@@ -90,7 +91,7 @@ def _invoke(given: list[str]) -> int:
     """Parse and run, without typer's own handling of closed pipes and Ctrl-C, which exits on the spot."""
     command = typer.main.get_command(app)
     try:
-        with command.make_context("seqscore", given) as context:
+        with warnings_as_lines(), command.make_context("seqscore", given) as context:
             status = command.invoke(context)
     except typer.Exit as done:
         return done.exit_code

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from seqscore.cli import options, reading
+from seqscore.errors import JoinWarning
 
 __all__ = ["score"]
 
@@ -105,6 +107,8 @@ def score(
     refuse_overwriting(output, file or [])
     tally = Tally()
     chosen = output_format or format_of(output)
+    if chosen == "table":  # which has a note at the row itself
+        warnings.simplefilter("ignore", JoinWarning)
     with open_writer(chosen, output, unit=unit, tokens=tokens) as writer, progress("scoring") as tracked:
         scorer = open_scorer(
             model=model,

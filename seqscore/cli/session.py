@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from seqscore.scorer import Scorer
 
-__all__ = ["open_scorer", "progress", "say"]
+__all__ = ["open_scorer", "progress", "say", "warnings_as_lines"]
 
 T = TypeVar("T")
 
@@ -33,12 +33,12 @@ def open_scorer(*, allow_pickle: bool, trust_remote_code: bool, **settings: Any)
     options = LoadOptions(allow_pickle=allow_pickle, trust_remote_code=trust_remote_code, notify=say)
     model = settings.pop("model")
     alive = nullcontext() if sys.stderr.isatty() else pulse(lambda: f"loading model {model}", say)
-    with _warnings_as_lines(), alive:
+    with alive:
         return Scorer.from_pretrained(model, options=options, **settings)
 
 
 @contextmanager
-def _warnings_as_lines() -> Iterator[None]:
+def warnings_as_lines() -> Iterator[None]:
     """Warnings of this package on standard error as what they say, without file, line and source."""
     from seqscore.errors import SeqscoreWarning
 

@@ -35,7 +35,7 @@ def notes(score: SequenceScore) -> list[tuple[str, str]]:
         found.append(("context and text have other tokens together than apart; split as the context's own tokens", ""))
     if score.boundary == "shifted":
         found.append(("white space at the end of the context was scored with the text", ""))
-    if _glued(score):
+    if score.runs_together:
         found.append(
             ("context and text meet in the middle of a word; give the text its leading space if it needs one", "")
         )
@@ -60,11 +60,3 @@ def notes(score: SequenceScore) -> list[tuple[str, str]]:
     elif score.num_scored == 0:
         found.append(("no token has a log-probability, so there is no perplexity", ""))
     return found
-
-
-def _glued(score: SequenceScore) -> bool:
-    """Whether two letters or digits of a script that sets words apart meet at the end of the context."""
-    if not score.context or not score.continuation:
-        return False
-    seam = score.context[-1] + score.continuation[0]
-    return seam.isascii() and seam.isalnum()

@@ -68,6 +68,7 @@ def assemble(
         entropies=entropies,
         start_token=sequence.start_token,
         boundary=sequence.boundary,
+        delimiter=sequence.delimiter,
         exact_spans=sequence.exact,
         num_windows=len(targets),
         num_cut=num_cut,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from seqscore.errors import MissingDependencyError, NumericsError
 from seqscore.scores.reductions import Unit, bits_per, in_unit, log_likelihood, perplexity
 from seqscore.scores.signature import Signature
+from seqscore.text.joins import run_together
 from seqscore.text.words import WordSpan, word_spans
 
 if TYPE_CHECKING:
@@ -70,7 +71,8 @@ class SequenceScore:
     ``start_token`` is the id of the token that the model read in front of the text, None for none. ``num_windows``:
     forward passes that the text took. ``num_cut``: tokens that ``long="truncate"`` cut. ``num_unread``: tokens at the
     beginning of a long context that are in no window, since the model cannot look back so far. ``num_unknown``: scored
-    tokens that are the tokenizer's unknown token, which stands for whatever text it has no token for.
+    tokens that are the tokenizer's unknown token, which stands for whatever text it has no token for. ``delimiter``:
+    what was put between a context and its continuation, of which it is a part; None where there is no context.
     """
 
     text: str | None
@@ -86,6 +88,7 @@ class SequenceScore:
     entropies: FloatArray | None = None
     start_token: int | None = None
     boundary: str | None = None
+    delimiter: str | None = None
     exact_spans: bool = True
     num_windows: int = 1
     num_cut: int = 0
@@ -170,6 +173,11 @@ class SequenceScore:
         begin = int(self.starts[self.scored].min(initial=len(self.text.encode())))
         return self.text.encode()[begin:].decode("utf-8", "backslashreplace")
 
+    @property
+    def runs_together(self) -> bool:
+        """Whether the context's last word and the continuation's first one meet, in scripts that set words apart."""
+        return run_together(self.context or "", self.continuation or "")
+
     @cached_property
     def token_texts(self) -> tuple[str, ...]:
         """The piece of text that each token stands for; bytes that are no character of their own as ``\\xe4``."""
@@ -220,6 +228,7 @@ class SequenceScore:
             "is_greedy": self.is_greedy,
             "start_token": self.start_token,
             "boundary": self.boundary,
+            "delimiter": self.delimiter,
             "exact_spans": self.exact_spans,
             "num_windows": self.num_windows,
             "num_cut": self.num_cut,

@@ -22,6 +22,17 @@ def spelled_special_tokens(tokenizer: Any, text: str) -> list[str]:
     return sorted(token for token in special_token_ids(tokenizer) if token in text)
 
 
+def marks_every_message(tokenizer: Any, token: str) -> bool:
+    """Whether the tokenizer's chat template writes a token at every message, as ``<|im_start|>``, not once a text."""
+    if token not in str(getattr(tokenizer, "chat_template", None) or ""):
+        return False
+    messages = [{"role": role, "content": "x"} for role in ("user", "assistant", "user")]
+    try:
+        return render_chat(tokenizer, messages, special_tokens="literal").count(token) >= len(messages)
+    except InputError:  # such messages are not for this template, so nothing is known
+        return False
+
+
 def render_chat(tokenizer: Any, messages: Sequence[Message], *, special_tokens: SpecialTokensPolicy) -> str:
     """The text of ``messages`` up to the point where the assistant's next answer starts.
 

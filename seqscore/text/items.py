@@ -8,8 +8,10 @@ from numbers import Integral
 from typing import Literal, TypeAlias, TypeGuard, get_args
 
 from seqscore.errors import InputError, OptionError
+from seqscore.text.joins import DELIMITER_AUTO, delimiter_between
 
 __all__ = [
+    "DELIMITER_AUTO",
     "BoundaryPolicy",
     "Context",
     "Item",
@@ -35,10 +37,44 @@ class Pair:
     """A context, which is not scored, and the continuation, which is: log p(continuation | context).
 
     Both are text, or both are token ids; the context may also be a list of chat messages before a text.
+
+    ``delimiter``: white space that stands between two texts and is scored with the continuation; ``auto``: a space
+    where they would touch otherwise, none between scripts that write none (Chinese, Japanese, Thai, ...).
     """
 
     context: Context
     continuation: str | Sequence[int]
+    delimiter: str = ""
+
+    def taken_delimiter(self) -> str:
+        """The delimiter itself: what ``auto`` comes to here, where it was asked for.
+
+        Raises:
+            InputError: it is neither ``auto`` nor white space, or stands between token ids.
+        """
+        if not isinstance(self.delimiter, str) or (self.delimiter != DELIMITER_AUTO and self.delimiter.strip()):
+            raise InputError(
+                f"delimiter={self.delimiter!r} must be 'auto', empty or white space; anything else is part of the "
+                f"context or of the continuation"
+            )
+        if not isinstance(self.continuation, str):
+            if self.delimiter not in ("", DELIMITER_AUTO):
+                raise InputError(
+                    f"delimiter={self.delimiter!r} stands between texts; put its token ids among the others"
+                )
+            return ""
+        if self.delimiter != DELIMITER_AUTO:
+            return self.delimiter if self.continuation else ""
+        return delimiter_between(self.context, self.continuation) if isinstance(self.context, str) else ""
+
+    def resolved(self) -> Pair:
+        """The same pair with its delimiter written at the beginning of the continuation."""
+        if self.delimiter == "":
+            return self
+        taken = self.taken_delimiter()
+        return Pair(
+            self.context, taken + self.continuation if isinstance(self.continuation, str) else self.continuation
+        )
 
 
 Item: TypeAlias = str | Sequence[int] | Pair

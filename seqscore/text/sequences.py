@@ -30,6 +30,7 @@ class TokenSequence:
     tokens are the tokenizer's unknown token; what such a token stands for cannot be told from it, so with one of them
     the spans are not ``exact``. ``alternatives``: where the first scored token is known to be one of some tokens, their
     ids; its probability is then taken given that.
+    ``delimiter``: what was put between context and continuation.
     """
 
     text: str | None
@@ -44,6 +45,7 @@ class TokenSequence:
     boundary: BoundaryFlag | None
     unknown: NDArray[np.bool_] | None = None
     alternatives: NDArray[np.int64] | None = None
+    delimiter: str | None = None
 
     @property
     def model_ids(self) -> NDArray[np.int64]:
@@ -76,7 +78,7 @@ class SequenceBuilder:
         for i, item in enumerate(items):
             if not isinstance(item, str):
                 try:
-                    built[i] = self._pair(item) if isinstance(item, Pair) else self._ids(item)
+                    built[i] = self._pair(item.resolved()) if isinstance(item, Pair) else self._ids(item)
                 except SeqscoreError as error:
                     built[i] = error
         unknown = find_unknown(self.tokenizer, self.encoder.unknown)
@@ -201,13 +203,14 @@ def _require_ids(ids: object) -> None:
 
 
 def _marked(sequence: TokenSequence, item: Item, unknown: UnknownTokens) -> TokenSequence:
-    """The sequence with its unknown tokens; in ids, as in a text, a special token may be meant."""
+    """The sequence with its unknown tokens (in ids, as in a text, a special token may be meant) and its delimiter."""
     part = item.continuation if isinstance(item, Pair) else item
     if isinstance(part, str) and sequence.text is not None:
         found = unknown.in_text(sequence.text, sequence.ids, sequence.starts, sequence.ends)
     else:
         found = unknown.in_ids(sequence.ids)
-    return replace(sequence, unknown=found, exact=sequence.exact and not found.any())
+    delimiter = item.taken_delimiter() if isinstance(item, Pair) else None
+    return replace(sequence, unknown=found, exact=sequence.exact and not found.any(), delimiter=delimiter)
 
 
 def _settle_start(sequence: TokenSequence, *, merge: bool) -> TokenSequence:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from seqscore.errors import OptionError
 
-__all__ = ["StartPolicy", "StartToken", "resolve_start"]
+__all__ = ["StartPolicy", "StartToken", "declared_start", "resolve_start"]
 
 StartPolicy: TypeAlias = str | int
 """``auto``, ``none``, ``lm-eval``, or a token (its text or its id)."""
@@ -28,22 +29,51 @@ class StartToken:
         return self.kind if self.kind == "none" else f"{self.kind}/{'none' if self.token_id is None else self.token_id}"
 
 
-def resolve_start(tokenizer: Any, policy: StartPolicy) -> StartToken:
+def resolve_start(tokenizer: Any, policy: StartPolicy, *, declared: int | None = None) -> StartToken:
     """The start token that ``policy`` means for ``tokenizer``.
 
-    ``auto`` and ``lm-eval``: the tokenizer's BOS, else its EOS, else none. Any other text must spell a special token
-    (so that a misspelt policy is never taken for a word of the vocabulary); a whole number, also as text, is the id of
-    any token.
+    ``auto``: the tokenizer's BOS, else the one that the model's configuration declares (``declared``), else the
+    tokenizer's EOS, else none. ``lm-eval`` knows the tokenizer's alone. Any other text must spell a special token (so
+    that a misspelt policy is never taken for a word of the vocabulary); a whole number, also as text, is the id of any
+    token.
 
     Raises:
         OptionError: the policy is neither a known name nor a token.
     """
     if policy == "none":
         return StartToken("none", None)
-    if policy == "auto" or policy == "lm-eval":
-        bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
-        return StartToken("auto" if policy == "auto" else "lm-eval", bos if bos is not None else eos)
+    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
+    if policy == "auto":
+        return StartToken("auto", next((one for one in (bos, declared, eos) if one is not None), None))
+    if policy == "lm-eval":
+        return StartToken("lm-eval", bos if bos is not None else eos)
     return StartToken("token", _token_id(tokenizer, policy))
+
+
+def declared_start(tokenizer: Any, configs: Sequence[Any], *, vocabulary: int) -> int | None:
+    """The ``bos_token_id`` of the first of a model's configurations that declares one of its vocabulary.
+
+    A number that only repeats the default of the configuration's class says nothing about this model: it counts where
+    the tokenizer marks that token as special, and not as padding or unknown.
+    """
+    special = set(special_token_ids(tokenizer).values()) - {tokenizer.pad_token_id, tokenizer.unk_token_id}
+    size = min(vocabulary, len(tokenizer))
+    for config in configs:
+        value = getattr(config, "bos_token_id", None)
+        number = value[0] if isinstance(value, list | tuple) and value else value
+        if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < size:
+            continue
+        if number in special or number != _default_of(type(config)):
+            return number
+    return None
+
+
+def _default_of(kind: type) -> object:
+    """``bos_token_id`` of a configuration of this class about which nothing is known."""
+    try:
+        return getattr(kind(), "bos_token_id", None)
+    except Exception:  # noqa: BLE001 - a class of anybody's, which may not be made without arguments
+        return None
 
 
 def _token_id(tokenizer: Any, policy: StartPolicy) -> int:

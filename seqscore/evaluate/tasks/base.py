@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeAlias
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.dataset import DataItem, DataProblem, DataRow, Dataset
 from seqscore.scores.intervals import Figure
-from seqscore.text.items import Context, Pair
+from seqscore.text.items import DELIMITER_AUTO, Context, Pair
 
 __all__ = [
     "DELIMITER_AUTO",
@@ -24,9 +24,6 @@ __all__ = [
     "joined",
     "settings_of",
 ]
-
-DELIMITER_AUTO = "auto"
-"""A space where a context and what follows it would otherwise touch; nothing elsewhere."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,10 +157,7 @@ def settings_of(task: Any) -> dict[str, Any]:
 
 def joined(context: Context, text: str, delimiter: str) -> Pair:
     """The pair of a context and a text behind it, parted by the delimiter, which belongs to the text."""
-    if delimiter != DELIMITER_AUTO:
-        return Pair(context, delimiter + text)
-    apart = not context or not isinstance(context, str) or context[-1].isspace() or text[:1].isspace() or not text
-    return Pair(context, text if apart else " " + text)
+    return Pair(context, text, delimiter=delimiter).resolved()
 
 
 def check_delimiter(delimiter: str) -> None:

@@ -26,6 +26,7 @@ from seqscore.evaluate.tasks.base import (
     settings_of,
 )
 from seqscore.evaluate.tasks.perplexity import item_of
+from seqscore.text.items import Pair
 
 _LOOK_AT = 10_000  # rows of what is fetched or can be read once, for what right choices are counted from
 
@@ -167,10 +168,11 @@ class ChoicesTask:
         context = self.prefix + row.text(self.fields["query"])
         pairs = [(choice, joined(context, choice, self.delimiter)) for choice in choices]
         items = [item_of("choice", pair, choice) for choice, pair in pairs]
-        if self.unconditional:
-            items += [item_of("unconditional", type(pair)("", pair.continuation), choice) for choice, pair in pairs]
-        if self.domain_context is not None:
-            items += [item_of("domain", joined(self.domain_context, one, self.delimiter), one) for one in choices]
+        # Behind nothing, or a domain's context, stands the same continuation: the same tokens are compared.
+        others = {"unconditional": "" if self.unconditional else None, "domain": self.domain_context}
+        for role, other in others.items():
+            if other is not None:
+                items += [item_of(role, Pair(other, pair.resolved().continuation), choice) for choice, pair in pairs]
         gold = self._gold(row, choices, labels, base)
         return TaskRow(items=tuple(items), gold=gold, group=group_of(row, self.fields))
 
