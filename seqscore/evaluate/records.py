@@ -39,6 +39,7 @@ def run_schema() -> pa.Schema:
         ("num_unread", whole),
         ("num_unknown", whole),
         ("boundary", text),
+        ("tokens_hash", whole),
         ("num_windows", whole),
         ("num_bytes_scored", whole),
         ("num_chars", whole),
@@ -112,6 +113,7 @@ def _item(item: TaskItem, score: SequenceScore, keep: Keep) -> dict[str, Any]:
         "num_unread": score.num_unread,
         "num_unknown": score.num_unknown,
         "boundary": score.boundary,
+        "tokens_hash": tokens_hash(score),
         "num_windows": score.num_windows,
         "num_bytes_scored": score.num_bytes_scored,
         "num_chars": item.num_chars,
@@ -124,6 +126,15 @@ def _item(item: TaskItem, score: SequenceScore, keep: Keep) -> dict[str, Any]:
         "start_token": score.start_token,
         **_tokens(score, keep),
     }
+
+
+def tokens_hash(score: SequenceScore) -> int:
+    """XXH64 of the scored token ids, as a signed number: whether two items score the same tokens, also where those
+    themselves are not kept."""
+    import xxhash
+
+    digest = xxhash.xxh3_64_digest(score.token_ids[score.scored].astype("<i8").tobytes())
+    return int.from_bytes(digest, signed=True)
 
 
 def _tokens(score: SequenceScore, keep: Keep) -> Mapping[str, Any]:

@@ -92,7 +92,12 @@ PartScorer: TypeAlias = Callable[[Iterator[Entry]], Iterator[ScoredPart]]
 
 
 def fingerprint_of(scorer: Scorer, dataset: Dataset, task: Task, options: RunOptions) -> dict[str, Any]:
-    """Everything that the bytes of a run depend on."""
+    """Everything that the bytes of a run depend on.
+
+    Raises:
+        OptionError: the task needs a start token, and there is none.
+    """
+    _check_start_token(scorer, task, options)
     model = dict(scorer.signature(**options.policies).fields)
     if not scorer.keeps_bits:
         import torch
@@ -107,6 +112,18 @@ def fingerprint_of(scorer: Scorer, dataset: Dataset, task: Task, options: RunOpt
     }
     settings = {"keep": options.keep, "level": options.level, "resamples": options.resamples, "seed": options.seed}
     return {"model": model, "data": data, "task": dict(task.settings), "settings": settings}
+
+
+def _check_start_token(scorer: Scorer, task: Task, options: RunOptions) -> None:
+    """Before anything is scored.
+
+    Raises:
+        OptionError: the task needs a start token, and there is none.
+    """
+    policy, _, token = scorer.signature(**options.policies)["bos"].rpartition("/")
+    if task.needs_start_token and token == "none":
+        found = f"bos={policy!r} and the tokenizer names no BOS or EOS" if policy else "bos='none'"
+        raise OptionError(f"{found}: {task.needs_start_token}, or name a token as bos")
 
 
 def evaluate(
@@ -292,6 +309,7 @@ class DryRun:
 
 def dry_run(scorer: Scorer, dataset: Dataset, task: Task, *, options: RunOptions) -> DryRun:
     """Read and encode everything and run nothing; it is planned in the pieces that a run plans."""
+    _check_start_token(scorer, task, options)
     entries, rows, errors, total = task.entries(dataset), 0, 0, Workload()
     for piece in [entries] if scorer.keeps_bits else _pieces(entries, options.part_rows):
         for chunk in _chunks(piece):

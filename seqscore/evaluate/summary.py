@@ -79,7 +79,7 @@ _NEEDED = (
         f"items.list.element.{name}"
         for name in (
             *("role", "log_likelihood", "num_scored", "num_bytes_scored", "num_chars", "num_bytes", "num_words"),
-            *("weight", "first_pass", "word_errors", "is_greedy"),
+            *("weight", "first_pass", "word_errors", "is_greedy", "tokens_hash"),
         )
     ),
 )
@@ -124,6 +124,11 @@ def summarise(run: Run, task: Task, *, options: RunOptions) -> dict[str, Any]:
     return {
         "task": task.name,
         **counts,
+        "left_out": [
+            {"figure": one.measure.name, "rows": counts["scored"] - len(one.numbers), "reason": one.measure.left_out}
+            for one in shown
+            if one.measure.left_out and len(one.numbers) < counts["scored"]
+        ],
         "figures": [figure.to_dict() for figure in figures],
         "calibration": None if calibration is None else [asdict(one) for one in calibration[1].bins],
         "signature": str(run_signature(run)),

@@ -59,6 +59,8 @@ def _left_out(summary: Mapping[str, Any]) -> Iterator[str]:
         yield _unread(unread, summary["rows_unread"])
     if unknown:
         yield f"{unknown:,} scored tokens in {summary['rows_unknown']:,} rows are the tokenizer's unknown token"
+    for one in summary.get("left_out", ()):
+        yield f"{one['figure']} leaves out {one['rows']:,} of {summary['scored']:,} rows: {one['reason']}"
     unusual = {name: count for name, count in summary["boundaries"].items() if name not in _USUAL_BOUNDARIES}
     if unusual:
         counts = ", ".join(f"{count:,} {name}" for name, count in unusual.items())

@@ -14,11 +14,12 @@ SUMMARY: dict[str, Any] = {
     ],
     **{"tokens_cut": 0, "tokens_unread": 1621, "tokens_unknown": 2, "rows_cut": 0, "rows_unread": 3, "rows_unknown": 1},
     "boundaries": {"clean": 25, "spanned": 3, "swallowed": 2},
+    "left_out": [{"figure": "accuracy_pmi", "rows": 2, "reason": "other tokens"}],
 }
 
 
 def test_only_what_is_not_usual_is_said() -> None:
-    usual = {"rows": 2, "scored": 2, "errors": {}, "error_reasons": [], "boundaries": {"clean": 4}}
+    usual = {"rows": 2, "scored": 2, "errors": {}, "error_reasons": [], "boundaries": {"clean": 4}, "left_out": []}
     assert run_notes({**SUMMARY, **usual, "tokens_unread": 0, "tokens_unknown": 0}) == []
     assert scored_line(SUMMARY) == "30 of 40 rows scored; errors: 9 bad_input, 1 too_long"
     assert run_notes(SUMMARY) == [
@@ -27,6 +28,7 @@ def test_only_what_is_not_usual_is_said() -> None:
         "1 with other errors",
         "1,621 tokens at the beginning of contexts were not read, in 3 rows: the model cannot look back so far",
         "2 scored tokens in 1 rows are the tokenizer's unknown token",
+        "accuracy_pmi leaves out 2 of 30 rows: other tokens",
         "where context and text meet: 3 spanned, 2 swallowed of 30",
     ]
     assert reason_lines(SUMMARY["error_reasons"], 10, most=1)[1:] == ["2 with other errors"]

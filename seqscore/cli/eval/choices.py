@@ -63,7 +63,7 @@ def choices(
             prefix=prefix,
             domain_context=domain_context,
             gold_from=gold_from,
-            unconditional=pmi and shared.bos != "none",  # without a start token a first token has no probability
+            unconditional=pmi,
         )
 
     return evaluate_task(shared, "choices", make)

@@ -75,6 +75,7 @@ class Measure:
 
     ``method``: of its interval. ``better``: which way is up. ``by_group``: also shown for every group. ``use``: a
     ``figure`` of the task, one of a ``sweep`` over a setting (without an interval), or a ``hidden`` part of others.
+    ``left_out``: why a scored row may have no part in it.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Measure:
     better: Literal["higher", "lower"] = "lower"
     by_group: bool = False
     use: Literal["figure", "sweep", "hidden"] = "figure"
+    left_out: str = ""
 
 
 class Task(Protocol):
@@ -97,6 +99,11 @@ class Task(Protocol):
     @property
     def settings(self) -> Mapping[str, Any]:
         """What the numbers depend on besides model and data; goes into the fingerprint."""
+        ...
+
+    @property
+    def needs_start_token(self) -> str:
+        """What of it needs a token in front of a text, and how to do without; empty where nothing does."""
         ...
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:

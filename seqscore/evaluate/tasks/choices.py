@@ -40,6 +40,7 @@ class PairsTask:
     """
 
     name: ClassVar[str] = "pairs"
+    needs_start_token: ClassVar[str] = ""
 
     fields: Fields
     delimiter: str = DELIMITER_AUTO
@@ -102,8 +103,8 @@ class ChoicesTask:
     information (PMI); and with ``domain_context`` log p(choice | context) - log p(choice | domain_context), the
     domain-conditional PMI (Holtzman et al. 2021). With several contexts the continuation is the same, so lengths do not
     matter and the sum alone is used. ``prefix`` stands before every context: examples for few-shot evaluation.
-    ``unconditional``: whether PMI is computed (it needs a start token). ``gold_from``: what numbers of choices count
-    from.
+    ``unconditional``: whether PMI is computed. It needs a start token, and a row whose choices have other tokens behind
+    their context than without it has none. ``gold_from``: what numbers of choices count from.
     """
 
     name: ClassVar[str] = "choices"
@@ -126,6 +127,16 @@ class ChoicesTask:
     @property
     def _several_contexts(self) -> bool:
         return "contexts" in self.fields
+
+    @property
+    def needs_start_token(self) -> str:
+        """PMI: without one the first token of a choice alone has no probability."""
+        if not self.unconditional or self._several_contexts:
+            return ""
+        return (
+            "PMI needs a token before a choice alone, whose first token has no probability otherwise; leave PMI out "
+            "(unconditional=False, --no-pmi)"
+        )
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """An item a choice, and one or two more where choices are scored without their context."""
@@ -197,6 +208,7 @@ class ChoicesTask:
                     method="wilson",
                     better="higher",
                     by_group=by_group and name == "accuracy",
+                    left_out=_OTHER_TOKENS if name.endswith("pmi") else "",
                 )
                 for name in names
             ),
@@ -226,7 +238,8 @@ class ChoicesTask:
 
 
 def alternative_scores(row: Stored) -> dict[str, list[float]]:
-    """The scores of a stored row's choices, by the accuracy that they decide."""
+    """The scores of a stored row's choices, by the accuracy that they decide. A PMI compares the same tokens behind
+    another context, or there is none."""
     by_role: dict[str, list[Stored]] = {}
     for item in row["items"]:
         by_role.setdefault(item["role"], []).append(item)
@@ -239,9 +252,17 @@ def alternative_scores(row: Stored) -> dict[str, list[float]]:
         "accuracy_per_byte": [per(item, "num_bytes") for item in choices],
     }
     for role, name in (("unconditional", "accuracy_pmi"), ("domain", "accuracy_domain_pmi")):
-        if role in by_role:
+        if role in by_role and all(map(same_tokens, choices, by_role[role])):
             found[name] = [_minus(a, b["log_likelihood"]) for a, b in zip(sums, by_role[role], strict=True)]
     return found
+
+
+_OTHER_TOKENS = "a choice has other tokens behind its context than without it, so nothing can be subtracted"
+
+
+def same_tokens(one: Stored, other: Stored) -> bool:
+    """Whether two items score the same tokens."""
+    return all(one[name] == other[name] for name in ("num_scored", "tokens_hash"))
 
 
 def hit(scores: Sequence[float], gold: int) -> float:

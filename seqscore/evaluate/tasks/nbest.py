@@ -39,6 +39,7 @@ class NbestTask:
     """
 
     name: ClassVar[str] = "nbest"
+    needs_start_token: ClassVar[str] = ""
 
     fields: Fields
     lm_weight: float = 1.0

@@ -37,6 +37,7 @@ class PerplexityTask:
     """
 
     name: ClassVar[str] = "perplexity"
+    needs_start_token: ClassVar[str] = ""
 
     fields: Fields
     delimiter: str = DELIMITER_AUTO
@@ -101,6 +102,7 @@ class FilterTask:
     """Perplexity of every row, which is kept as it was read, so that it can be sorted out by it."""
 
     name: ClassVar[str] = "filter"
+    needs_start_token: ClassVar[str] = ""
 
     fields: Fields
 

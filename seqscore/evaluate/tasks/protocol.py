@@ -36,6 +36,7 @@ class ProtocolTask:
     """The stretches that a protocol makes of each text, or of all texts joined by blank lines (one stretch a row)."""
 
     name: ClassVar[str] = "perplexity"
+    needs_start_token: ClassVar[str] = ""
 
     fields: Fields
     protocol: ProtocolSettings
