@@ -17,6 +17,7 @@ from seqscore.models.adapter import adapt, checked_max_length
 from seqscore.models.default import DEFAULT_MODEL
 from seqscore.models.identity import fingerprint_config
 from seqscore.models.load import LoadedModel, LoadOptions, describe_loaded, load_model
+from seqscore.models.threads import checked_threads, running_threads, threads_of_run
 from seqscore.notices import CallNotices, StartNotice
 from seqscore.plan.chunks import CHUNK_POLICIES, FULL, GROWING, ChunkPolicy, chunks_of
 from seqscore.plan.workload import Workload, workload_of
@@ -63,6 +64,8 @@ class Scorer:
             or ``reference``. A named engine never falls back to another.
         batch_tokens: how many positions may run at once, padding included; bounds the memory. None: the engine's
             default. ``packed`` runs at least 16.
+        threads: how many threads of the processor a run uses; torch's number is put back after it. None: torch's
+            number, or fewer where a control group grants less.
         max_length: how many positions the model may read at once; None: what its config says.
         description: what ``load_model`` found out about the model; None: looked up in the objects.
 
@@ -79,6 +82,7 @@ class Scorer:
         *,
         engine: str = "auto",
         batch_tokens: int | None = None,
+        threads: int | None = None,
         max_length: int | None = None,
         description: LoadedModel | None = None,
     ) -> None:
@@ -91,6 +95,7 @@ class Scorer:
         fallback = engine == "auto" and self.engine != "packed"
         self._engine_note = f"{self.engine}/fallback" if fallback else self.engine
         self._max_length = checked_max_length(max_length, self._adapter)
+        self._threads = checked_threads(threads)
         self._given_description = description
         self._one_at_a_time = Lock()  # dropout and precision are switched for a run and back, for the whole model
         self._encoders: dict[SpecialTokensPolicy, TextEncoder] = {}
@@ -106,6 +111,7 @@ class Scorer:
         dtype: str = "float32",
         engine: str = "auto",
         batch_tokens: int | None = None,
+        threads: int | None = None,
         max_length: int | None = None,
         options: LoadOptions | None = None,
     ) -> Scorer:
@@ -116,7 +122,7 @@ class Scorer:
             revision: branch, tag or commit of a hub model.
             device: ``auto`` (CUDA where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             dtype: ``float32``, ``bfloat16``, ``float16`` or ``float64``; never chosen by the checkpoint.
-            engine, batch_tokens, max_length: see the class.
+            engine, batch_tokens, threads, max_length: see the class.
             options: what may be loaded, and where it is kept.
 
         Raises:
@@ -135,6 +141,7 @@ class Scorer:
             loaded.tokenizer,
             engine=engine,
             batch_tokens=batch_tokens,
+            threads=threads,
             max_length=max_length,
             description=loaded,
         )
@@ -152,6 +159,11 @@ class Scorer:
     def engine(self) -> str:
         """Name of the engine that runs."""
         return self._engine.name
+
+    @property
+    def threads(self) -> int:
+        """How many threads a run uses."""
+        return threads_of_run(self._threads)
 
     @cached_property
     def description(self) -> LoadedModel:
@@ -292,7 +304,7 @@ class Scorer:
                 f"the text takes {len(prepared.requests)} windows; logits are given for texts of one, of at most "
                 f"{self.max_length} tokens"
             )
-        with self._one_at_a_time:
+        with self._one_at_a_time, running_threads(self._threads):
             return logits_before_targets(self._adapter, prepared.requests)
 
     def _stream(
@@ -315,7 +327,7 @@ class Scorer:
                     raise one
         call.notices.say(items, first_index)
         requests = [request for one in prepared if isinstance(one, Prepared) for request in one.requests]
-        with self._one_at_a_time:
+        with self._one_at_a_time, running_threads(self._threads):
             values = iter(self._engine.run(requests, extras=call.extras))
         results: list[SequenceScore | SeqscoreError] = []
         for index, one in enumerate(prepared, start=first_index):

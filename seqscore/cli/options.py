@@ -20,6 +20,7 @@ __all__ = [
     "Model",
     "Revision",
     "SpecialTokens",
+    "Threads",
     "TrustRemoteCode",
 ]
 
@@ -45,6 +46,10 @@ Engine: TypeAlias = Annotated[
 ]
 BatchTokens: TypeAlias = Annotated[
     int | None, typer.Option(min=1, help="How many positions may run at once; bounds memory.", rich_help_panel=_MODEL)
+]
+Threads: TypeAlias = Annotated[
+    int | None,
+    typer.Option(min=1, help="Threads of a run (default: torch's number, or the container's).", rich_help_panel=_MODEL),
 ]
 MaxLength: TypeAlias = Annotated[
     int | None,

@@ -100,10 +100,8 @@ def fingerprint_of(scorer: Scorer, dataset: Dataset, task: Task, options: RunOpt
     _check_start_token(scorer, task, options)
     model = dict(scorer.signature(**options.policies).fields)
     if not scorer.keeps_bits:
-        import torch
-
         model["batch_tokens"] = str(scorer.batch_tokens)
-        model["threads"] = str(torch.get_num_threads())
+        model["threads"] = str(scorer.threads)
     data = {
         **dataset.description,
         "id_column": dataset.options.id_column,

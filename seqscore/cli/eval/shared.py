@@ -74,6 +74,7 @@ def _shared(
     dtype: options.Dtype = "float32",
     engine: options.Engine = "auto",
     batch_tokens: options.BatchTokens = None,
+    threads: options.Threads = None,
     max_length: options.MaxLength = None,
     allow_pickle: options.AllowPickle = False,
     trust_remote_code: options.TrustRemoteCode = False,
@@ -127,7 +128,7 @@ def evaluate_task(
     dataset = _dataset(shared)
     found = guess_fields(task_name, dataset.columns, _named_fields(shared.field or [], fields or {}))
     say(f"{task_name}: {found.describe()}")
-    names = "model revision device dtype engine batch_tokens max_length allow_pickle trust_remote_code".split()
+    names = "model revision device dtype engine batch_tokens threads max_length allow_pickle trust_remote_code".split()
     settings = {name: getattr(shared, name) for name in names}
     scorer = open_scorer(**settings)
     task = make(found, scorer)
