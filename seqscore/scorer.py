@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
+from numbers import Integral
 from pathlib import Path
 from threading import Lock
-from typing import TYPE_CHECKING, Literal, TypeAlias, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 
 from seqscore.call import Call, Policies, Prepared, call_signature
 from seqscore.engine.base import Extra
@@ -24,6 +25,7 @@ from seqscore.plan.workload import Workload, workload_of
 from seqscore.scores.sequence import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.encoder import TextEncoder
+from seqscore.text.given import given_items
 from seqscore.text.items import (
     LONG_POLICIES,
     SPECIAL_TOKENS_POLICIES,
@@ -33,9 +35,7 @@ from seqscore.text.items import (
     Pair,
     SpecialTokensPolicy,
     check_boundary,
-    is_single_item,
     item_size,
-    require_items,
     share_beginning,
 )
 from seqscore.text.sequences import SequenceBuilder
@@ -91,6 +91,7 @@ class Scorer:
             raise TokenizerError(f"tokenizer is {got}; a Scorer needs the model's own, as transformers loads it")
         self._tokenizer = tokenizer
         self._adapter = adapt(model)
+        batch_tokens, max_length = _whole("batch_tokens", batch_tokens), _whole("max_length", max_length)
         self._engine = resolve_engine(engine, self._adapter, batch_tokens=batch_tokens)
         fallback = engine == "auto" and self.engine != "packed"
         self._engine_note = f"{self.engine}/fallback" if fallback else self.engine
@@ -219,14 +220,13 @@ class Scorer:
             NumericsError: the model gave NaN; the message names the token.
             OptionError: an option has no such value.
         """
-        require_items(items)
-        call = self._call(**policies)
-        if is_single_item(items):
-            (only,) = self._run([items], 0, call)
+        given, call = given_items(items), self._call(**policies)
+        if given.one is not None:
+            (only,) = self._run([given.one], 0, call)
             if isinstance(only, SeqscoreError):
                 raise type(only)(only.message) from only
             return only
-        return [_or_raise(score) for score in self._run(list(items), 0, call, errors="raise")]  # type: ignore[arg-type]
+        return [_or_raise(score) for score in self._run(list(given.several), 0, call, errors="raise")]
 
     @overload
     def stream(
@@ -267,19 +267,19 @@ class Scorer:
         """
         _check("errors", errors, ("raise", "record"))
         _check("chunks", chunks, CHUNK_POLICIES)
-        require_items(items)
-        if is_single_item(items):
+        given = given_items(items)
+        if given.one is not None:
             raise InputError("stream takes an iterable of items, got a single one; use score(item), or stream([item])")
-        return self._stream(_cut(items, chunks), self._call(**policies), errors)
+        return self._stream(_cut(given.several, chunks), self._call(**policies), errors)
 
     def workload(
         self, items: Iterable[Item | SeqscoreError], *, chunks: ChunkPolicy = "growing", **policies: Unpack[Policies]
     ) -> Workload:
         """How many tokens ``stream`` would run for these items, cut in the same way, without running any."""
-        require_items(items)
+        given = given_items(items)
         _check("chunks", chunks, CHUNK_POLICIES)
         call, total, index = self._call(**policies), Workload(), 0
-        for chunk in _cut([items] if is_single_item(items) else items, chunks):
+        for chunk in _cut(given.several if given.one is None else [given.one], chunks):
             prepared = call.prepare(chunk, index)
             requests = [request for one in prepared if isinstance(one, Prepared) for request in one.requests]
             count = sum(isinstance(one, Prepared) for one in prepared)
@@ -340,7 +340,14 @@ class Scorer:
                 results.append(error.for_item(index))
         return results
 
-    def _call(
+    def _call(self, **policies: Any) -> Call:
+        """The policies of a call, checked and resolved for this model."""
+        for name in policies:
+            if name not in Policies.__annotations__:
+                raise OptionError(f"there is no option {name}=; a call takes {', '.join(Policies.__annotations__)}")
+        return self._checked_call(**policies)
+
+    def _checked_call(
         self,
         *,
         bos: StartPolicy = "auto",
@@ -349,10 +356,11 @@ class Scorer:
         special_tokens: SpecialTokensPolicy = "literal",
         extras: Iterable[Extra] = (),
     ) -> Call:
-        """The policies of a call, checked and resolved for this model."""
         _check("long", long, LONG_POLICIES)
         check_boundary(boundary)
         _check("special_tokens", special_tokens, SPECIAL_TOKENS_POLICIES)
+        if not isinstance(extras, Iterable):
+            raise OptionError(f"extras={extras!r} must name what to compute as well: {', '.join(EXTRAS)}")
         named = [extras] if isinstance(extras, str) else list(extras)
         for extra in named:
             _check("extras", extra, EXTRAS)
@@ -408,6 +416,15 @@ def _cut(items: Iterable[Item | SeqscoreError], policy: ChunkPolicy) -> Iterator
 
 def _weight(item: Item | SeqscoreError) -> int:
     return 0 if isinstance(item, SeqscoreError) else item_size(item)
+
+
+def _whole(name: str, value: object) -> int | None:
+    """A whole number of any library as Python's own; None stays."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise OptionError(f"{name}={value!r} must be a whole number of at least 1")
+    return int(value)
 
 
 def _check(name: str, value: object, choices: tuple[str, ...]) -> None:

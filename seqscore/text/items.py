@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from numbers import Integral
-from typing import Literal, TypeAlias, TypeGuard, get_args
+from typing import Literal, TypeAlias, get_args
 
 from seqscore.errors import InputError, OptionError
 from seqscore.text.joins import DELIMITER_AUTO, delimiter_between
@@ -20,9 +19,7 @@ __all__ = [
     "Pair",
     "SpecialTokensPolicy",
     "check_boundary",
-    "is_single_item",
     "item_size",
-    "require_items",
 ]
 
 Message: TypeAlias = Mapping[str, str]
@@ -108,26 +105,6 @@ def check_boundary(policy: object) -> None:
         )
     if policy not in BOUNDARY_POLICIES:
         raise OptionError(f"boundary={policy!r} is unknown; expected one of {', '.join(BOUNDARY_POLICIES)}")
-
-
-def is_single_item(items: object) -> TypeGuard[str | Pair | Sequence[int]]:
-    """Whether this is one item (a text, a Pair, integers in a list, tuple, array or tensor) and not several."""
-    if isinstance(items, str | Pair):
-        return True
-    if hasattr(items, "ndim"):
-        return bool(items.ndim == 1)
-    return isinstance(items, list | tuple | range) and len(items) > 0 and isinstance(items[0], Integral)
-
-
-def require_items(items: object) -> None:
-    """Refuse what is neither an item nor several.
-
-    Raises:
-        InputError: the message names the type.
-    """
-    if isinstance(items, bytes | bytearray | Mapping) or not isinstance(items, Iterable | Pair):
-        got = f"{type(items).__name__}: {str(items)[:40]!r}"
-        raise InputError(f"expected a text, a Pair, token ids or an iterable of them, got {got}")
 
 
 def item_size(item: Item) -> int:

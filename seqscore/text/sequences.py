@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -13,6 +13,7 @@ from seqscore.errors import InputError, SeqscoreError
 from seqscore.text.boundary import Boundary, BoundaryFlag, Joined
 from seqscore.text.chat import is_chat, render_chat, spelled_special_tokens
 from seqscore.text.encoder import Encoded, TextEncoder
+from seqscore.text.given import require_ids
 from seqscore.text.inside import encode_inside
 from seqscore.text.items import BoundaryPolicy, Item, Pair, SpecialTokensPolicy
 from seqscore.text.start import StartToken
@@ -117,7 +118,7 @@ class SequenceBuilder:
         return _settle_start(whole, merge=self.start.kind != "token")
 
     def _ids(self, ids: Sequence[int]) -> TokenSequence:
-        _require_ids(ids)
+        require_ids(ids)
         return self._plain(self.encoder.from_ids(ids))
 
     def _pair(self, pair: Pair) -> TokenSequence:
@@ -139,7 +140,7 @@ class SequenceBuilder:
 
     def _ids_pair(self, context: Sequence[int], continuation: Sequence[int]) -> TokenSequence:
         for part in (context, continuation):
-            _require_ids(part)
+            require_ids(part)
         before, after = self.encoder.from_ids(context), self.encoder.from_ids(continuation)
         if not len(after.ids):
             raise InputError("the continuation has no tokens; a Pair needs at least one to score")
@@ -195,11 +196,6 @@ class SequenceBuilder:
         )
         settled = sequence if with_start else _lift_start(sequence, self.start.token_id)
         return _settle_start(settled, merge=self.start.kind != "token")
-
-
-def _require_ids(ids: object) -> None:
-    if not hasattr(ids, "__len__") or isinstance(ids, bytes | bytearray | Mapping):
-        raise InputError(f"expected a text, a Pair or token ids, got {type(ids).__name__}: {str(ids)[:40]!r}")
 
 
 def _marked(sequence: TokenSequence, item: Item, unknown: UnknownTokens) -> TokenSequence:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, Literal, TypeAlias
 
 from seqscore.errors import OptionError
@@ -80,10 +81,10 @@ def _token_id(tokenizer: Any, policy: StartPolicy) -> int:
     special = special_token_ids(tokenizer)
     if isinstance(policy, str) and policy in special:
         return special[policy]
-    number = int(policy) if isinstance(policy, str) and policy.isdecimal() else policy
-    if isinstance(number, int) and not isinstance(number, bool):
-        if 0 <= number < len(tokenizer):
-            return number
+    number: object = int(policy) if isinstance(policy, str) and policy.isdecimal() else policy
+    if not isinstance(policy, bool) and isinstance(number, Integral):
+        if 0 <= int(number) < len(tokenizer):
+            return int(number)
         raise OptionError(f"bos={number} is no token id of this tokenizer; expected 0 to {len(tokenizer) - 1}")
     some = ", ".join(list(special)[:5]) or "it has none"
     known = f"'auto', 'none', 'lm-eval', a special token of this tokenizer ({some}) or a token id"
