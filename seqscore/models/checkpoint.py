@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from seqscore.errors import ModelError, TokenizerError, UnsafeModelError, one_line
+from seqscore.models.sizes import check_config, check_nesting
 
 __all__ = ["PICKLE_SUFFIXES", "TOKENIZER_FILES", "Checkpoint", "inspect_folder", "read_json"]
 
@@ -34,6 +35,7 @@ TOKENIZER_FILES = (
 """Files that hold a vocabulary; without one of them transformers may hand out an empty tokenizer."""
 
 _JSON_LIMIT = 256 * 2**20
+_READ_WHOLE = frozenset({".json", ".txt", ".model", ".jinja", ".bpe"})
 _IMPLEMENTATION_KEYS = frozenset(
     {"attn_implementation", "_attn_implementation", "_attn_implementation_internal"}
     | {"experts_implementation", "_experts_implementation", "_experts_implementation_internal"}
@@ -61,6 +63,8 @@ def inspect_folder(folder: Path, *, allow_pickle: bool, trust_remote_code: bool)
         ModelError: it is no checkpoint, or broken, or incomplete.
     """
     config = _read_config(folder)
+    check_nesting(config, where=str(folder))
+    _check_file_sizes(folder)
     if (folder / "adapter_config.json").exists():
         raise ModelError(
             f"{folder} holds a PEFT adapter (adapter_config.json), not a whole model: merge it into its base model "
@@ -74,8 +78,16 @@ def inspect_folder(folder: Path, *, allow_pickle: bool, trust_remote_code: bool)
             f"no tokenizer in {folder}: expected tokenizer.json, tokenizer.model, vocab.json or another vocabulary "
             "file; save the model's tokenizer into the same folder (tokenizer.save_pretrained)"
         )
-    parameters = sum(_count_weights(file) for file in files) if kind == "safetensors" else None
+    tensors, parameters = _count_weights(files) if kind == "safetensors" else (None, None)
+    check_config(config, where=str(folder), tensors=tensors, weights=parameters)
     return Checkpoint(folder=folder, config=config, weight_files=files, format=kind, parameters=parameters)
+
+
+def _check_file_sizes(folder: Path) -> None:
+    """What is read whole must be small: a file with a hole in it can be larger than any memory."""
+    for path in sorted(folder.iterdir()):
+        if path.suffix in _READ_WHOLE and path.is_file() and path.stat().st_size > _JSON_LIMIT:
+            raise ModelError(f"{path} is larger than {_JSON_LIMIT} bytes: not a file of a checkpoint")
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -113,6 +125,8 @@ def _refuse_code(folder: Path, config: dict[str, Any]) -> None:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
     model_type = config.get("model_type")
+    if not isinstance(model_type, str):
+        raise ModelError(f"config.json in {folder} has model_type {model_type!r:.80}, expected a name")
     if model_type not in CONFIG_MAPPING:
         if config.get("auto_map"):
             raise UnsafeModelError(
@@ -218,14 +232,20 @@ def _shards(index: Path, suffix: str = ".safetensors") -> tuple[Path, ...]:
     return tuple(index.parent / name for name in names)
 
 
-def _count_weights(path: Path) -> int:
-    """How many numbers a safetensors file holds, from its header; opening it also finds a file that was cut short."""
+def _count_weights(paths: tuple[Path, ...]) -> tuple[int, int]:
+    """How many tensors and numbers safetensors files hold."""
+    counts = [size for path in paths for size in _tensor_sizes(path)]
+    return len(counts), sum(counts)
+
+
+def _tensor_sizes(path: Path) -> list[int]:
+    """How many numbers each tensor of a file holds, from its header; opening it also finds one that was cut short."""
     from math import prod
 
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as file:
-            return sum(prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118
-    except (OSError, ValueError, SafetensorError) as error:
+            return [prod(file.get_slice(name).get_shape()) for name in file.keys()]  # noqa: SIM118
+    except (OSError, ValueError, RuntimeError, SafetensorError) as error:  # torch cannot map it: RuntimeError
         raise ModelError(f"{path} is not a whole safetensors file ({one_line(error)}): fetch it again") from error

@@ -16,7 +16,9 @@ from typing import TYPE_CHECKING, Any
 from seqscore.errors import ModelError, TokenizerError, one_line
 from seqscore.models.causal import require_causal
 from seqscore.models.device import resolve_dtype
+from seqscore.models.gguf_header import check_header
 from seqscore.models.quiet import loading, without_gguf_bar
+from seqscore.models.sizes import check_config
 
 if TYPE_CHECKING:
     import torch
@@ -68,6 +70,7 @@ SPLITTERS: dict[str, Splitter] = {
 """Names of ``tokenizer.ggml.pre`` whose splitter is established: as in llama.cpp (``llama-vocab.cpp``), normaliser as
 in the models' own ``tokenizer.json``. Names that stand for several models with different normalisers are left out."""
 
+_COUNTS = {"block_count": "num_hidden_layers", "expert_count": "num_experts", "vocab_size": "vocab_size"}
 _SPLIT_FILE = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
 
 
@@ -95,6 +98,7 @@ def read_header(path: Path) -> GgufHeader:
         magic = file.read(4)
     if magic != b"GGUF":
         raise ModelError(f"{path} is not a GGUF file: it begins with {magic!r}, expected b'GGUF'")
+    check_header(path)
     from gguf import GGUFReader
 
     try:
@@ -110,6 +114,12 @@ def read_header(path: Path) -> GgufHeader:
             f"{path} is one part of a GGUF in several: join them (llama-gguf-split --merge) and give the whole"
         )
     architecture = str(fields.get("general.architecture", ""))
+    check_config(
+        {ours: fields.get(f"{architecture}.{theirs}") for theirs, ours in _COUNTS.items()},
+        where=str(path),
+        tensors=len(tensors),
+        weights=sum(tensors.values()),
+    )
     scaling = fields.get(f"{architecture}.rope.scaling.type")
     return GgufHeader(
         architecture=architecture,
