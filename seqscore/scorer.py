@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
-from threading import Lock
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 
 from seqscore.call import Call, Policies, Prepared, call_signature
@@ -14,10 +13,12 @@ from seqscore.engine.base import Extra
 from seqscore.engine.logits import logits_before_targets
 from seqscore.engine.resolve import resolve_engine
 from seqscore.errors import InputError, OptionError, SeqscoreError, TokenizerError
-from seqscore.models.adapter import adapt, checked_max_length
+from seqscore.models.adapter import adapt
 from seqscore.models.default import DEFAULT_MODEL
 from seqscore.models.identity import fingerprint_config
+from seqscore.models.limits import checked_max_length
 from seqscore.models.load import LoadedModel, LoadOptions, describe_loaded, load_model
+from seqscore.models.sharing import lock_of
 from seqscore.models.threads import checked_threads, running_threads, threads_of_run
 from seqscore.notices import CallNotices, StartNotice
 from seqscore.plan.chunks import CHUNK_POLICIES, FULL, GROWING, ChunkPolicy, chunks_of
@@ -95,10 +96,9 @@ class Scorer:
         self._engine = resolve_engine(engine, self._adapter, batch_tokens=batch_tokens)
         fallback = engine == "auto" and self.engine != "packed"
         self._engine_note = f"{self.engine}/fallback" if fallback else self.engine
-        self._max_length = checked_max_length(max_length, self._adapter)
+        self._max_length = checked_max_length(max_length, self._adapter.context_length)
         self._threads = checked_threads(threads)
         self._given_description = description
-        self._one_at_a_time = Lock()  # dropout and precision are switched for a run and back, for the whole model
         self._encoders: dict[SpecialTokensPolicy, TextEncoder] = {}
         self._about_start = StartNotice(tokenizer)
 
@@ -304,7 +304,7 @@ class Scorer:
                 f"the text takes {len(prepared.requests)} windows; logits are given for texts of one, of at most "
                 f"{self.max_length} tokens"
             )
-        with self._one_at_a_time, running_threads(self._threads):
+        with lock_of(self._adapter.model), running_threads(self._threads):
             return logits_before_targets(self._adapter, prepared.requests)
 
     def _stream(
@@ -327,7 +327,7 @@ class Scorer:
                     raise one
         call.notices.say(items, first_index)
         requests = [request for one in prepared if isinstance(one, Prepared) for request in one.requests]
-        with self._one_at_a_time, running_threads(self._threads):
+        with lock_of(self._adapter.model), running_threads(self._threads):
             values = iter(self._engine.run(requests, extras=call.extras))
         results: list[SequenceScore | SeqscoreError] = []
         for index, one in enumerate(prepared, start=first_index):

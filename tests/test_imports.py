@@ -72,7 +72,9 @@ ONLY_LIBRARIES: dict[str, frozenset[str]] = {
 
 # In engine/ every module is an engine, which only resolve may import, but for these.
 SHARED_IN_ENGINE = frozenset(
-    "__init__ attention base experts fitness guard head kernels layout logits masses resolve rows vocabulary".split()
+    """
+    __init__ attention base experts fitness former guard head kernels layout logits masses resolve rows vocabulary
+    """.split()
 )
 
 HEAVY = frozenset("accelerate datasets gguf matplotlib pandas pyarrow scipy tokenizers torch transformers".split())

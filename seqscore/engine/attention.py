@@ -4,6 +4,9 @@ transformers hands queries, keys and values of every attention layer, positions 
 be registered (``AttentionInterface``), and asks another one for masks (``AttentionMaskInterface``). Within
 ``packed_attention`` a model uses the two of this module. They know windows, soft caps, sinks, grouped heads and value
 heads of another size; whatever else a model asks for is an error, never left out in silence.
+
+Which of them a model uses is a setting of its config, and other threads see it. So where no pack runs in this thread,
+the two hand over to those that the model used before: a forward pass of the caller's own in another thread stays right.
 """
 
 from __future__ import annotations
@@ -13,8 +16,11 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from seqscore.engine.former import former_attention, former_mask
 from seqscore.engine.kernels import with_sink
 from seqscore.engine.layout import FULL, Form, PackLayout
+from seqscore.models.passes import current_run
+from seqscore.models.sharing import switched
 from seqscore.plan.packs import Pack
 
 if TYPE_CHECKING:
@@ -52,7 +58,7 @@ class OpenPath:
         """The forward pass of ``pack`` within this block; afterwards the path that the next one needs is in place."""
         self._pack, self._calls = pack, 0
         self._layouts.clear()
-        token = _CURRENT.set(self)
+        token = _CURRENT.set((self, current_run()))
         try:
             yield
         finally:
@@ -100,7 +106,13 @@ class OpenPath:
                 slots[pack.kept_at : pack.kept_at + len(kept)] = slots.index_select(0, kept)
 
 
-_CURRENT: ContextVar[OpenPath | None] = ContextVar("seqscore_open_path", default=None)
+_CURRENT: ContextVar[tuple[OpenPath | None, object]] = ContextVar("seqscore_open_path", default=(None, None))
+
+
+def _current_path() -> OpenPath | None:
+    """The path of the pack that runs in this thread; None also within another run, called by a hook of the model."""
+    path, run = _CURRENT.get()
+    return path if run is current_run() else None
 
 
 @contextmanager
@@ -111,14 +123,8 @@ def packed_attention(model: nn.Module) -> Iterator[None]:
     AttentionInterface.register(_NAME, _attention)
     AttentionMaskInterface.register(_NAME, _mask_marker)
     configs = {id(module.config): module.config for module in model.modules() if hasattr(module, "config")}
-    before = {key: getattr(config, _SETTING, None) for key, config in configs.items()}
-    try:
-        for config in configs.values():
-            setattr(config, _SETTING, _NAME)
+    with switched(configs.values(), _SETTING, _NAME):
         yield
-    finally:
-        for key, config in configs.items():
-            setattr(config, _SETTING, before[key])
 
 
 # The plain attribute behind the property: setting the property walks into sub-configs by itself.
@@ -130,11 +136,12 @@ _NEUTRAL = frozenset({"dropout", "position_ids", "position_embeddings", "cache_p
 
 def _attention(
     module: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **settings: Any
-) -> tuple[Tensor, None]:
+) -> tuple[Tensor, Tensor | None]:
     """transformers' attention function: [1, T, H, d_v] and no weights."""
-    path = _CURRENT.get()
+    path = _current_path()
     if path is None:
-        raise UnsupportedAttentionError("packed attention runs within a pack only")
+        former = former_attention(module, _SETTING)
+        return former(module, query, key, value, attention_mask, **settings)  # type: ignore[no-any-return]
     scaling, window = settings.pop("scaling", None), settings.pop("sliding_window", None)
     cap, sink = settings.pop("softcap", None), settings.pop("s_aux", None)
     unknown = [name for name, setting in settings.items() if name not in _NEUTRAL and not _is_off(setting)]
@@ -167,13 +174,16 @@ def _window(mask: Tensor | None, declared: int | None) -> int:
     return int(mask)
 
 
-def _mask_marker(*, mask_function: Callable[..., Any], attention_mask: Tensor | None = None, **_: Any) -> Tensor:
+def _mask_marker(*, mask_function: Callable[..., Any], attention_mask: Tensor | None = None, **given: Any) -> Any:
     """transformers' mask function: [1, 1, 1, 1], the window of the layers that this mask is for, or ``FULL``."""
     import torch
 
+    if _current_path() is None:
+        former = former_mask(given["config"], _SETTING)
+        return former(mask_function=mask_function, attention_mask=attention_mask, **given)
     if attention_mask is not None and not bool(attention_mask.all()):
         raise UnsupportedAttentionError("the model masks positions of its own")
-    return torch.tensor(_seen_positions(mask_function)).view(1, 1, 1, 1)
+    return torch.tensor(_seen_positions(mask_function), device="cpu").view(1, 1, 1, 1)
 
 
 _FAR_AWAY = 2**22
@@ -210,7 +220,7 @@ def _sees(mask_function: Callable[..., Any], query: int, key: int) -> bool:
     import torch
 
     try:
-        return bool(mask_function(*(torch.tensor(index) for index in (0, 0, query, key))))
+        return bool(mask_function(*(torch.tensor(index, device="cpu") for index in (0, 0, query, key))))
     except (IndexError, RuntimeError, TypeError) as error:
         raise UnsupportedAttentionError(f"the model's mask looks at more than positions: {error}") from error
 

@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from seqscore.engine.former import former_experts
 from seqscore.engine.rows import CANDIDATES, steady_products, whole_vectors
+from seqscore.models.passes import current_run
+from seqscore.models.sharing import switched
 from seqscore.plan.cuts import cut_rows
 
 if TYPE_CHECKING:
@@ -40,7 +43,7 @@ class ExpertRows:
         return self._counts[kind]
 
 
-_CURRENT: ContextVar[ExpertRows | None] = ContextVar("seqscore_experts", default=None)
+_CURRENT: ContextVar[tuple[ExpertRows | None, object]] = ContextVar("seqscore_experts", default=(None, None))
 
 
 @contextmanager
@@ -53,15 +56,11 @@ def steady_experts(model: nn.Module, known: ExpertRows) -> Iterator[None]:
     from transformers.integrations.moe import ExpertsInterface
 
     ExpertsInterface.register(_NAME, _experts)
-    before = {key: getattr(config, _SETTING, None) for key, config in configs.items()}
-    token = _CURRENT.set(known)
+    token = _CURRENT.set((known, current_run()))
     try:
-        for config in configs.values():
-            setattr(config, _SETTING, _NAME)
-        yield
+        with switched(configs.values(), _SETTING, _NAME):
+            yield
     finally:
-        for key, config in configs.items():
-            setattr(config, _SETTING, before[key])
         _CURRENT.reset(token)
 
 
@@ -76,8 +75,10 @@ def _experts(layer: Any, hidden: Tensor, chosen: Tensor, weights: Tensor) -> Ten
     """out = sum_k weights_k expert_k(hidden). Shape: ``hidden`` [T, D]; ``chosen``, ``weights`` [T, K]."""
     import torch
 
-    known = _CURRENT.get()
-    assert known is not None
+    known, run = _CURRENT.get()
+    if known is None or run is not current_run():  # another thread's forward pass, or another run in a hook
+        former: Tensor = former_experts(layer, _SETTING)(layer, hidden, chosen, weights)
+        return former
     counts = known.counts(layer)
     flat = chosen.reshape(-1)
     order = torch.argsort(flat, stable=True)

@@ -8,23 +8,24 @@ short that texts outgrow them, and on a few tokens of the model itself.
 from __future__ import annotations
 
 import copy
+import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
 from seqscore.engine.attention import UnsupportedAttentionError
 from seqscore.engine.base import Engine
-from seqscore.errors import DeviceError, SeqscoreError
-from seqscore.models.adapter import ModelAdapter, adapt, evaluating
+from seqscore.engine.guard import forward_passes
+from seqscore.errors import EngineError, ModelError, NumericsError, SeqscoreError
+from seqscore.models.adapter import ModelAdapter, adapt
 from seqscore.models.identity import fingerprint_config
-from seqscore.models.precision import full_precision
+from seqscore.models.probes import FROM_A_MODEL
 from seqscore.plan.requests import Request
 
 if TYPE_CHECKING:
     from torch import nn
-
-__all__ = ["AttentionEngine", "why_not"]
 
 
 class AttentionEngine(Engine, Protocol):
@@ -35,26 +36,50 @@ class AttentionEngine(Engine, Protocol):
 
 MakeEngine: TypeAlias = Callable[[ModelAdapter], AttentionEngine]
 
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why an engine must not run a model, and the exception that showed it, if any."""
+
+    reason: str
+    cause: Exception | None = None
+
+
 _TWIN_VOCABULARY = 64
 _TWIN_HEAD = 16
 _TWIN_WINDOW = 8
 _MOST_LAYERS = 8
 _LARGEST_TWIN = 50_000_000
+_USUAL_NATS = 100.0
+"""Beyond it what rounding costs is told by the size of the logits."""
 _WINDOWS = ("sliding_window", "attention_chunk_size", "window_size")
 _INNER_WIDTHS = ("intermediate_size", "ffn_dim", "n_inner", "moe_intermediate_size", "shared_expert_intermediate_size")
-_VERDICTS: dict[str, str | None] = {}
-"""What the twin of a config showed, by the config's fingerprint: it need not be tried again in this process."""
+_VERDICTS: dict[tuple[object, ...], Refusal | None] = {}
+"""What a twin showed, by what was tried: the engine, the model's class and config, the device. It need not be tried
+again in this process."""
 
 
-def why_not(make: MakeEngine, adapter: ModelAdapter) -> str | None:
-    """Why an engine of this make must not run this model; None where it may."""
+def why_not(make: MakeEngine, adapter: ModelAdapter) -> Refusal | None:
+    """Why an engine of this make must not run this model; None where it may.
+
+    Raises:
+        EngineError: the engine itself failed, not the model in it.
+    """
     if adapter.trunk is None or adapter.head is None:
-        return "its hidden states and its head cannot be told apart"
-    key = fingerprint_config(adapter.model.config)  # type: ignore[arg-type]
+        why = f" ({adapter.why_no_head})" if adapter.why_no_head else ""
+        return Refusal(f"its hidden states and its head cannot be told apart{why}")
+    model = plain_model(adapter.model)
+    key = (make, type(model), fingerprint_config(model.config), str(adapter.device))
     if key not in _VERDICTS:
         _VERDICTS[key] = _try_twin(make, adapter)
     requests = _short_requests(adapter.vocabulary)
     return _VERDICTS[key] or _differs(make(adapter), adapter, requests, tolerance=_tolerance(adapter))
+
+
+def plain_model(model: Any) -> Any:
+    """What ``torch.compile`` wraps, else the model."""
+    inner = getattr(model, "_orig_mod", None)
+    return model if inner is None else inner
 
 
 def _tolerance(adapter: ModelAdapter) -> float:
@@ -62,44 +87,67 @@ def _tolerance(adapter: ModelAdapter) -> float:
     return 1e-3 if adapter.dtype.itemsize >= 4 else 0.5
 
 
-def _try_twin(make: MakeEngine, adapter: ModelAdapter) -> str | None:
+def _try_twin(make: MakeEngine, adapter: ModelAdapter) -> Refusal | None:
     import torch
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        twin = _twin(adapter.model)
-    if twin is None:
-        return "no small copy of it can be made to try the engine on"
+        twin = _twin(plain_model(adapter.model), adapter.device)
+    if isinstance(twin, Refusal):
+        return twin
     return _differs(make(twin), twin, _long_requests(twin.context_length), tolerance=1e-3)
 
 
 def _differs(
     engine: AttentionEngine, adapter: ModelAdapter, requests: list[Request], *, tolerance: float
-) -> str | None:
+) -> Refusal | None:
     """What is wrong with an engine on these requests, compared with the model's own forward pass one by one."""
     try:
         values = engine.run(requests, extras=frozenset())
-    except DeviceError:
-        raise
-    except (UnsupportedAttentionError, SeqscoreError) as error:
-        return str(error)
-    except (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError) as error:
-        return f"its forward pass does not take packs ({type(error).__name__})"
+    except (UnsupportedAttentionError, ModelError) as error:
+        return Refusal(str(error), _kept(error))
+    except FROM_A_MODEL as error:
+        if isinstance(error, SeqscoreError):
+            raise
+        said = f"{type(error).__name__}: {error}"
+        if not _is_the_models(error):
+            raise EngineError(
+                f"engine={engine.name!r} failed while it was tried on {type(adapter.model).__name__} ({said}): a "
+                f"defect of seqscore, not of the model; use engine='padded', and report it"
+            ) from error
+        return Refusal(f"its forward pass does not take packs ({said})", _kept(error))
     layers = getattr(adapter.model.config.get_text_config(), "num_hidden_layers", None)  # type: ignore[union-attr, operator]
     if engine.attention_layers != layers:
-        return f"{engine.attention_layers} of its {layers} layers go through transformers' attention interface"
+        return Refusal(f"{engine.attention_layers} of its {layers} layers go through transformers' attention interface")
     for request, one in zip(requests, values, strict=True):
-        error_in_nats = np.abs(one.logprobs - _logprobs(adapter, request)).max()
-        if not error_in_nats <= tolerance:
-            return f"a token's log-probability depends on what runs beside it (by {error_in_nats:.2g} nats)"
+        expected = _logprobs(adapter, request)
+        error_in_nats = np.abs(one.logprobs - expected).max()
+        if not error_in_nats <= tolerance * max(1.0, np.abs(expected).max() / _USUAL_NATS):
+            return Refusal(f"a token's log-probability depends on what runs beside it (by {error_in_nats:.2g} nats)")
     return None
+
+
+def _is_the_models(error: Exception) -> bool:
+    """Whether the innermost function of ours on the way to an error had handed over to a layer of the model."""
+    modules = [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(error.__traceback__)]
+    ours = [place for place, name in enumerate(modules) if name.partition(".")[0] == "seqscore"]
+    return modules[ours[-1] + 1 : ours[-1] + 2] == ["torch.nn.modules.module"]
+
+
+def _kept(error: Exception) -> Exception:
+    """An error to be told later, without the frames that hold its tensors."""
+    held: BaseException | None = error
+    while held is not None:
+        held.with_traceback(None)
+        held = held.__cause__ or held.__context__
+    return error
 
 
 def _logprobs(adapter: ModelAdapter, request: Request) -> Any:
     import torch
 
     device = adapter.device
-    with torch.inference_mode(), evaluating(adapter.model), full_precision(device.type):
+    with forward_passes(adapter):
         logits = adapter.logits(torch.from_numpy(request.inputs)[None].to(device))[0, request.first_target - 1 :]
         logprobs = logits.double().log_softmax(-1).gather(1, torch.from_numpy(request.targets).to(device)[:, None])
     return logprobs[:, 0].cpu().numpy()
@@ -122,32 +170,35 @@ def _long_requests(context_length: int | None) -> list[Request]:
     return [Request(one, 1) for one in made]
 
 
-def _twin(model: nn.Module) -> ModelAdapter | None:
-    """A small random model of the same class and kind of config; None where none can be built."""
+def _twin(model: nn.Module, device: Any) -> ModelAdapter | Refusal:
+    """A small random model of the same class and kind of config; why there is none where none can be built."""
+    refused = Refusal("no small copy of it can be made to try the engine on")
     for shrink in (_narrow, _shallow):
         try:
-            twin = _build(type(model), shrink(copy.deepcopy(model.config)))
-        except (AttributeError, AssertionError, IndexError, KeyError, RuntimeError, TypeError, ValueError):
+            twin = _build(type(model), shrink(copy.deepcopy(model.config)), device)
+        except (*FROM_A_MODEL, AssertionError) as error:  # not every class can be made in other sizes
+            refused = Refusal(f"{refused.reason.partition(' (')[0]} ({type(error).__name__}: {error})", _kept(error))
             continue
         if twin is not None:
             return twin
-    return None
+    return refused
 
 
-def _build(kind: type[nn.Module], config: Any) -> ModelAdapter | None:
+def _build(kind: type[nn.Module], config: Any, device: Any) -> ModelAdapter | None:
     import torch
 
     with torch.device("meta"):
         if sum(parameter.numel() for parameter in kind(config).parameters()) > _LARGEST_TWIN:
             return None
-    twin = kind(config).float().eval()
-    with torch.no_grad():
-        for parameter in twin.parameters():
-            if parameter.dim() > 1:
-                parameter.normal_(std=1.5 * parameter.shape[-1] ** -0.5)
+    with torch.device("cpu"):  # random numbers are the same ones for every device
+        twin = kind(config).float().eval()
+        with torch.no_grad():
+            for parameter in twin.parameters():
+                if parameter.dim() > 1:
+                    parameter.normal_(std=1.5 * parameter.shape[-1] ** -0.5)
     try:
-        return adapt(twin)
-    except SeqscoreError:
+        return adapt(twin.to(device))
+    except (ModelError, NumericsError):
         return None
 
 

@@ -1,4 +1,4 @@
-"""The surroundings of every forward pass: no gradients, no dropout, full float32 products, memory errors named."""
+"""The surroundings of an engine's forward passes: ``models.passes``, a model that is unchanged, memory errors named."""
 
 from __future__ import annotations
 
@@ -7,14 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seqscore.errors import DeviceError
-from seqscore.models.adapter import evaluating
 from seqscore.models.device import is_out_of_memory
-from seqscore.models.precision import full_precision
+from seqscore.models.passes import undisturbed
 
 if TYPE_CHECKING:
     from seqscore.models.adapter import ModelAdapter
-
-__all__ = ["forward_passes"]
 
 
 @contextmanager
@@ -22,12 +19,12 @@ def forward_passes(adapter: ModelAdapter, *, batch_tokens: int | None = None) ->
     """Run forward passes of a model within this block; what is changed for it is put back.
 
     Raises:
-        DeviceError: the device ran out of memory.
+        DeviceError: the device ran out of memory, or this process was forked (see ``undisturbed``).
+        ModelError: the model is another one than was looked at.
     """
-    import torch
-
+    adapter.require_unchanged()
     try:
-        with torch.inference_mode(), evaluating(adapter.model), full_precision(adapter.device.type):
+        with undisturbed(adapter.model, adapter.device):
             yield
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):

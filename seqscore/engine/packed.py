@@ -36,8 +36,6 @@ if TYPE_CHECKING:
 
     from seqscore.models.adapter import Head, ModelAdapter
 
-__all__ = ["DEFAULT_PACK_TOKENS", "PackedEngine"]
-
 IntArray = NDArray[np.int64]
 
 DEFAULT_PACK_TOKENS = 512
@@ -90,10 +88,37 @@ class PackedEngine:
             steady_experts(model, self._experts),
         ):
             for indices, filler in self._regimes(requests):
-                trie = build_trie([requests[i] for i in indices], sharing=self._sharing)
-                values = self._run_trie(trie, filler, extras)
-                results.update(zip(indices, (take(values, places) for places in trie.places), strict=True))
+                chosen = [requests[i] for i in indices]
+                values = self._run_all(chosen, filler, extras, sharing=self._sharing)
+                results.update(zip(indices, self._apart(chosen, values, filler, extras), strict=True))
         return [results[i] for i in range(len(requests))]
+
+    def _run_all(
+        self, requests: Sequence[Request], filler: int | None, extras: frozenset[Extra], *, sharing: bool
+    ) -> list[TargetValues]:
+        trie = build_trie(requests, sharing=sharing)
+        values = self._run_trie(trie, filler, extras)
+        return [take(values, places) for places in trie.places]
+
+    def _apart(
+        self, requests: Sequence[Request], values: list[TargetValues], filler: int | None, extras: frozenset[Extra]
+    ) -> list[TargetValues]:
+        """The values, those of requests that gave NaN computed again without rows in common, then one by one.
+
+        The keys that a row does not see are read and weighed by 0, and 0 * NaN is NaN: among the rows that texts share
+        one that goes wrong spoils those before it. A text that goes wrong by itself does so here again, and at the
+        same tokens as if it were alone.
+        """
+        kept = list(values)
+        if not self._sharing or len(requests) == 1:
+            return kept
+        spoilt = _with_nan(kept)
+        again = self._run_all([requests[number] for number in spoilt], filler, extras, sharing=False) if spoilt else []
+        for number, one in zip(spoilt, again, strict=True):
+            kept[number] = one
+        for number in _with_nan(kept):
+            (kept[number],) = self._run_all([requests[number]], filler, extras, sharing=False)
+        return kept
 
     @cached_property
     def row_counts(self) -> tuple[int, ...]:
@@ -118,7 +143,7 @@ class PackedEngine:
             weight.shape[1],
             like=like,
             candidates=candidates,
-        )
+        ) or (max(candidates),)
 
     def _regimes(self, requests: Sequence[Request]) -> Iterator[tuple[list[int], int | None]]:
         """Requests that may run together, and the position that filler must stand at, if any.
@@ -156,16 +181,18 @@ class PackedEngine:
 
         device = self._adapter.device
         ids, positions = (torch.from_numpy(part)[None].to(device) for part in (pack.tokens, pack.positions))
-        hidden: Tensor = self._trunk(
-            input_ids=ids, position_ids=positions, attention_mask=torch.ones_like(ids), use_cache=False
-        )[0][0]
-        return hidden
+        inputs = {"position_ids": positions, "attention_mask": torch.ones_like(ids), "use_cache": False}
+        return self._adapter.hidden(ids, **inputs)[0]
 
     def _rows_at_once(self, extras: frozenset[Extra]) -> tuple[int, ...]:
         if "rank" not in extras:
             return self._head_rows
         room = _RANK_BYTES // (4 * len(self._head.weight))
         return tuple(count for count in self._head_rows if count <= room) or (min(self._head_rows),)
+
+
+def _with_nan(values: Sequence[TargetValues]) -> list[int]:
+    return [number for number, one in enumerate(values) if bool(np.isnan(one.logprobs).any())]
 
 
 class _HeadQueue:

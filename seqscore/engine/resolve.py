@@ -17,8 +17,6 @@ from seqscore.errors import EngineError, OptionError, SeqscoreWarning
 if TYPE_CHECKING:
     from seqscore.models.adapter import ModelAdapter
 
-__all__ = ["DEFAULT_BATCH_TOKENS", "ENGINES", "resolve_engine"]
-
 DEFAULT_BATCH_TOKENS = 4096
 
 ENGINES: Mapping[str, Callable[[ModelAdapter, int | None], Engine]] = MappingProxyType(
@@ -27,7 +25,7 @@ ENGINES: Mapping[str, Callable[[ModelAdapter, int | None], Engine]] = MappingPro
         "padded": lambda adapter, batch_tokens: PaddedEngine(
             adapter, batch_tokens=DEFAULT_BATCH_TOKENS if batch_tokens is None else batch_tokens
         ),
-        "packed": lambda adapter, batch_tokens: _packed(adapter, batch_tokens),
+        "packed": lambda adapter, batch_tokens: _tried_packed(adapter, batch_tokens),
     }
 )
 
@@ -46,12 +44,12 @@ def resolve_engine(name: str, adapter: ModelAdapter, *, batch_tokens: int | None
         raise OptionError(f"batch_tokens={batch_tokens!r} must be a whole number of at least 1")
     if name != "auto":
         return ENGINES[name](adapter, batch_tokens)
-    reason = why_not(_narrow_packed, adapter)
-    if reason is None:
-        return ENGINES["packed"](adapter, batch_tokens)
+    refusal = why_not(_narrow_packed, adapter)
+    if refusal is None:
+        return _packed(adapter, batch_tokens)
     warnings.warn(
-        f"{type(adapter.model).__name__} runs padded, not packed: {reason}. Its scores may change in their last digits "
-        f"with what stands beside a text.",
+        f"{type(adapter.model).__name__} runs padded, not packed: {refusal.reason}. Its scores may change in their "
+        f"last digits with what stands beside a text.",
         SeqscoreWarning,
         stacklevel=2,
     )
@@ -63,8 +61,15 @@ def _narrow_packed(adapter: ModelAdapter) -> PackedEngine:
     return PackedEngine(adapter, batch_tokens=64)
 
 
+def _tried_packed(adapter: ModelAdapter, batch_tokens: int | None) -> Engine:
+    refusal = why_not(_narrow_packed, adapter)
+    if refusal is not None:
+        name = type(adapter.model).__name__
+        raise EngineError(
+            f"engine='packed' cannot run {name}: {refusal.reason}; use engine='padded'"
+        ) from refusal.cause
+    return _packed(adapter, batch_tokens)
+
+
 def _packed(adapter: ModelAdapter, batch_tokens: int | None) -> Engine:
-    reason = why_not(_narrow_packed, adapter)
-    if reason is not None:
-        raise EngineError(f"engine='packed' cannot run {type(adapter.model).__name__}: {reason}; use engine='padded'")
     return PackedEngine(adapter, batch_tokens=DEFAULT_PACK_TOKENS if batch_tokens is None else batch_tokens)

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
-
-__all__ = ["CANDIDATES", "steady_products", "steady_row_counts", "whole_vectors"]
 
 CANDIDATES = (16, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 """Row counts that are tried, the last of them is the one that all others must agree with."""
@@ -25,12 +24,26 @@ _LANES_BYTES = 128
 another way, which for some functions (sigmoid, SiLU) gives other bits."""
 
 
+_KNOWN: WeakKeyDictionary[Any, dict[tuple[int, ...], tuple[int, ...]]] = WeakKeyDictionary()
+"""What was tried on a trunk, by candidates: engines of one model need not try it again."""
+
+
 def steady_row_counts(trunk: nn.Module, candidates: Sequence[int] = CANDIDATES) -> tuple[int, ...]:
     """Those of ``candidates`` at which every linear layer of ``trunk`` gives the bits that it gives at the largest."""
-    steady = tuple(candidates)
-    for product, weight, width in _kinds(trunk):
-        steady = steady_products(product, width, like=weight, candidates=steady) if steady else ()
-        steady = whole_vectors(steady, weight.numel() // width, weight.dtype)
+    import torch
+
+    known = _KNOWN.setdefault(trunk, {})
+    key = (torch.get_num_threads(), *candidates)
+    if key not in known:
+        known[key] = _tried(trunk, tuple(candidates))
+    return known[key]
+
+
+def _tried(trunk: nn.Module, candidates: tuple[int, ...]) -> tuple[int, ...]:
+    steady = candidates
+    for product, like, inputs, outputs in _kinds(trunk):
+        steady = steady_products(product, inputs, like=like, candidates=steady) if steady else ()
+        steady = whole_vectors(steady, outputs, like.dtype)
     return tuple(sorted(steady)) or (max(candidates),)
 
 
@@ -55,30 +68,45 @@ def steady_products(
     return tuple(
         count
         for count in candidates
-        if torch.equal(product(rows[:count].clone()), whole[:count])
-        and torch.equal(product(rows[-count:].clone()), whole[-count:])
+        if _same(product(rows[:count].clone()), whole[:count]) and _same(product(rows[-count:].clone()), whole[-count:])
     )
 
 
-def _kinds(trunk: nn.Module) -> Iterator[tuple[Callable[[Tensor], Tensor], Tensor, int]]:
-    """One product of each kind (class, shape, dtype and device) with its weight and the width of its input.
+def _same(a: Tensor, b: Tensor) -> bool:
+    """Equal, or NaN in both: damaged weights are no matter of row counts."""
+    return bool(((a == b) | (a.isnan() & b.isnan())).all())
+
+
+def _kinds(trunk: nn.Module) -> Iterator[tuple[Callable[[Tensor], Tensor], Tensor, int, int]]:
+    """One product of each kind (class, shape, dtype and device): itself, a tensor like its rows, how wide these are
+    before and behind it.
 
     Routers of experts multiply by a plain weight: any matrix that no layer of another kind holds is taken for one.
+    Quantised layers hold their weights in a shape and dtype of their own; what they say of their widths counts.
     """
     import torch
     from torch.nn.functional import linear
     from transformers.pytorch_utils import Conv1D
 
-    seen: set[tuple[type, torch.Size, torch.dtype, torch.device]] = set()
+    dtype = next((p.dtype for p in trunk.parameters() if p.is_floating_point()), torch.get_default_dtype())
+    seen: set[tuple[object, ...]] = set()
     for module in trunk.modules():
         weight = getattr(module, "weight", None)
         if not isinstance(weight, torch.Tensor) or weight.dim() != 2 or isinstance(module, torch.nn.Embedding):
             continue
-        kind = (type(module), weight.shape, weight.dtype, weight.device)
-        if kind in seen:
-            continue
-        seen.add(kind)
-        if isinstance(module, (torch.nn.Linear, Conv1D)):
-            yield module, weight, int(weight.shape[1 if isinstance(module, torch.nn.Linear) else 0])
+        is_plain = weight.is_floating_point()
+        like = weight if is_plain else torch.empty(0, dtype=dtype, device=weight.device)
+        outputs, inputs = weight.shape
+        product: Callable[[Tensor], Tensor]
+        if isinstance(module, torch.nn.Linear):
+            product, inputs, outputs = module, module.in_features, module.out_features
+        elif isinstance(module, Conv1D):
+            product, inputs, outputs = module, weight.shape[0], weight.shape[1]
+        elif is_plain:
+            product = partial(linear, weight=weight)
         else:
-            yield partial(linear, weight=weight), weight, int(weight.shape[1])
+            continue
+        kind = (type(module), type(weight), inputs, outputs, weight.dtype, weight.device)
+        if kind not in seen:
+            seen.add(kind)
+            yield product, like, int(inputs), int(outputs)

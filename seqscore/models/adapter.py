@@ -7,27 +7,25 @@ model's own forward pass is used for the head too.
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from seqscore.errors import ModelError, NumericsError, OptionError
-from seqscore.models.precision import full_precision
+from seqscore.errors import ModelError
+from seqscore.models.limits import context_length, rope_switch, text_config, virtual_tokens
+from seqscore.models.passes import undisturbed
+from seqscore.models.probes import (
+    FROM_A_MODEL,
+    check_causal,
+    check_rows_in_front,
+    difference,
+    forward_inputs,
+    probe_ids,
+    probe_logits,
+)
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
-
-__all__ = ["Head", "ModelAdapter", "adapt", "checked_max_length", "context_length", "evaluating", "rope_switch"]
-
-_PROBE_LENGTH = 8
-_RULED_OUT = 1e30
-_LENGTH_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "max_sequence_length")
-_OFFSET_POSITIONS = frozenset(
-    {"camembert", "data2vec-text", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
-)
-# Positions are not limited where they enter as a bias that grows with distance, or as a recurrence.
-_UNLIMITED = frozenset({"bloom", "mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm", "recurrent_gemma"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +58,11 @@ class Head:
 class ModelAdapter:
     """A model as engines see it.
 
-    ``head`` is None where the model's own forward pass must compute its logits. ``context_length``: how many positions
-    the model reads at most, None for no limit. ``vocabulary``: how many token ids it knows.
-    ``rope_switch``: see the function of that name.
+    ``head`` is None where the model's own forward pass must compute its logits; ``why_no_head`` says why.
+    ``context_length``: how many positions the model reads at most, None for no limit. ``vocabulary``: how many token
+    ids it knows. ``rope_switch``: see the function of that name. ``rows_in_front``: rows of logits before those of the
+    tokens (trained vectors in front of every text). ``embedding``: the weights of the token embedding; None
+    where they are made anew at each look.
     """
 
     model: nn.Module
@@ -73,10 +73,48 @@ class ModelAdapter:
     device: torch.device
     dtype: torch.dtype
     rope_switch: int | None
+    embedding: Tensor | None
+    rows_in_front: int = 0
+    why_no_head: str = ""
 
     def logits(self, ids: Tensor) -> Tensor:
-        """[b, n, V] logits by the model's own forward pass of ids [b, n], in float32 (float64 for a float64 model)."""
-        return self._widened(self.model(**_inputs(self.model, ids)).logits)
+        """[b, n, V] logits by the model's own forward pass of ids [b, n], in float32 (float64 for a float64 model).
+
+        Raises:
+            ModelError: the model gives logits of another shape.
+        """
+        return self._widened(self._own_logits(ids))
+
+    def _own_logits(self, ids: Tensor) -> Tensor:
+        logits: Tensor = self.model(**forward_inputs(self.model, ids)).logits
+        rows = ids.shape[1] + self.rows_in_front
+        if logits.shape[:-1] != (len(ids), rows) or logits.shape[-1] < self.vocabulary:
+            raise ModelError(
+                f"{type(self.model).__name__} gives logits of shape {list(logits.shape)} for {list(ids.shape)} token "
+                f"ids; expected [{len(ids)}, {rows}, {self.vocabulary}], as when the Scorer was made"
+            )
+        return logits[:, self.rows_in_front :]
+
+    def _widened(self, logits: Tensor) -> Tensor:
+        import torch
+
+        return logits.to(torch.promote_types(self.dtype, torch.float32))
+
+    def hidden(self, ids: Tensor, **inputs: Any) -> Tensor:
+        """[b, n, D] hidden states of ids [b, n] by the trunk, which ``inputs`` are handed to as well.
+
+        Raises:
+            ModelError: the trunk gives states of another shape.
+        """
+        assert self.trunk is not None and self.head is not None
+        states: Tensor = self.trunk(**{**forward_inputs(self.trunk, ids), **inputs})[0]
+        expected = (*ids.shape, self.head.weight.shape[1])
+        if states.shape != expected:
+            raise ModelError(
+                f"{type(self.trunk).__name__} gives hidden states of shape {list(states.shape)} for {list(ids.shape)} "
+                f"token ids; expected {list(expected)}"
+            )
+        return states
 
     def at_targets(self, ids: Tensor, rows: Tensor, columns: Tensor) -> tuple[Tensor, Head | None]:
         """What stands at ``[rows, columns]`` of a batch padded on the right: hidden states [p, D] and the head that
@@ -84,191 +122,126 @@ class ModelAdapter:
 
         Shape: ``ids`` [b, n]; ``rows``, ``columns`` [p].
         """
-        if self.trunk is not None and self.head is not None:
-            return self.trunk(**_inputs(self.trunk, ids))[0][rows, columns], self.head
-        return self._widened(self.model(**_inputs(self.model, ids)).logits[rows, columns]), None
+        if self.head is not None:
+            return self.hidden(ids)[rows, columns], self.head
+        return self._widened(self._own_logits(ids)[rows, columns]), None
 
-    def _widened(self, logits: Tensor) -> Tensor:
-        import torch
+    def require_unchanged(self) -> None:
+        """That the parts which were looked at are those of the model still.
 
-        return logits.to(torch.promote_types(self.dtype, torch.float32))
+        Raises:
+            ModelError: the embedding, the trunk or the head was exchanged, or the model moved.
+        """
+        found = _parts(self.model)
+        embedding = found["embedding"]
+        moved = (embedding.device, embedding.dtype) != (self.device, self.dtype)
+        own: dict[str, object] = {} if self.embedding is None else {"embedding": self.embedding}
+        if self.head is not None:
+            own |= {"trunk": self.trunk, "head": self.head.weight, "head's bias": self.head.bias}
+        changed = [name for name, part in own.items() if found[name] is not part]
+        if moved or changed:
+            what = f"the {changed[0]} was exchanged" if changed and not moved else "it was moved or converted"
+            raise ModelError(
+                f"{type(self.model).__name__} is no longer the model that this Scorer was made for: {what}; make a "
+                f"new Scorer for it, since weights, limits and signature are looked up once"
+            )
 
 
 def adapt(model: nn.Module) -> ModelAdapter:
     """Look at a model: find its trunk and head, and check on a few tokens that it is what it must be.
 
     Raises:
-        ModelError: the model looks at tokens to the right, or gives no logits.
-        NumericsError: its logits are NaN.
+        ModelError: the model looks at tokens to the right, gives no logits, or not those of each token.
+        NumericsError: its logits are NaN or infinite.
     """
-    import torch
-
     if not hasattr(model, "get_input_embeddings") or not hasattr(model, "config"):
         raise ModelError(f"{type(model).__name__} is no model of transformers; a Scorer needs one that is loaded")
-    weight = model.get_input_embeddings().weight  # type: ignore[operator]
+    weight: Tensor = model.get_input_embeddings().weight  # type: ignore[operator]
     size, device = int(weight.shape[0]), weight.device
-    adapter = ModelAdapter(model, None, None, context_length(model), size, device, weight.dtype, rope_switch(model))
-    with torch.inference_mode(), evaluating(model), full_precision(device.type):
-        ids = _probe_ids(size, device)
-        logits = _probe_logits(adapter, ids)
-        _check_causal(adapter, ids, logits)
-        trunk, head = _find_head(model, ids, logits)
-    return replace(adapter, trunk=trunk, head=head, vocabulary=min(size, int(logits.shape[-1])))
-
-
-def context_length(model: nn.Module) -> int | None:
-    """How many positions ``model`` can read at once, by its config; None where nothing limits it."""
-    config = _text_config(model)
-    if config.model_type in _UNLIMITED:
-        return None
-    # These count positions from behind their padding token's id: so many fewer can be used.
-    unused = (config.pad_token_id or 0) + 1 if config.model_type in _OFFSET_POSITIONS else 0
-    for name in _LENGTH_NAMES:
-        value = getattr(config, name, None)
-        if isinstance(value, int) and value > unused:
-            return value - unused
-    return None
-
-
-def _text_config(model: Any) -> Any:
-    """The config of the part that reads text, in a model of several parts; else the model's own."""
-    return model.config.get_text_config()
-
-
-def checked_max_length(max_length: int | None, adapter: ModelAdapter) -> int | None:
-    """How many positions to read at once: as asked for, else the model's own limit.
-
-    Raises:
-        OptionError: it is no whole number from 1 to the model's limit.
-    """
-    limit = adapter.context_length
-    if max_length is None:
-        return limit
-    whole = isinstance(max_length, int) and not isinstance(max_length, bool)
-    if not whole or max_length < 1 or (limit is not None and max_length > limit):
-        raise OptionError(
-            f"max_length={max_length!r} must be a whole number of at least 1"
-            + ("" if limit is None else f" and at most {limit}, the longest input the model was made for")
+    with undisturbed(model, device):
+        ids = probe_ids(size, device)
+        logits = probe_logits(model, ids)
+        adapter = ModelAdapter(
+            model=model,
+            trunk=None,
+            head=None,
+            context_length=context_length(model),
+            vocabulary=min(size, int(logits.shape[-1])),
+            device=device,
+            dtype=weight.dtype,
+            rope_switch=rope_switch(model),
+            embedding=weight if _parts(model)["embedding"] is weight else None,
+            rows_in_front=logits.shape[1] - ids.shape[1],
         )
-    return max_length
+        if adapter.rows_in_front:
+            check_rows_in_front(model, ids, logits, vocabulary=adapter.vocabulary)
+        check_causal(model, logits)
+        taken = max(adapter.rows_in_front, virtual_tokens(model))
+        if taken and adapter.context_length is not None:
+            adapter = replace(adapter, context_length=_room(model, adapter.context_length, taken))
+        return _with_head(adapter, ids, adapter.logits(ids))
 
 
-def rope_switch(model: nn.Module) -> int | None:
-    """The length beyond which the model's rotary embedding changes for all positions (LongRoPE); None for none.
-
-    Sequences on both sides of it must not run side by side: the longest one decides for all.
-    """
-    config = _text_config(model)
-    rope = getattr(config, "rope_parameters", None) or {}
-    settings = [rope, *(value for value in rope.values() if isinstance(value, dict))]
-    for one in settings:
-        if one.get("rope_type") == "longrope":
-            length = one.get("original_max_position_embeddings") or config.original_max_position_embeddings
-            return int(length)
-    return None
+def _room(model: nn.Module, limit: int, taken: int) -> int:
+    if limit > taken:
+        return limit - taken
+    raise ModelError(f"{type(model).__name__} reads {limit} positions, and its trained prompt takes {taken} of them")
 
 
-class evaluating:
-    """Dropout off for the time of the block; the caller's model is left in the mode it was in."""
-
-    def __init__(self, model: nn.Module) -> None:
-        self._training = [module for module in model.modules() if module.training]
-
-    def __enter__(self) -> None:
-        for module in self._training:
-            module.training = False
-
-    def __exit__(self, *_: object) -> None:
-        for module in self._training:
-            module.training = True
+def _parts(model: Any) -> dict[str, Any]:
+    """What must stay the same object while a scorer is used."""
+    output = getattr(model, "get_output_embeddings", lambda: None)()
+    return {
+        "embedding": model.get_input_embeddings().weight,
+        "trunk": getattr(model, "base_model", None),
+        "head": getattr(output, "weight", None),
+        "head's bias": getattr(output, "bias", None),
+    }
 
 
-def _parameter_names(module: nn.Module) -> frozenset[str]:
-    return frozenset(inspect.signature(module.forward).parameters)
-
-
-def _inputs(module: nn.Module, ids: Tensor) -> dict[str, Any]:
-    """What a forward pass of ``ids`` [b, n] takes, of what ``module`` knows: every position is seen, none is cached.
-
-    Position ids are left to the model: padding stands on the right, and some count from another number than 0.
-    """
-    import torch
-
-    names = _parameter_names(module)
-    inputs: dict[str, Any] = {"input_ids": ids}
-    if "attention_mask" in names:
-        inputs["attention_mask"] = torch.ones_like(ids)
-    if "use_cache" in names:
-        inputs["use_cache"] = False
-    return inputs
-
-
-def _probe_ids(size: int, device: torch.device) -> Tensor:
-    """A few different tokens; two rows that part at the last one."""
-    import torch
-
-    first = [(7 * i + 3) % size for i in range(_PROBE_LENGTH)]
-    second = [*first[:-1], (first[-1] + 1) % size]
-    return torch.tensor([first, second], device=device)
-
-
-def _probe_logits(adapter: ModelAdapter, ids: Tensor) -> Tensor:
+def _with_head(adapter: ModelAdapter, ids: Tensor, logits: Tensor) -> ModelAdapter:
+    """The adapter with trunk and head, if together they give the model's logits; else with why they do not."""
+    trunk, head, why = _declared_parts(adapter.model)
+    if head is None or trunk is None:
+        return replace(adapter, why_no_head=why)
     try:
-        logits = adapter.logits(ids)
-    except (AttributeError, TypeError, ValueError, RuntimeError, IndexError) as error:
-        raise ModelError(f"{type(adapter.model).__name__} gives no logits for token ids: {error}") from error
-    if bool(logits.isnan().any()):
-        raise NumericsError(
-            f"{type(adapter.model).__name__} gives NaN logits on a plain probe of {_PROBE_LENGTH} tokens: its weights "
-            f"are damaged, or this dtype overflows; try dtype='float32'"
-        )
-    return logits
+        hidden = trunk(**forward_inputs(trunk, ids))[0]
+    except FROM_A_MODEL as error:
+        return replace(adapter, why_no_head=f"{type(trunk).__name__} alone fails: {type(error).__name__}: {error}")
+    shape = getattr(hidden, "shape", None)
+    expected = [*ids.shape, head.weight.shape[1]]
+    if shape is None or list(shape) != expected:
+        found = type(hidden).__name__ if shape is None else list(shape)
+        return replace(adapter, why_no_head=f"{type(trunk).__name__} gives {found} where states of {expected} are due")
+    if len(head.weight) != logits.shape[-1]:
+        return replace(adapter, why_no_head=f"its head has {len(head.weight)} words, its logits {logits.shape[-1]}")
+    # Half precision: the model rounds its logits to that dtype, this head does not.
+    tolerance = 1e-5 if logits.dtype == hidden.dtype else 2e-2
+    if difference(head.logits(hidden), logits, least_scale=1.0) > tolerance:
+        return replace(adapter, why_no_head="together they do not give the model's logits")
+    return replace(adapter, trunk=trunk, head=head)
 
 
-def _check_causal(adapter: ModelAdapter, ids: Tensor, logits: Tensor) -> None:
-    """A change of the last token must leave the logits before it as they are."""
-    if _difference(logits[0, :-1], logits[1, :-1], least_scale=1e-6) > 1e-3:
-        raise ModelError(
-            f"{type(adapter.model).__name__} is not a causal language model: its output at a token depends on the "
-            f"tokens that follow; expected a model that reads from left to right only"
-        )
-
-
-def _difference(a: Tensor, b: Tensor, *, least_scale: float) -> float:
-    """How far two sets of logits are apart: the largest difference, relative to the largest logit.
-
-    Words that a model rules out (-inf, or the lowest number there is) say nothing of the scale and must be the same.
-    """
-    a, b = a.double(), b.double()
-    usual = (a.abs() < _RULED_OUT) & (b.abs() < _RULED_OUT)
-    if not bool((a[~usual] == b[~usual]).all()):
-        return float("inf")
-    a, b = a[usual], b[usual]
-    return float((a - b).abs().max()) / max(least_scale, float(a.abs().max())) if a.numel() else float("inf")
-
-
-def _find_head(model: nn.Module, ids: Tensor, logits: Tensor) -> tuple[nn.Module | None, Head | None]:
-    """Trunk and head, if together they give the model's logits."""
+def _declared_parts(model: Any) -> tuple[nn.Module | None, Head | None, str]:
+    """Trunk and head as transformers names them, and why there are none that could be tried."""
     import torch
 
     output = getattr(model, "get_output_embeddings", lambda: None)()
     trunk = getattr(model, "base_model", None)
-    if not isinstance(output, torch.nn.Linear) or not isinstance(trunk, torch.nn.Module) or trunk is model:
-        return None, None
-    try:
-        hidden = trunk(**_inputs(trunk, ids))[0]
-        head = _declared_head(model, output)
-        # Half precision: the model rounds its logits to that dtype, this head does not.
-        tolerance = 1e-5 if logits.dtype == hidden.dtype else 2e-2
-        same = _difference(head.logits(hidden), logits, least_scale=1.0) <= tolerance
-    except (AttributeError, TypeError, ValueError, RuntimeError, KeyError, IndexError):
-        return None, None
-    return (trunk, head) if same else (None, None)
+    if not isinstance(output, torch.nn.Linear):
+        return None, None, f"its head is {type(output).__name__}, no linear layer"
+    if not isinstance(trunk, torch.nn.Module) or trunk is model:
+        return None, None, "it names no trunk"
+    # What is packed (quantised), sharded or made anew at each look cannot be cut into tiles of words.
+    plain = type(output.weight) in (torch.Tensor, torch.nn.Parameter) and output.weight.is_floating_point()
+    if not plain or output.weight.dim() != 2 or output.weight is not output.weight:
+        return None, None, "its head's weights are no plain matrix"
+    return trunk, _declared_head(model, output), ""
 
 
 def _declared_head(model: nn.Module, output: nn.Linear) -> Head:
     """The head that the config declares: scales multiply (Cohere) or divide (Granite), a cap is Gemma 2's."""
-    config = _text_config(model)
+    config = text_config(model)
     scale = float(getattr(config, "logit_scale", None) or 1.0)
     scale /= float(getattr(config, "logits_scaling", None) or 1.0)
     cap = getattr(config, "final_logit_softcapping", None)

@@ -35,8 +35,8 @@ class Near:
     """Blocks of queries of equal shape with the keys of their own span.
 
     Shape: ``query_rows``, ``query_positions`` [blocks, queries]: rows of the pack and their positions; what fills a
-    block up repeats its last row. ``key_slots``, ``key_positions`` [blocks, keys]: keys behind a query are not seen,
-    whatever slot they name.
+    block up repeats its last row. ``key_slots``, ``key_positions`` [blocks, keys]: keys behind a query are not seen;
+    their slots are of the same path.
     """
 
     query_rows: IntArray
@@ -215,8 +215,9 @@ def _near(blocks: Sequence[_Block], size: int) -> tuple[tuple[Near, ...], IntArr
 
 
 def _near_group(blocks: Sequence[_Block], queries: int, keys: int) -> Near:
-    slots = np.zeros((len(blocks), keys), np.int64)
+    slots = np.empty((len(blocks), keys), np.int64)
     for number, block in enumerate(blocks):
+        slots[number] = block.near_slots[-1]  # of its own path: what is not seen is read all the same, and may be NaN
         slots[number, : len(block.near_slots)] = block.near_slots
     within = np.minimum(np.arange(queries), np.array([block.count - 1 for block in blocks])[:, None])
     spans = np.array([block.position // SPAN * SPAN for block in blocks])

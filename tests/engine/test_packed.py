@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from seqscore.engine import fitness, rows
 from seqscore.engine.base import TargetValues
 from seqscore.engine.fitness import why_not
 from seqscore.engine.packed import PackedEngine
@@ -188,7 +190,7 @@ def test_a_rotary_embedding_that_changes_with_the_length(original: int) -> None:
 def test_models_that_it_does_not_fit(architecture: str) -> None:
     own = adapt(tiny_model(architecture))
     reason = why_not(PackedEngine, own)
-    assert reason is not None and PADDED[architecture] in reason
+    assert reason is not None and PADDED[architecture] in reason.reason
     with pytest.raises(EngineError, match=r"engine='packed' cannot run .*use engine='padded'"):
         resolve_engine("packed", own)
     with pytest.warns(SeqscoreWarning, match="runs padded, not packed"):
@@ -202,9 +204,9 @@ def test_a_model_that_leaks_between_neighbours_is_found_out(monkeypatch: pytest.
     plain = kind.forward
     monkeypatch.setattr(kind, "forward", lambda self, x: plain(self, x + torch.roll(x, 1, 1)))
     monkeypatch.setattr("seqscore.engine.fitness._VERDICTS", {})
-    monkeypatch.setattr("seqscore.models.adapter._check_causal", lambda *_: None)
+    monkeypatch.setattr("seqscore.models.adapter.check_causal", lambda *_: None)
     reason = why_not(PackedEngine, adapt(model))
-    assert reason is not None and "depends on what runs beside it" in reason
+    assert reason is not None and "depends on what runs beside it" in reason.reason
 
 
 def test_the_model_is_left_as_it_was() -> None:
@@ -217,3 +219,122 @@ def test_the_model_is_left_as_it_was() -> None:
 
 def test_the_list_of_exceptions_names_models_that_are_tried() -> None:
     assert set(PADDED) <= set(CONFIGS) and set(FAMILIES) <= set(CONFIGS)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf"), 3e38], ids=["nan", "inf", "-inf", "huge"])
+@pytest.mark.parametrize("architecture", ["llama", "mistral", "mixtral"])
+def test_a_text_that_goes_wrong_does_not_reach_its_neighbours(architecture: str, value: float) -> None:
+    """One damaged embedding: what others share with it, before it, is theirs as if they were alone."""
+    model = tiny_model(architecture)
+    apart = torch.nn.Parameter(model.get_output_embeddings().weight.detach().clone())
+    model.get_output_embeddings().weight = apart
+    with torch.no_grad():
+        model.get_input_embeddings().weight[200] = value
+    stem = np.arange(20, 90)
+    endings = ([200, 5], [200, 5, 6], [7, 200, 8], [7, 9], [200], [9, 9, 9])
+    made = [Request(np.concatenate([stem, ending]), 1) for ending in endings] + [Request(np.arange(3, 12), 1)]
+    own = adapt(model)
+    for batch_tokens in (16, 512):
+        engine = PackedEngine(own, batch_tokens=batch_tokens)
+        together = engine.run(made, extras=frozenset())
+        for request, one in zip(made, together, strict=True):
+            np.testing.assert_array_equal(one.logprobs, engine.run([request], extras=frozenset())[0].logprobs)
+        good = [number for number in (3, 4, 5, 6) if np.isfinite(together[number].logprobs).all()]
+        assert good == [3, 4, 5, 6]  # the last token is a target alone: nothing reads the damage in number 4
+        (expected,) = resolve_engine("reference", own).run([made[3]], extras=frozenset())
+        np.testing.assert_allclose(together[3].logprobs, expected.logprobs, rtol=0, atol=1e-4)
+
+
+def test_a_head_with_a_word_that_is_nan() -> None:
+    """The row counts are found all the same, and the texts are what is wrong."""
+    model = tiny_model("llama")
+    engine = PackedEngine(adapt(model))
+    with torch.no_grad():
+        model.lm_head.weight[7] = float("nan")
+    assert all(np.isnan(one.logprobs).all() for one in engine.run(requests()[:3], extras=frozenset()))
+    assert engine._head_rows == PackedEngine(adapter("llama"))._head_rows
+
+
+def test_auto_tries_a_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And what was found out about its row counts is not tried again by another engine of the model."""
+    model = tiny_model("llama")
+    own, passes, tried = adapt(model), [], []
+    model.model.register_forward_pre_hook(lambda *_: passes.append(1))
+    real = rows._tried
+    monkeypatch.setattr(rows, "_tried", lambda *given: tried.append((id(given[0]), given[1])) or real(*given))  # type: ignore[func-returns-value]
+    counts = []
+    for engine in ("packed", "auto"):
+        passes.clear()
+        resolve_engine(engine, own).run([], extras=frozenset())
+        counts.append(len(passes))
+    assert counts[0] == counts[1] > 0
+    resolve_engine("auto", own).run(requests()[:2], extras=frozenset())
+    assert len(tried) == len(set(tried))
+
+
+def test_a_defect_of_an_engine_is_an_error_and_not_a_property_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitness, "_VERDICTS", {})
+    own = adapt(tiny_model("llama"))
+
+    def defect(*_: object, **__: object) -> None:
+        raise TypeError("planted")
+
+    for place in ("seqscore.engine.packed.PackedEngine._forward", "seqscore.engine.layout.PackLayout.attend"):
+        with monkeypatch.context() as patch:
+            patch.setattr(place, defect if "layout" not in place else _raising_in_layout())
+            for engine in ("auto", "packed"):
+                with pytest.raises(
+                    EngineError, match=r"failed while it was tried on .*TypeError: planted.*defect"
+                ) as found:
+                    resolve_engine(engine, own)
+                assert isinstance(found.value.__cause__, TypeError)
+    assert resolve_engine("auto", own).name == "packed"  # nothing of it is remembered
+
+
+def _raising_in_layout() -> Callable[..., None]:
+    """A function that raises in a frame of the package, below a layer of the model."""
+    names: dict[str, Any] = {"__name__": "seqscore.engine.layout"}
+    exec("def attend(*_, **__):\n    raise TypeError('planted')", names)
+    return names["attend"]  # type: ignore[no-any-return]
+
+
+def test_what_a_model_cannot_do_is_told_with_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitness, "_VERDICTS", {})
+    model = tiny_model("llama")
+    own, kind = adapt(model), type(model.model.layers[0].mlp)
+    plain = kind.forward
+
+    def picky(self: Any, x: Any) -> Any:
+        if x.shape[1] > 70:
+            raise ValueError("no more than 70 rows")
+        return plain(self, x)
+
+    monkeypatch.setattr(kind, "forward", picky)
+    monkeypatch.setattr("seqscore.engine.resolve._narrow_packed", PackedEngine)
+    with pytest.warns(SeqscoreWarning, match=r"does not take packs \(ValueError: no more than 70 rows\)"):
+        assert resolve_engine("auto", own).name == "padded"
+    with pytest.raises(EngineError, match="no more than 70 rows") as found:
+        resolve_engine("packed", own)
+    assert isinstance(found.value.__cause__, ValueError)
+
+
+def _mixed(hidden: torch.Tensor) -> torch.Tensor:
+    """Rows that are far apart reach one another, as long as there are so many."""
+    return hidden + torch.roll(hidden, 60, 1) if hidden.shape[1] > 60 else hidden
+
+
+def test_a_verdict_is_that_of_what_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A class derived from a model's, with the same config, is another model."""
+    monkeypatch.setattr(fitness, "_VERDICTS", {})
+    model = tiny_model("llama")
+    assert why_not(PackedEngine, adapt(model)) is None
+
+    class Mixing(type(model)):  # type: ignore[misc]
+        def __init__(self, config: Any) -> None:
+            super().__init__(config)
+            for layer in self.model.layers:
+                layer.mlp.register_forward_pre_hook(lambda _, given: (_mixed(given[0]),))
+
+    mixing = Mixing(model.config).eval()
+    refusal = why_not(PackedEngine, adapt(mixing))
+    assert refusal is not None and "depends on what runs beside it" in refusal.reason
