@@ -30,6 +30,7 @@ BELOW: dict[str, frozenset[str]] = {
     for part, allowed in {
         "_version": "",
         "errors": "",
+        "typed_json": "errors",
         "text": "errors",
         "plan": "errors",
         "models": "_version errors text.growth",
@@ -41,11 +42,11 @@ BELOW: dict[str, frozenset[str]] = {
         "scorer": "_version errors text plan models engine scores notices call",
         # Whoever uses the scorer may name what one hands to it: text.items (Item, Pair, the policies) and the public
         # names, "__init__" (from seqscore import LoadOptions).
-        "evaluate": "_version errors scores scorer text.items plan.chunks plan.workload __init__",
+        "evaluate": "_version errors typed_json scores scorer text.items plan.chunks plan.workload __init__",
         "verify": "_version errors scores scorer text.items __init__ engine",
         "explain": "_version errors scores scorer text.items __init__",
         # Of the layer below, output knows the records, which hold results and no way to compute them.
-        "output": "_version errors scores evaluate.rows",
+        "output": "_version errors typed_json scores evaluate.rows",
         "integrations": "_version errors scores scorer text.items __init__ evaluate verify explain output",
         "cli": "_version errors scores scorer text.items __init__ evaluate verify explain output integrations",
         "__init__": "_version errors text models scores scorer",

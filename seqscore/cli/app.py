@@ -15,6 +15,8 @@ from seqscore.cli.cite import cite
 from seqscore.cli.compare import compare
 from seqscore.cli.eval import eval_app
 from seqscore.cli.explain import explain
+from seqscore.cli.export import export
+from seqscore.cli.hints import dash_hint
 from seqscore.cli.once import App
 from seqscore.cli.plot import plot
 from seqscore.cli.report import report
@@ -42,6 +44,7 @@ app.command()(explain)
 app.add_typer(eval_app, name="eval")
 app.command()(compare)
 app.command()(cite)
+app.command()(export)
 app.command()(plot)
 app.command()(report)
 app.command()(verify)
@@ -74,7 +77,7 @@ def run(arguments: Sequence[str] | None = None) -> int:
     except (KeyboardInterrupt, typer.Abort):
         return _failed("interrupted", EXIT_INTERRUPTED)
     except typer.TyperException as error:
-        return _wrong_call(error)
+        return _wrong_call(error, given)
     except SeqscoreError as error:
         status = EXIT_USAGE if isinstance(error, OptionError) else EXIT_ERROR
         return _failed(f"error: {error}", status, debug="--debug" in given)
@@ -98,12 +101,13 @@ def _invoke(given: list[str]) -> int:
     return status if isinstance(status, int) else 0
 
 
-def _wrong_call(error: typer.TyperException) -> int:
+def _wrong_call(error: typer.TyperException, given: Sequence[str]) -> int:
     """What is wrong with the call, in one line; the help where nothing was asked for."""
     if type(error).__name__ == "NoArgsIsHelpError":
         error.show()  # type: ignore[attr-defined]
         return EXIT_USAGE
-    return _failed(f"error: {error.format_message()} (see seqscore --help, seqscore COMMAND --help)", EXIT_USAGE)
+    hint = dash_hint(given) if type(error).__name__ == "NoSuchOption" else ""
+    return _failed(f"error: {error.format_message()}{hint} (see seqscore --help, seqscore COMMAND --help)", EXIT_USAGE)
 
 
 def _failed(message: str, status: int, *, debug: bool = False) -> int:

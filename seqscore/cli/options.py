@@ -6,25 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
-__all__ = [
-    "AllowPickle",
-    "BatchTokens",
-    "Bos",
-    "Boundary",
-    "Debug",
-    "Device",
-    "Dtype",
-    "Engine",
-    "Long",
-    "MaxLength",
-    "Model",
-    "Revision",
-    "SpecialTokens",
-    "Threads",
-    "TrustRemoteCode",
-]
-
-_MODEL, _CONVENTION, _OTHER = "Model", "Convention", "Other"
+_MODEL, _CONVENTION, _OUTPUT, _OTHER = "Model", "Convention", "Output", "Other"
 
 Model: TypeAlias = Annotated[
     str,
@@ -105,4 +87,38 @@ SpecialTokens: TypeAlias = Annotated[
 ]
 Debug: TypeAlias = Annotated[
     bool, typer.Option("--debug", help="Show the details of a failure.", rich_help_panel=_OTHER)
+]
+RowFormat: TypeAlias = Annotated[
+    Literal["table", "jsonl", "csv", "tsv", "parquet", "md", "tex"] | None,
+    typer.Option(
+        "--format",
+        help="Default: by the end of the name after -o, else table; table, md and tex are rounded.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+LogUnit: TypeAlias = Annotated[
+    Literal["nats", "bits"], typer.Option("--unit", help="Unit of logarithms.", rich_help_panel=_OUTPUT)
+]
+KeepColumns: TypeAlias = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="The input's other columns that go along: all, none or names with commas. Default: all; none for people.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+SignaturePlace: TypeAlias = Annotated[
+    Literal["once", "rows", "none"],
+    typer.Option(
+        "--signature",
+        help="Once (Parquet's metadata, NAME.meta.json, standard error), in every row, or nowhere.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+QuoteFormulas: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--quote-formulas",
+        help="In CSV and TSV, an apostrophe before text that a spreadsheet would compute.",
+        rich_help_panel=_OUTPUT,
+    ),
 ]

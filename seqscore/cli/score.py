@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
@@ -51,21 +51,20 @@ def score(
     entropy: Annotated[
         bool, typer.Option("--entropy", help="Add the model's entropy at every token.", rich_help_panel=_OUTPUT)
     ] = False,
-    output_format: Annotated[
-        Literal["table", "jsonl", "csv", "parquet"] | None,
+    output_format: options.RowFormat = None,
+    unit: options.LogUnit = "nats",
+    output: Annotated[
+        Path | None,
         typer.Option(
-            "--format",
-            help="Default: by the name after -o, else table; all but table hold full precision.",
+            "--output",
+            "-o",
+            help="Write to this .csv, .tsv, .jsonl (these also with .gz), .parquet, .md or .tex file.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
-    unit: Annotated[
-        Literal["nats", "bits"],
-        typer.Option(help="Unit of logarithms.", rich_help_panel=_OUTPUT),
-    ] = "nats",
-    output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="Write to this file.", rich_help_panel=_OUTPUT)
-    ] = None,
+    keep_columns: options.KeepColumns = None,
+    signature: options.SignaturePlace = "once",
+    quote_formulas: options.QuoteFormulas = False,
     model: options.Model = "default",
     revision: options.Revision = None,
     device: options.Device = "auto",
@@ -87,14 +86,20 @@ def score(
     Texts come from the arguments, from files (a text a line, or a column of a table) or from standard input (-).
     """
     given = dict(locals())
+    from seqscore.cli.hints import refuse_file_names
     from seqscore.cli.session import open_scorer, progress, say
     from seqscore.evaluate.data.texts import InputOptions, open_inputs
+    from seqscore.evaluate.rows import keep_columns as chosen_columns
     from seqscore.evaluate.score_rows import score_rows
     from seqscore.evaluate.tally import Tally
     from seqscore.output.files import refuse_overwriting
+    from seqscore.output.formats import MACHINE_FORMATS, format_of
     from seqscore.output.run_notes import tally_lines
-    from seqscore.output.writers import format_of, open_writer
+    from seqscore.output.writers import open_writer
 
+    refuse_file_names(texts or [], "score")
+    chosen = format_of(output, output_format)
+    kept = chosen_columns(keep_columns or ["all" if chosen in MACHINE_FORMATS else "none"])
     inputs = open_inputs(
         texts or [],
         file or [],
@@ -102,15 +107,27 @@ def score(
             column=column,
             context_column=context_column,
             context=context,
+            keep=kept,
             data=reading.data_options(given),
         ),
     )
     refuse_overwriting(output, file or [])
     tally = Tally()
-    chosen = output_format or format_of(output)
     if chosen == "table":  # which has a note at the row itself
         warnings.simplefilter("ignore", JoinWarning)
-    with open_writer(chosen, output, unit=unit, tokens=tokens) as writer, progress("scoring") as tracked:
+    with (
+        open_writer(
+            chosen,
+            output,
+            unit=unit,
+            tokens=tokens,
+            signature=signature,
+            quote_formulas=quote_formulas,
+            columns=() if kept == "none" or not (file or "-" in (texts or [])) else None,
+            notify=say,
+        ) as writer,
+        progress("scoring") as tracked,
+    ):
         scorer = open_scorer(
             model=model,
             revision=revision,

@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+import json
 import math
 from array import array
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol, TypeAlias, cast
+from typing import Any, BinaryIO, Literal, Protocol, Self, TypeAlias
 
 import numpy as np
 
 from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.copies import Rows, copied_suffix, copy_file, copy_rows_of_library
+from seqscore.evaluate.data.dataset import Dataset
+from seqscore.evaluate.data.files import FileRecords
 from seqscore.evaluate.manifest import sync_folder, writing
 from seqscore.evaluate.store import Run
 from seqscore.evaluate.summary import stored_rows
-
-__all__ = ["By", "Percentiles", "Rule", "Thresholds", "bucket_value", "split_run"]
 
 By: TypeAlias = Literal["perplexity", "word_perplexity", "bits_per_byte"]
 """What rows are sorted out by. CCNet's perplexity is per word, with one more for the end of a line."""
@@ -98,52 +101,138 @@ def bucket_value(item: Mapping[str, Any], by: By) -> float | None:
         return math.inf
 
 
-def split_run(run: Run, rule: Rule, *, by: By) -> dict[str, int]:
-    """Write ``NAME.jsonl`` for every bucket beside the run's parts and count their rows.
+@dataclass(frozen=True, slots=True)
+class Bucket:
+    """Where the rows of a bucket are, a file or a folder of files, and how many there are."""
 
-    Rows keep their order and their columns. Those that could not be read or scored, or of which nothing is scored, go
-    to ``unscored.jsonl`` with their error. Percentiles keep 8 bytes a row in memory.
+    path: Path
+    num_rows: int
+
+
+def split_run(run: Run, rule: Rule, *, by: By, dataset: Dataset) -> dict[str, Bucket]:
+    """Copy every row of ``dataset``, of which ``run`` is, to the file of its bucket beside the run's parts.
+
+    Rows are copied as they were read, in the format of their file and in its order: see ``copies``. Of one file there
+    is ``kept.csv`` and so on, of several a folder with a file each: ``kept/a.csv``. Those that could not be read or
+    scored, or of which nothing is scored, go to ``unscored``, and why to ``unscored.errors.jsonl``. Percentiles keep 8
+    bytes a row in memory.
 
     Raises:
         OptionError: a file cannot be written.
+        InputError: the data can be read only once, or are not those of the run.
     """
     chosen, names = _chooser(run, rule, by)
-    counts = dict.fromkeys((*names, "unscored"), 0)
-    with ExitStack() as stack:
-        streams = {name: stack.enter_context(_bucket_file(run.path / f"{name}.jsonl")) for name in counts}
-        for row in stored_rows(run, _COLUMNS):
-            name, line = _sorted_out(row, chosen, by)
-            counts[name] += 1
-            with writing(run.path / f"{name}.jsonl"):
-                streams[name].write(line.encode("utf-8") + b"\n")
-    for name in counts:
-        with writing(run.path / f"{name}.jsonl"):
-            (run.path / f".{name}.jsonl.tmp").replace(run.path / f"{name}.jsonl")
-    sync_folder(run.path)
-    return counts
+    names = (*names, "unscored")
+    counts = dict.fromkeys(names, 0)
+    why = run.path / "unscored.errors.jsonl"
+    parts = [_part(part, dataset) for part in dataset.parts]
+    places = _places(parts, names, run.path)
+    with _Files(run.path) as files:
+        with files.new("unscored", why) as errors:
+            rows = Rows(_buckets(run, chosen, by, counts, errors))
+            for part, finals in zip(parts, places, strict=True):
+                part.copy({name: files.temporary(name, final) for name, final in finals.items()}, rows)
+        if rows.peek() is not None:
+            raise InputError(
+                f"{str(run.path)!r} has more rows than {dataset.name}: row {rows.count} is not there; was it changed?"
+            )
+        files.complete()
+    several = len(parts) > 1
+    return {name: Bucket(run.path / name if several else places[0][name], counts[name]) for name in names}
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A file, or a dataset of the library, and how its rows are copied."""
+
+    name: str
+    suffix: str
+    copy: Callable[[Mapping[str, Path], Rows], None]
+
+
+def _part(records: Any, dataset: Dataset) -> _Part:
+    if isinstance(records, FileRecords):
+        (source,) = records.sources
+        options = dataset.options
+        copy = partial(copy_file, source, options)
+        return _Part(Path(source).name, copied_suffix(source, options), copy)
+    found = getattr(records, "found", None)
+    if found is None:
+        raise InputError(
+            f"{dataset.name} can be read only once, so that its rows cannot be sorted out; put them into a file"
+        )
+    return _Part("dataset.parquet", ".parquet", partial(copy_rows_of_library, found.rows))
+
+
+def _places(parts: Sequence[_Part], names: Sequence[str], folder: Path) -> list[dict[str, Path]]:
+    """Of each part the files of its buckets."""
+    if len(parts) == 1:
+        return [{name: folder / f"{name}{parts[0].suffix}" for name in names}]
+    taken: set[str] = set()
+    found = []
+    for number, part in enumerate(parts):
+        file = part.name if part.name not in taken else f"{number}-{part.name}"
+        taken.add(file)
+        found.append({name: folder / name / file for name in names})
+    return found
+
+
+class _Files:
+    """Files that appear together once all are written, under temporary names until then."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._made: dict[Path, Path] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for temporary in self._made.values():
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def temporary(self, bucket: str, final: Path) -> Path:
+        """The name under which ``final`` is written."""
+        self._made[final] = self._folder / f".{bucket}.{len(self._made)}.tmp"
+        return self._made[final]
+
+    @contextmanager
+    def new(self, bucket: str, final: Path) -> Iterator[BinaryIO]:
+        """A file that is written to."""
+        with writing(final):
+            stream = self.temporary(bucket, final).open("wb")
+        with stream:
+            yield stream
+
+    def complete(self) -> None:
+        """Give all files their names."""
+        for final, temporary in self._made.items():
+            with writing(final):
+                final.parent.mkdir(exist_ok=True)
+                temporary.replace(final)
+        sync_folder(self._folder)
 
 
 _COLUMNS = [
-    *("id", "row", "error_code", "error_message"),
+    *("id", "number", "error_code", "error_message"),
     *(f"items.list.element.{name}" for name in ("log_likelihood", "num_scored", "num_words", "num_bytes_scored")),
 ]
 
 
-def _bucket_file(path: Path) -> BinaryIO:
-    with writing(path):
-        return cast(BinaryIO, path.with_name(f".{path.name}.tmp").open("wb"))
-
-
-def _sorted_out(row: Mapping[str, Any], chosen: _Buckets, by: By) -> tuple[str, str]:
-    import json
-
-    value = bucket_value(row["items"][0], by) if row["error_code"] is None else None
-    if value is not None:
-        return chosen(value), row["row"]
-    message = row["error_message"] or "nothing of the text is scored"
-    error = {"code": row["error_code"] or "nothing_scored", "message": message}
-    original = None if row["row"] is None else json.loads(row["row"])
-    return "unscored", json.dumps({"id": row["id"], "error": error, "row": original}, ensure_ascii=False)
+def _buckets(run: Run, chosen: _Buckets, by: By, counts: dict[str, int], errors: BinaryIO) -> Iterator[str]:
+    """The bucket of every row, counted; why a row is in none of the rule's goes to ``errors``."""
+    for row in stored_rows(run, _COLUMNS):
+        value = bucket_value(row["items"][0], by) if row["error_code"] is None else None
+        name = "unscored" if value is None else chosen(value)
+        if value is None:
+            message = row["error_message"] or "nothing of the text is scored"
+            error = {"code": row["error_code"] or "nothing_scored", "message": message}
+            line = json.dumps({"id": row["id"], "row": row["number"], "error": error}, ensure_ascii=False)
+            with writing(run.path / "unscored.errors.jsonl"):
+                errors.write(line.encode("utf-8") + b"\n")
+        counts[name] += 1
+        yield name
 
 
 def _chooser(run: Run, rule: Rule, by: By) -> tuple[_Buckets, tuple[str, ...]]:

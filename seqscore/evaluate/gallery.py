@@ -35,22 +35,41 @@ def gallery(source: Path, other: Path | None = None) -> RunCharts:
     return charts
 
 
-def rows_named(source: Path, ids: Sequence[str]) -> list[RowView]:
-    """The rows of a source that have these ids, in the order of the ids.
+def rows_named(source: Path, ids: Sequence[str], *, numbers: Sequence[int] = ()) -> list[RowView]:
+    """The rows of a source that have these ids, in the order of the ids, then those that have these numbers.
 
     Raises:
-        InputError: there is no such row, or its tokens were not kept.
+        InputError: there is no such row, several have an id, or a row's tokens were not kept.
     """
-    wanted = set(ids)
-    found = {row.id: row for row in _rows(source, bool(ids)) if row.id in wanted}
-    for one in ids:
-        if one not in found:
-            raise InputError(f"{str(source)!r} has no row {one!r}; ids are row numbers from 0, or those of --id-column")
-        if found[one].error is not None:
-            raise InputError(f"row {one!r} of {str(source)!r} was not scored: {found[one].error}")
-        if all(item.tokens is None for item in found[one].items):
-            raise InputError(f"{str(source)!r} holds no tokens; make it with eval --keep tokens, or score --tokens")
-    return [found[one] for one in ids]
+    by_id: dict[str, list[RowView]] = {one: [] for one in ids}
+    by_number: dict[int, list[RowView]] = {one: [] for one in numbers}
+    for row in _rows(source, bool(ids or numbers)):
+        for found in (by_id.get(row.id), by_number.get(row.number)):
+            if found is not None:
+                found.append(replace(row, items=()) if found else row)
+    named = [_one_row(source, repr(one), by_id[one]) for one in ids]
+    numbered = [_one_row(source, f"number {one}", by_number[one]) for one in numbers]
+    # Other rows may have the same id, and figures of the same name.
+    return named + [row if row.id == str(row.number) else _with_number(row) for row in numbered]
+
+
+def _with_number(row: RowView) -> RowView:
+    return replace(row, id=f"{row.id} (row {row.number})")
+
+
+def _one_row(source: Path, name: str, found: Sequence[RowView]) -> RowView:
+    if not found:
+        raise InputError(f"{str(source)!r} has no row {name}; ids are row numbers from 0, or those of --id-column")
+    if len(found) > 1:
+        shown = ", ".join(str(row.number) for row in found[:8]) + (", ..." if len(found) > 8 else "")
+        raise InputError(
+            f"{len(found)} rows of {str(source)!r} have the id {name}: numbers {shown}; name one with --row NUMBER"
+        )
+    if found[0].error is not None:
+        raise InputError(f"row {name} of {str(source)!r} was not scored: {found[0].error}")
+    if all(item.tokens is None for item in found[0].items):
+        raise InputError(f"{str(source)!r} holds no tokens; make it with eval --keep tokens, or score --tokens")
+    return found[0]
 
 
 def _rows(source: Path, wanted: bool) -> Iterator[RowView]:

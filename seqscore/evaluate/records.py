@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 import numpy as np
 
 from seqscore.errors import SeqscoreError
+from seqscore.evaluate.rows import KeepColumns, kept_columns
 from seqscore.evaluate.tasks.base import Entry, TaskItem, TaskRow
 from seqscore.scores.sequence import SequenceScore
+from seqscore.typed_json import encoded
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,7 +26,8 @@ KEEP: tuple[Keep, ...] = get_args(Keep)
 
 
 def run_schema() -> pa.Schema:
-    """Columns of a part. Lists of tokens hold the scored tokens of an item, in order; they are null where not kept."""
+    """Columns of a part. Lists of tokens hold the scored tokens of an item, in order; they are null where not kept.
+    ``columns``: the other columns of the input row, as the JSON of ``typed_json``; null where there are none."""
     import pyarrow as pa
 
     text, whole, real, flag = pa.string(), pa.int64(), pa.float64(), pa.bool_()
@@ -64,7 +67,7 @@ def run_schema() -> pa.Schema:
             ("group", text),
             ("gold", whole),
             ("reference_words", whole),
-            ("row", text),
+            ("columns", text),
             ("error_code", text),
             ("error_message", text),
             ("items", pa.list_(pa.struct(item))),
@@ -72,28 +75,30 @@ def run_schema() -> pa.Schema:
     )
 
 
-def error_record(entry: Entry, error: SeqscoreError) -> dict[str, Any]:
+def error_record(entry: Entry, error: SeqscoreError, columns: KeepColumns = "all") -> dict[str, Any]:
     """A row that could not be scored, and why."""
-    record = _head(entry)
+    record = _head(entry, columns)
     if isinstance(entry.row, TaskRow):
-        record |= {"group": unicode_text(entry.row.group), "row": unicode_text(entry.row.row)}
+        record["group"] = unicode_text(entry.row.group)
     return {**record, "error_code": error.code, "error_message": unicode_text(error.message)}
 
 
-def score_record(entry: Entry, row: TaskRow, scores: Sequence[SequenceScore], keep: Keep) -> dict[str, Any]:
+def score_record(
+    entry: Entry, row: TaskRow, scores: Sequence[SequenceScore], keep: Keep, columns: KeepColumns = "all"
+) -> dict[str, Any]:
     """A row with the scores of its items."""
     return {
-        **_head(entry),
+        **_head(entry, columns),
         "group": unicode_text(row.group),
         "gold": row.gold,
         "reference_words": row.reference_words,
-        "row": unicode_text(row.row),
         "items": [_item(item, score, keep) for item, score in zip(row.items, scores, strict=True)],
     }
 
 
-def _head(entry: Entry) -> dict[str, Any]:
-    return {"id": unicode_text(entry.id), "number": entry.number}
+def _head(entry: Entry, columns: KeepColumns) -> dict[str, Any]:
+    kept = kept_columns(entry.source, columns, entry.used) if isinstance(entry.source, Mapping) else {}
+    return {"id": unicode_text(entry.id), "number": entry.number, "columns": encoded(kept) if kept else None}
 
 
 def unicode_text(text: str | None) -> str | None:

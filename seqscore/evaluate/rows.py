@@ -1,25 +1,28 @@
-"""A scored row of input, or the error that stands in its place."""
+"""A scored row of input, or the error that stands in its place; flat records of rows for files."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import csv
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
+from seqscore.errors import OptionError
 from seqscore.scores.sequence import SequenceScore
+
+NO_COLUMNS: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
 class ScoredRow:
-    """A row of input and its score.
-
-    ``number`` counts rows from 0 over the whole input, where ids may repeat; ``columns`` are the row's other columns.
-    """
+    """A row of input and its score. ``number``: its place among the rows, from 0, which is its id where the input has
+    no ids. ``columns``: those columns of the input that travel with it."""
 
     id: int | str
     score: SequenceScore
-    number: int = field(default=0, compare=False)
-    columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    number: int | None = field(default=None, compare=False)
+    columns: Mapping[str, Any] = field(default_factory=lambda: NO_COLUMNS, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +32,61 @@ class ErrorRow:
     id: int | str
     code: str
     message: str
-    number: int = field(default=0, compare=False)
-    columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    number: int | None = field(default=None, compare=False)
+    columns: Mapping[str, Any] = field(default_factory=lambda: NO_COLUMNS, compare=False)
 
 
 Row: TypeAlias = ScoredRow | ErrorRow
+
+Kind: TypeAlias = Literal["text", "whole", "real", "flag", "tokens"]
+"""What a field of a record holds: text, an int, a float (infinities as text, as in JSON), a bool, a list of tokens."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One line of a file: its ``fields``, by name, of which those that are not defined may be left out, and the
+    ``columns`` of the input that it carries."""
+
+    fields: Mapping[str, Any]
+    columns: Mapping[str, Any] = field(default_factory=lambda: NO_COLUMNS)
+
+
+KeepColumns: TypeAlias = Literal["all", "none"] | tuple[str, ...]
+"""Which of the input's columns travel with a row: all that are not scored and no id, none, or those that are named."""
+
+
+def keep_columns(given: Sequence[str]) -> KeepColumns:
+    """What ``all``, ``none`` or names with commas between them ask for (a name with a comma in double quotes).
+
+    Raises:
+        OptionError: ``all`` or ``none`` stands beside other names, or a name is empty or there twice.
+    """
+    names = tuple(name for one in given for name in next(csv.reader([one], skipinitialspace=True), []))
+    if names in (("all",), ("none",)):
+        return "all" if names == ("all",) else "none"
+    if not names or "" in names or {"all", "none"} & set(names) or len(set(names)) < len(names):
+        raise OptionError(
+            f"the columns to keep are {', '.join(map(repr, given)) or 'none'}; expected all, none, or names of "
+            f"columns, each once, for instance year,source"
+        )
+    return names
+
+
+def check_kept(keep: KeepColumns, there: Sequence[str]) -> None:
+    """Make sure that the columns to keep are ``there``, where it is known which are.
+
+    Raises:
+        OptionError: one is not.
+    """
+    missing = [name for name in keep if name not in there] if isinstance(keep, tuple) and there else []
+    if missing:
+        raise OptionError(f"there is no column {missing[0]!r} to keep; the columns are {', '.join(there[:20])}")
+
+
+def kept_columns(values: Mapping[str, Any], keep: KeepColumns, used: Collection[str]) -> Mapping[str, Any]:
+    """The columns of a row that travel with it; ``used``: those whose content the output holds anyway."""
+    if keep == "none":
+        return NO_COLUMNS
+    if keep == "all":
+        return {name: value for name, value in values.items() if name not in used}
+    return {name: values[name] for name in keep if name in values}

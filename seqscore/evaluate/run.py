@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.evaluate.data.dataset import Dataset
 from seqscore.evaluate.records import KEEP, Keep, error_record, run_schema, score_record
+from seqscore.evaluate.rows import KeepColumns
 from seqscore.evaluate.store import Run, RunFolder, open_run, read_run
 from seqscore.evaluate.summary import summarise
 from seqscore.evaluate.tasks.base import Entry, Task, TaskRow
@@ -19,6 +19,7 @@ from seqscore.plan.chunks import FULL, chunks_of
 from seqscore.plan.workload import Workload
 from seqscore.scores.intervals import check_resampling
 from seqscore.text.items import Item, item_size, share_beginning
+from seqscore.typed_json import encoded
 
 if TYPE_CHECKING:
     from seqscore.scorer import Policies, Scorer
@@ -44,12 +45,14 @@ DEFAULT_PART_ROWS, MAX_PART_ROWS = 500, 1_000_000_000
 class RunOptions:
     """How a run is made.
 
-    ``policies``: the keywords of ``Scorer.stream``. ``keep``: what is stored of every item. ``part_rows``: rows of a
-    part, the most that is lost when a run is killed. ``level``, ``resamples``, ``seed``: of the intervals.
+    ``policies``: the keywords of ``Scorer.stream``. ``keep``: what is stored of every item. ``keep_columns``: which of
+    the input's columns are stored with a row (all: those that are not stored anyway). ``part_rows``: rows of a part,
+    the most that is lost when a run is killed. ``level``, ``resamples``, ``seed``: of the intervals.
     """
 
     policies: Policies
     keep: Keep = "tokens"
+    keep_columns: KeepColumns = "all"
     part_rows: int = DEFAULT_PART_ROWS
     level: float = 0.95
     resamples: int = 1000
@@ -108,7 +111,13 @@ def fingerprint_of(scorer: Scorer, dataset: Dataset, task: Task, options: RunOpt
         "limit": dataset.options.limit,
         "whole_file": dataset.options.whole_file,
     }
-    settings = {"keep": options.keep, "level": options.level, "resamples": options.resamples, "seed": options.seed}
+    settings = {
+        "keep": options.keep,
+        "keep_columns": None if options.keep_columns == "all" else options.keep_columns,
+        "level": options.level,
+        "resamples": options.resamples,
+        "seed": options.seed,
+    }
     return {"model": model, "data": data, "task": dict(task.settings), "settings": settings}
 
 
@@ -181,7 +190,7 @@ def evaluate_parts(
     """``evaluate`` with any way to score parts."""
     with open_run(folder, fingerprint=fingerprint, schema=run_schema(), part_rows=options.part_rows) as run:
         if run.status != "complete":
-            entries = task.entries(dataset)
+            entries = _entries(dataset, task)
             resumed = sum(_pass_over(run, part, entries) for part in range(run.num_parts))
             report(Progress(resumed, resumed, 0, 0))
             counter = _Counter(resumed, report)
@@ -189,6 +198,18 @@ def evaluate_parts(
                 run.write_part(counter.watch(records), digest=digest)
             run.finish(summarise(read_run(folder), task, options=options))
     return read_run(folder)
+
+
+_KEPT_ROLES = frozenset({"gold", "reference"})
+"""Roles whose column is not stored as it is: of the right choice the place is stored, of a reference the length."""
+
+
+def _entries(dataset: Dataset, task: Task) -> Iterator[Entry]:
+    """The rows to be scored, each with the columns that what is stored of it holds anyway."""
+    named = [column for role, column in task.settings["fields"].items() if role not in _KEPT_ROLES]
+    used = frozenset(chain.from_iterable([one] if isinstance(one, str) else one for one in named))
+    used |= {dataset.options.id_column} if dataset.options.id_column is not None else set()
+    return (replace(entry, used=used) for entry in task.entries(dataset))
 
 
 def _pass_over(run: RunFolder, part: int, entries: Iterator[Entry]) -> int:
@@ -240,7 +261,8 @@ class InputDigest:
 
     def add(self, entry: Entry) -> None:
         """The next entry."""
-        self._hash.update(json.dumps([entry.id, entry.source], default=repr).encode("utf-8", "surrogatepass"))
+        source = entry.source if isinstance(entry.source, Mapping) else {"": entry.source}
+        self._hash.update(f"{encoded({'id': entry.id})}{encoded(source)}".encode())
 
     def value(self) -> str:
         """Of all entries so far."""
@@ -254,7 +276,7 @@ def scored(scorer: Scorer, entries: Iterable[Entry], options: RunOptions) -> Ite
         items = chain.from_iterable(map(_items, chunk))
         results = scorer.stream(items, errors="record", chunks="whole", **policies)
         for entry in chunk:
-            yield entry, _record(entry, [*islice(results, len(_items(entry)))], options.keep)
+            yield entry, _record(entry, [*islice(results, len(_items(entry)))], options)
 
 
 def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -276,13 +298,13 @@ def _weight(item: Item | SeqscoreError) -> int:
     return 0 if isinstance(item, SeqscoreError) else item_size(item)
 
 
-def _record(entry: Entry, results: list[Any], keep: Keep) -> dict[str, Any]:
+def _record(entry: Entry, results: list[Any], options: RunOptions) -> dict[str, Any]:
     if not isinstance(entry.row, TaskRow):
-        return error_record(entry, entry.row)
+        return error_record(entry, entry.row, options.keep_columns)
     for place, (item, result) in enumerate(zip(entry.row.items, results, strict=True)):
         if isinstance(result, SeqscoreError):
-            return error_record(entry, _of_item(result, entry.row, item.role, place))
-    return score_record(entry, entry.row, results, keep)
+            return error_record(entry, _of_item(result, entry.row, item.role, place), options.keep_columns)
+    return score_record(entry, entry.row, results, options.keep, options.keep_columns)
 
 
 def _of_item(error: SeqscoreError, row: TaskRow, role: str, place: int) -> SeqscoreError:

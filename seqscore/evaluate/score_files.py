@@ -1,18 +1,22 @@
-"""Files that ``seqscore score --format jsonl`` wrote, as rows that are looked at."""
+"""Files that ``seqscore score -o`` wrote, as rows that are looked at."""
 
 from __future__ import annotations
 
 import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import chain, groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from seqscore.errors import InputError
 from seqscore.evaluate.charts import RunCharts, ValueChart
+from seqscore.evaluate.data.files import read_file
 from seqscore.evaluate.data.lines import text_lines
+from seqscore.evaluate.data.options import DataOptions
+from seqscore.evaluate.data.streams import suffix_of
 from seqscore.evaluate.views import ItemView, RowView, Tokens
 from seqscore.scores.frequency import rank_frequency
 from seqscore.scores.intervals import Sums, bootstrap_interval
@@ -24,31 +28,104 @@ _MAX_LINE = 64 * 2**20
 
 
 def read_scores(path: Path) -> Iterator[RowView]:
-    """The records of a JSONL file of scores, lazily and in order.
+    """The rows of a file that ``seqscore score -o`` wrote as JSONL, CSV, TSV or Parquet, lazily and in order; the
+    tokens too where it was written with ``--tokens``.
 
     Raises:
-        InputError: a line is no record of a score.
+        InputError: a row is no record of a score.
     """
-    for number, (where, text) in enumerate(text_lines(str(path), limit=_MAX_LINE)):
+    found = _json_records(path) if suffix_of(str(path)) not in _TABLES else _table_records(path)
+    for number, (where, record) in enumerate(found):
+        yield _row(record, number, where)
+
+
+_TABLES = (".csv", ".tsv", ".parquet")
+_TEXT_COUNTS = ("row", "num_tokens", "num_scored")
+_TOKEN_COUNTS = ("row", "token_index", "token_id", "start", "end", "rank")
+_Placed: TypeAlias = tuple[str, Mapping[str, Any]]
+
+
+def _json_records(path: Path) -> Iterator[_Placed]:
+    for where, text in text_lines(str(path), limit=_MAX_LINE):
         if isinstance(text, InputError):
             raise text
         if text.strip():
-            yield _row(text, number, where)
+            try:
+                yield where, json.loads(text)
+            except (ValueError, RecursionError) as error:
+                raise _no_record(where, error) from error
 
 
-def _row(text: str, number: int, where: str) -> RowView:
+def _table_records(path: Path) -> Iterator[_Placed]:
+    """The rows of a table; of a table of tokens those of each text together."""
+    rows = _typed_rows(path)
+    first = next(rows, None)
+    if first is None:
+        return
+    rows = chain([first], rows)
+    if "token_index" not in first[1]:
+        yield from rows
+        return
+    for _, tokens in groupby(rows, key=lambda row: (row[1].get("row"), row[1].get("id"))):
+        yield _text_of_tokens(list(tokens))
+
+
+def _typed_rows(path: Path) -> Iterator[_Placed]:
+    """Rows whose numbers are numbers; what is empty in a text format is None."""
+    written = DataOptions(quoting="standard", max_line_bytes=_MAX_LINE, notify=lambda message: None)
+    for record in read_file(str(path), written):
+        if isinstance(record, InputError):
+            raise record
+        try:
+            values: dict[str, Any] = {
+                name: None if value == "" and name != "text" else value for name, value in record.values.items()
+            }
+            counts = _TOKEN_COUNTS if "token_index" in values else _TEXT_COUNTS
+            whole = {name: int(values[name]) for name in counts if values.get(name) is not None}
+        except (ValueError, TypeError, OverflowError) as error:
+            raise _no_record(record.where, error) from error
+        yield record.where, {**values, **whole}
+
+
+def _text_of_tokens(rows: Sequence[_Placed]) -> _Placed:
+    """The record of a text from those of its tokens. Its text is known where no token ends within a character."""
+    where, first = rows[0]
+    if first.get("error"):
+        return where, first
     try:
-        record = json.loads(text)
-        if "error" in record:
-            error = f"{record['error']['code']}: {record['error']['message']}"
-            return _view(record, number, error, ())
+        tokens = [{**row, "id": row["token_id"]} for _, row in rows if row["token_id"] is not None]
+        texts = [str(row["token"] or "") for row in tokens]
+        exact = all(len(text.encode()) == row["end"] - row["start"] for text, row in zip(texts, tokens, strict=True))
+        scored = [float(row["logprob"]) for row in tokens if row["logprob"] is not None]
+        total = math.fsum(scored)
+        scale = math.log(2) if first["unit"] == "bits" else 1.0
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise _no_record(where, error) from error
+    return where, {
+        **{name: first.get(name) for name in ("id", "row", "unit")},
+        "text": "".join(texts) if exact else None,
+        "context": None,
+        "log_likelihood": total,
+        "num_scored": len(scored),
+        "perplexity": perplexity(total * scale, len(scored)),
+        "bits_per_byte": None,
+        "tokens": tokens,
+    }
+
+
+def _no_record(where: str, error: Exception) -> InputError:
+    return InputError(f"{where} is no record of seqscore score ({type(error).__name__}: {error})")
+
+
+def _row(record: Mapping[str, Any], number: int, where: str) -> RowView:
+    try:
+        error = record.get("error")
+        if error is not None:
+            message = error if isinstance(error, str) else f"{error['code']}: {error['message']}"
+            return _view(record, number, message, ())
         return _view(record, number, None, (_item(record, where),))
-    except InputError:
-        raise
     except (ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
-        raise InputError(
-            f"{where} is no record of seqscore score --format jsonl ({type(error).__name__}: {error})"
-        ) from error
+        raise _no_record(where, error) from error
 
 
 def _view(record: Mapping[str, Any], number: int, error: str | None, items: tuple[ItemView, ...]) -> RowView:
@@ -57,13 +134,15 @@ def _view(record: Mapping[str, Any], number: int, error: str | None, items: tupl
         for name in ("perplexity", "bits_per_byte")
         if error is None and record[name] is not None
     }
+    number = number if record.get("row") is None else int(record["row"])
     return RowView(id=str(record["id"]), number=number, group=None, gold=None, error=error, items=items, values=values)
 
 
 def _item(record: Mapping[str, Any], where: str) -> ItemView:
     scale = math.log(2) if record["unit"] == "bits" else 1.0
     context, whole = record["context"] or "", record["text"] or ""
-    tokens = [one for one in record["tokens"] if one["logprob"] is not None] if "tokens" in record else None
+    listed = record.get("tokens")
+    tokens = None if listed is None else [one for one in listed if one["logprob"] is not None]
     total, num_scored = float(record["log_likelihood"]) * scale, record["num_scored"]
     if not total <= 0.0 or not isinstance(num_scored, int) or not 0 <= num_scored <= _MAX_LINE:
         raise ValueError(f"a log-likelihood of {total} over {num_scored!r} tokens")

@@ -55,9 +55,10 @@ _MANIFEST, _SUMMARY, _LOCK = "manifest.json", "summary.json", ".lock"
 _SHOWN = 8  # differences in a message
 _LEFTOVER = re.compile(
     r"\.(manifest\.json|summary\.json|part-\d{6,}\.parquet(\.xxh128)?"
-    r"|(kept|dropped|head|middle|tail|unscored)\.[a-z0-9.]+)\.tmp",
+    r"|(kept|dropped|head|middle|tail|unscored|input)\.[a-z0-9.]+)\.tmp",
     re.ASCII,
 )
+_INPUT = re.compile(r"input(-\d+)?\.[a-z]+", re.ASCII)  # what came through a pipe, kept
 
 
 class RunFolder:
@@ -186,7 +187,7 @@ def open_run(path: Path, *, fingerprint: Mapping[str, Json], schema: pa.Schema, 
             folder holds other things, or cannot be written.
         InputError: a part is damaged or missing.
     """
-    _refuse_strangers(path)
+    refuse_strangers(path)
     if (path / PARTS).is_symlink():
         raise OptionError(f"{str(path / PARTS)!r} is a link; a run keeps its parts within its own folder")
     with writing(path):
@@ -208,14 +209,19 @@ def open_run(path: Path, *, fingerprint: Mapping[str, Json], schema: pa.Schema, 
         yield RunFolder(path, manifest, schema)
 
 
-def _refuse_strangers(path: Path) -> None:
-    """A folder that holds something else is not written into."""
+def refuse_strangers(path: Path) -> None:
+    """Make sure that a folder, where it is there, is that of a run or empty.
+
+    Raises:
+        OptionError: it holds something else, which is not written into.
+    """
     if path.is_file() or (path.exists() and not path.is_dir()):
         raise OptionError(f"{str(path)!r} is a file; --out names a folder")
     if not path.is_dir() or (path / _MANIFEST).exists():
         return
     with writing(path):
-        others = sorted(one.name for one in path.iterdir() if one.name not in (_LOCK, PARTS, f".{_MANIFEST}.tmp"))
+        ours = (_LOCK, PARTS, f".{_MANIFEST}.tmp")
+        others = sorted(one.name for one in path.iterdir() if one.name not in ours and not _INPUT.fullmatch(one.name))
     if others:
         raise OptionError(f"{str(path)!r} is not empty and no run ({others[0]!r} is in it); name another folder")
 

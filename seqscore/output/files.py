@@ -8,6 +8,7 @@ import stat
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from gzip import GzipFile
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
@@ -15,10 +16,15 @@ from uuid import uuid4
 
 from seqscore.errors import OptionError
 
-__all__ = ["Output", "refuse_overwriting"]
+__all__ = ["Output", "is_standard_output", "refuse_overwriting"]
 
 
 _STANDARD_OUTPUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
+
+
+def is_standard_output(target: Path) -> bool:
+    """Whether this is a name of the program's own standard output."""
+    return str(target) in _STANDARD_OUTPUT
 
 
 def refuse_overwriting(target: Path | None, sources: Sequence[str]) -> None:
@@ -40,16 +46,23 @@ class Output:
     file stays. A device, a FIFO or another special file is written straight into. Standard output is never closed.
 
     What the block itself raises is passed on as it is; errors of opening, writing (inside ``errors()``) and completing
-    become an OptionError that names the target. A closed pipe stays a BrokenPipeError.
+    become an OptionError that names the target. A closed pipe stays a BrokenPipeError. With ``gzip`` what is written is
+    compressed, with no name and no time in it, so that the same rows are the same bytes.
     """
 
     stream: BinaryIO
 
-    def __init__(self, target: Path | None) -> None:
+    def __init__(self, target: Path | None, *, gzip: bool = False) -> None:
         # The program's own descriptor is written to, not the file behind it: that one may hold more, or another name.
-        self.target = None if target is not None and str(target) in _STANDARD_OUTPUT else target
+        self.target = None if target is None or is_standard_output(target) else target
         self._temporary: Path | None = None
         self._final: Path | None = None
+        self._compresses, self._raw = gzip, cast("BinaryIO | None", None)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether a regular file is written, which appears at the end."""
+        return self._temporary is not None
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -63,10 +76,11 @@ class Output:
             raise OptionError(f"cannot write {name}: {error.strerror or error}") from error
 
     def write(self, data: bytes) -> None:
-        """Write ``data`` and hand it on at once."""
+        """Write ``data`` and hand it on at once (but for what is compressed, which would grow by that)."""
         with self.errors():
             self.stream.write(data)
-            self.stream.flush()
+            if self._raw is None:
+                self.stream.flush()
 
     def __enter__(self) -> Self:
         with self.errors():
@@ -76,6 +90,9 @@ class Output:
                 self.stream = cast(BinaryIO, self.target.open("wb"))
             else:
                 self._open_beside(self.target.resolve())
+            if self._compresses:
+                self._raw = self.stream
+                self.stream = cast(BinaryIO, GzipFile(filename="", mode="wb", fileobj=self._raw, mtime=0))
         return self
 
     def __exit__(
@@ -91,6 +108,8 @@ class Output:
     def _open_beside(self, final: Path) -> None:
         if not final.parent.is_dir():
             raise OptionError(f"cannot write {str(self.target)!r}: there is no folder {str(final.parent)!r}")
+        if final.is_file() and not os.access(final, os.W_OK):
+            raise OptionError(f"cannot write {str(self.target)!r}: Permission denied")
         # A long name leaves no room for more characters: 255 bytes is the limit of most file systems.
         temporary = final.with_name(f".seqscore-{uuid4().hex[:16]}.part")
         self.stream = cast(BinaryIO, temporary.open("xb"))
@@ -99,6 +118,9 @@ class Output:
             temporary.chmod(stat.S_IMODE(final.stat().st_mode))
 
     def _complete(self) -> None:
+        if self._raw is not None:
+            self.stream.close()
+            self.stream = self._raw
         self.stream.flush()
         if self._temporary is not None and self._final is not None:
             os.fsync(self.stream.fileno())
@@ -107,6 +129,10 @@ class Output:
             self._temporary = None
 
     def _discard(self) -> None:
+        if self._raw is not None:
+            with suppress(OSError, ValueError):
+                self.stream.close()  # the compressor; the file below stays open
+            self.stream = self._raw
         if self.target is not None:
             with suppress(OSError):
                 self.stream.close()

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["shown_interval", "shown_number", "shown_p", "shown_signed"]
-
 NOTHING = "–"
 
 
@@ -33,3 +31,18 @@ def shown_interval(interval: Mapping[str, Any] | None) -> str:
 def shown_p(value: float | None) -> str:
     """A p-value, two digits."""
     return NOTHING if value is None else f"{value:.2g}"
+
+
+def shown_log(value: float) -> str:
+    """A logarithm, four decimals."""
+    return f"{value + 0.0:.4f}"
+
+
+def shown_perplexity(value: float) -> str:
+    """A perplexity, two decimals; four digits from a million on."""
+    return f"{value:.2f}" if value < 1e6 else f"{value:.3e}"
+
+
+def shown_probability(value: float) -> str:
+    """A probability, four decimals; three digits below a thousandth."""
+    return f"{value:.4f}" if value >= 0.001 else f"{value:.2e}"

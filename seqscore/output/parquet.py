@@ -1,62 +1,83 @@
-"""Scores as Parquet: typed columns, tokens as a list of structs."""
+"""Records as Parquet: typed columns, tokens as a list of structs, the signature in the file's metadata."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from seqscore.evaluate.rows import ErrorRow, Row
+from seqscore.evaluate.rows import Kind, Record
 from seqscore.output.files import Output
-from seqscore.scores.reductions import Unit
+from seqscore.typed_json import cell, without_lone_surrogates
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-__all__ = ["ParquetWriter"]
-
 _MAX_ROWS = 1_000
 _MAX_TOKENS = 100_000
-_REALS = ("log_likelihood", "perplexity", "bits_per_byte", "logprob", "entropy")
+_TOKEN: Mapping[str, Kind] = {
+    "id": "whole",
+    "text": "text",
+    "start": "whole",
+    "end": "whole",
+    "logprob": "real",
+    "rank": "whole",
+    "entropy": "real",
+    "is_greedy": "flag",
+}
 
 
 class ParquetWriter:
-    """The columns of the CSV format, typed, and with ``tokens`` a column of lists.
+    """The fields, typed, then the columns of the input, of the types that ``columns`` names (None: as text).
 
     ``id`` is text, also where it is a row number: the type cannot depend on the rows. A group of rows holds at most
     1,000 rows and about 100,000 tokens, so that memory does not grow with their number.
     """
 
-    def __init__(self, output: Output, *, unit: Unit, tokens: bool) -> None:
+    def __init__(
+        self, output: Output, fields: Mapping[str, Kind], columns: Mapping[str, pa.DataType | None] | None = None
+    ) -> None:
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        self._output, self._unit, self._tokens = output, unit, tokens
-        self._schema = _schema(tokens=tokens)
-        self._rows: list[dict[str, Any]] = []
+        self._output, self._fields, self._types = output, fields, dict(columns or {})
+        ours = [(name, _arrow_type(kind)) for name, kind in fields.items()]
+        self._schema = pa.schema([*ours, *((name, found or pa.string()) for name, found in self._types.items())])
+        self._records: list[Record] = []
         self._num_tokens = 0
         with output.errors():
             self._writer = pq.ParquetWriter(output.stream, self._schema, compression="zstd")
 
-    def write(self, row: Row) -> None:
-        """Take one row; a full group of rows is written."""
-        record = _record(row, unit=self._unit, tokens=self._tokens)
-        self._rows.append({"id": str(row.id), **record})
-        self._num_tokens += len(record.get("tokens", ()))
-        if len(self._rows) >= _MAX_ROWS or self._num_tokens >= _MAX_TOKENS:
+    def write(self, record: Record) -> None:
+        """Take one record; a full group of rows is written."""
+        self._records.append(record)
+        self._num_tokens += len(record.fields.get("tokens") or ())
+        if len(self._records) >= _MAX_ROWS or self._num_tokens >= _MAX_TOKENS:
             self._write_group()
 
     def _write_group(self) -> None:
         import pyarrow as pa
 
-        group = pa.Table.from_pylist(self._rows, schema=self._schema)
+        arrays = [
+            pa.array([_plain(record.fields.get(name), kind) for record in self._records], _arrow_type(kind))
+            for name, kind in self._fields.items()
+        ]
+        arrays += [
+            column_array([record.columns.get(name) for record in self._records], found)
+            for name, found in self._types.items()
+        ]
+        group = pa.Table.from_arrays(arrays, schema=self._schema)
         with self._output.errors():
             self._writer.write_table(group)
-        self._rows, self._num_tokens = [], 0
+        self._records, self._num_tokens = [], 0
 
-    def finish(self) -> None:
-        """Write the last group and the footer."""
-        if self._rows:
+    def finish(self, about: Mapping[str, str]) -> None:
+        """Write the last group and the footer, with ``about`` in it as ``seqscore.NAME``."""
+        if self._records:
             self._write_group()
         with self._output.errors():
+            if about:
+                self._writer.add_key_value_metadata({f"seqscore.{name}": text for name, text in about.items()})
             self._writer.close()
 
     def discard(self) -> None:
@@ -65,47 +86,48 @@ class ParquetWriter:
             self._writer.close()
 
 
-def _record(row: Row, *, unit: Unit, tokens: bool) -> dict[str, Any]:
-    if isinstance(row, ErrorRow):
-        return {"error": f"{row.code}: {row.message}"}
-    record = row.score.to_dict(unit=unit, tokens=tokens)
-    for part in (record, *record.get("tokens", ())):
-        # Parquet has infinities of its own.
-        part.update({name: float(part[name]) for name in _REALS if isinstance(part.get(name), str)})
-    return record
+def column_array(values: list[Any], found: pa.DataType | None) -> pa.Array:
+    """Values of a column of the input as Arrow has them; where there is no one type for them, as the text of cells.
 
-
-def _schema(*, tokens: bool) -> pa.Schema:
+    Raises:
+        pyarrow.ArrowException, OverflowError, TypeError, ValueError: a value is not of this type.
+    """
     import pyarrow as pa
 
-    text, whole, real, flag = pa.string(), pa.int64(), pa.float64(), pa.bool_()
-    columns = [
-        ("id", text),
-        ("text", text),
-        ("context", text),
-        ("log_likelihood", real),
-        ("unit", text),
-        ("num_tokens", whole),
-        ("num_scored", whole),
-        ("perplexity", real),
-        ("bits_per_byte", real),
-        ("is_greedy", flag),
-        ("num_windows", whole),
-        ("num_cut", whole),
-        ("num_unread", whole),
-        ("boundary", text),
-        ("error", text),
-        ("signature", text),
-    ]
-    token = [
-        ("id", whole),
-        ("text", text),
-        ("start", whole),
-        ("end", whole),
-        ("logprob", real),
-        ("rank", whole),
-        ("entropy", real),
-        ("is_greedy", flag),
-    ]
-    listed = [("tokens", pa.list_(pa.struct(token)))] if tokens else []
-    return pa.schema(columns + listed)
+    if found is None:
+        texts = [None if value is None else cell(without_lone_surrogates(value)) for value in values]
+        return pa.array(texts, pa.string())
+    return pa.array([arrow_value(value) for value in values], found)
+
+
+def arrow_value(value: Any) -> Any:
+    """``value`` as the Arrow library takes it: whatever it knows no type for as text."""
+    value = without_lone_surrogates(value)
+    if isinstance(value, dict):
+        return {str(name): arrow_value(one) for name, one in value.items()}
+    if type(value) is list:
+        return [arrow_value(one) for one in value]
+    if type(value).__name__ in ("UUID", "NotKept"):
+        return cell(value) or None
+    return value
+
+
+def _plain(value: Any, kind: Kind) -> Any:
+    """A field's value; Parquet has infinities of its own, which JSON has as text."""
+    if value is None:
+        return None
+    if kind == "real":
+        return float(value)
+    if kind == "text":
+        return without_lone_surrogates(str(value))
+    if kind == "tokens":
+        return [{name: _plain(token.get(name), one) for name, one in _TOKEN.items()} for token in value]
+    return value
+
+
+def _arrow_type(kind: Kind) -> pa.DataType:
+    import pyarrow as pa
+
+    if kind == "tokens":
+        return pa.list_(pa.struct([(name, _arrow_type(one)) for name, one in _TOKEN.items()]))
+    return {"text": pa.string(), "whole": pa.int64(), "real": pa.float64(), "flag": pa.bool_()}[kind]

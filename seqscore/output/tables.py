@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 
 from rich.box import SIMPLE_HEAD
 from rich.cells import cell_len
@@ -17,8 +18,10 @@ from seqscore.output.console import console_on
 from seqscore.output.escape import terminal_bytes, terminal_text
 from seqscore.output.files import Output
 from seqscore.output.notes import notes
+from seqscore.output.numbers import NOTHING, shown_log, shown_perplexity, shown_probability
 from seqscore.scores.reductions import Unit, in_unit
 from seqscore.scores.sequence import SequenceScore, TokenScore
+from seqscore.typed_json import cell
 
 __all__ = ["BLOCK_ROWS", "TableWriter"]
 
@@ -26,8 +29,7 @@ BLOCK_ROWS = 1_000
 """Rows of one table; the next rows make a table of their own, so that memory does not grow with their number."""
 
 _GAP = 2  # cells between two columns
-_MIN_TEXT, _MAX_ID, _MAX_TOKEN, _MAX_NAMED, _MAX_SIGNATURES = 12, 16, 28, 8, 5
-_NOTHING = "–"
+_MIN_TEXT, _MAX_ID, _MAX_TOKEN, _MAX_COLUMN, _MAX_NAMED, _MAX_SIGNATURES = 12, 16, 28, 24, 8, 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +41,12 @@ class _Line:
     text: str
     numbers: tuple[str, str, str, str]
     error: str | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
 
 
 class TableWriter:
-    """Tables of at most 1,000 rows: id, text, tokens, log-likelihood, perplexity, bits per byte; then notes.
+    """Tables of at most 1,000 rows: id, text, tokens, log-likelihood, perplexity, bits per byte, and the columns of the
+    input that the rows carry; then notes. Where rows of a table have the same id, their numbers stand beside it.
 
     With ``tokens`` a table of its tokens comes before, for every text; where there are colours, also the text itself
     with its tokens coloured by surprisal, and a legend. The signature is the last line. Text is
@@ -50,20 +54,21 @@ class TableWriter:
     COLUMNS, else 100.
     """
 
-    def __init__(self, output: Output, *, unit: Unit, tokens: bool) -> None:
-        self._output, self._unit, self._tokens = output, unit, tokens
+    def __init__(self, output: Output, *, unit: Unit, tokens: bool, signature: bool = True) -> None:
+        self._output, self._unit, self._tokens, self._signs = output, unit, tokens, signature
         self._console = console_on(output)
         self._lines: list[_Line] = []
-        self._notes: dict[str, list[str]] = {}
+        self._numbers: list[int | None] = []
+        self._notes: dict[str, list[tuple[int, str]]] = {}  # places of lines, and details
         self._signatures: dict[str, None] = {}
 
     def write(self, row: Row) -> None:
         """Take one row; show its tokens, and the table once it is full."""
         self._lines.append(_line(row, self._unit, self._console.width))
+        self._numbers.append(row.number)
         if isinstance(row, ScoredRow):
             for note, detail in notes(row.score):
-                shown = f"{self._lines[-1].id} ({detail})" if detail else self._lines[-1].id
-                self._notes.setdefault(note, []).append(shown)
+                self._notes.setdefault(note, []).append((len(self._lines) - 1, detail))
             if len(self._signatures) < _MAX_SIGNATURES:
                 self._signatures.setdefault(row.score.signature)
             if self._tokens:
@@ -76,19 +81,28 @@ class TableWriter:
         if self._lines:
             self._show_block()
         with self._output.errors():
-            for signature in self._signatures:
+            for signature in self._signatures if self._signs else ():
                 self._console.print(Text(f"signature: {terminal_text(signature)}", style="dim"), soft_wrap=True)
 
     def discard(self) -> None:
         """Nothing is held that would need to be closed."""
 
     def _show_block(self) -> None:
+        lines = list(self._numbered())
         with self._output.errors():
-            self._show_table(*_summary(self._lines, self._unit, self._console.width))
-            for note, ids in self._notes.items():
-                more = f" and {len(ids) - _MAX_NAMED} more" if len(ids) > _MAX_NAMED else ""
-                self._console.print(Text(f"note on {', '.join(ids[:_MAX_NAMED])}{more}: {note}", style="yellow"))
-        self._lines, self._notes = [], {}
+            self._show_table(*_summary(lines, self._unit, self._console.width))
+            for note, found in self._notes.items():
+                named = [f"{lines[at].id} ({detail})" if detail else lines[at].id for at, detail in found[:_MAX_NAMED]]
+                more = f" and {len(found) - _MAX_NAMED} more" if len(found) > _MAX_NAMED else ""
+                self._console.print(Text(f"note on {', '.join(named)}{more}: {note}", style="yellow"))
+        self._lines, self._numbers, self._notes = [], [], {}
+
+    def _numbered(self) -> Iterator[_Line]:
+        """The lines, those of one id with the numbers of their rows."""
+        counts = Counter(line.id for line in self._lines)
+        for line, number in zip(self._lines, self._numbers, strict=True):
+            repeated = counts[line.id] > 1 and number is not None
+            yield replace(line, id=f"{line.id} (row {number})") if repeated else line
 
     def _show_tokens(self, line: _Line, score: SequenceScore) -> None:
         room = max(_MIN_TEXT, self._console.width - cell_len(line.id) - 2)
@@ -111,8 +125,12 @@ class TableWriter:
 
 def _line(row: Row, unit: Unit, width: int) -> _Line:
     row_id = terminal_text(str(row.id), max_width=_MAX_ID)
+    columns = {
+        terminal_text(name, max_width=_MAX_COLUMN): terminal_text(cell(value)[: 16 * width], max_width=_MAX_COLUMN)
+        for name, value in row.columns.items()
+    }
     if isinstance(row, ErrorRow):
-        return _Line(row_id, "", "", (_NOTHING,) * 4, f"error: {terminal_text(row.message)}")
+        return _Line(row_id, "", "", (NOTHING,) * 4, f"error: {terminal_text(row.message)}", columns)
     score = row.score
     text = score.continuation
     context = score.context or ""
@@ -120,12 +138,12 @@ def _line(row: Row, unit: Unit, width: int) -> _Line:
         text = f"({score.num_tokens} token ids)"
     numbers = (
         str(score.num_tokens) if score.num_scored == score.num_tokens else f"{score.num_scored}/{score.num_tokens}",
-        _log(in_unit(score.log_likelihood, unit)),
-        _NOTHING if score.perplexity is None else _perplexity(score.perplexity),
-        _NOTHING if score.bits_per_byte is None else f"{score.bits_per_byte:.3f}",
+        shown_log(in_unit(score.log_likelihood, unit)),
+        NOTHING if score.perplexity is None else shown_perplexity(score.perplexity),
+        NOTHING if score.bits_per_byte is None else f"{score.bits_per_byte:.3f}",
     )
     # Enough of the text to fill the cells; the rest is let go.
-    return _Line(row_id, context[-16 * width :], text[: 16 * width + 1], numbers)
+    return _Line(row_id, context[-16 * width :], text[: 16 * width + 1], numbers, columns=columns)
 
 
 def _shown_text(line: _Line, width: int) -> Text:
@@ -149,16 +167,21 @@ def _summary(lines: list[_Line], unit: Unit, width: int) -> tuple[Table, int]:
     fixed = [max(map(cell_len, ["id", *(line.id for line in lines)]))]
     for i, head in enumerate(heads):
         fixed.append(max(map(cell_len, [*head.split("\n"), *(line.numbers[i] for line in lines)])))
+    columns = list(dict.fromkeys(name for line in lines for name in line.columns))
+    fixed += [max(map(cell_len, [name, *(line.columns.get(name, NOTHING) for line in lines)])) for name in columns]
     room = max(_MIN_TEXT, width - sum(fixed) - _GAP * len(fixed))
     table = _table()
     table.add_column("id", no_wrap=True)
     table.add_column("text", width=room)
     for head in heads:
         table.add_column(Text(head), justify="right", no_wrap=True)
+    for name in columns:
+        table.add_column(Text(name), no_wrap=True)
     for line in lines:
         failed = None if line.error is None else Text(line.error, style="red", overflow="fold")
-        cell = failed or _shown_text(line, room)
-        table.add_row(Text(line.id), cell, *map(Text, line.numbers))
+        shown = failed or _shown_text(line, room)
+        kept = [Text(line.columns.get(name, NOTHING)) for name in columns]
+        table.add_row(Text(line.id), shown, *map(Text, line.numbers), *kept)
     return table, sum(fixed) + room + _GAP * len(fixed)
 
 
@@ -198,14 +221,14 @@ def _token_texts(score: SequenceScore, width: int) -> list[str]:
 
 def _token_numbers(token: TokenScore, score: SequenceScore, unit: Unit) -> list[str]:
     if token.logprob is None:
-        numbers = [_NOTHING] * 3
+        numbers = [NOTHING] * 3
     else:
         bits = in_unit(-token.logprob, "bits") + 0.0
-        numbers = [_log(in_unit(token.logprob, unit)), f"{bits:.3f}", _probability(math.exp(token.logprob))]
+        numbers = [shown_log(in_unit(token.logprob, unit)), f"{bits:.3f}", shown_probability(math.exp(token.logprob))]
     if score.ranks is not None:
-        numbers.append(_NOTHING if token.rank is None else str(token.rank))
+        numbers.append(NOTHING if token.rank is None else str(token.rank))
     if score.entropies is not None:
-        numbers.append(_NOTHING if token.entropy is None else f"{in_unit(token.entropy, unit):.3f}")
+        numbers.append(NOTHING if token.entropy is None else f"{in_unit(token.entropy, unit):.3f}")
     return numbers
 
 
@@ -225,15 +248,3 @@ def _spaces(n: int) -> str:
 
 def _table() -> Table:
     return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))
-
-
-def _log(value: float) -> str:
-    return f"{value + 0.0:.4f}"
-
-
-def _perplexity(value: float) -> str:
-    return f"{value:.2f}" if value < 1e6 else f"{value:.3e}"
-
-
-def _probability(value: float) -> str:
-    return f"{value:.4f}" if value >= 0.001 else f"{value:.2e}"

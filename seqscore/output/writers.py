@@ -1,47 +1,53 @@
-"""One writer a format, all with the same small interface."""
+"""Rows of scores into a file or to standard output, in any format; the signature stands once."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, cast, get_args
 
 from seqscore.errors import OptionError
-from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
-from seqscore.output.escape import csv_text, json_text, terminal_text
+from seqscore.evaluate.rows import Kind, Record, Row, ScoredRow
 from seqscore.output.files import Output
+from seqscore.output.formats import FORMATS, Format, is_compressed
+from seqscore.output.layout import LIST_FIELDS, ROW_FIELDS, TOKEN_FIELDS, json_record, text_record, token_records
+from seqscore.output.naming import Names, Notify
+from seqscore.output.spool import RecordWriter, Replay, SpooledWriter
 from seqscore.scores.reductions import Unit, in_unit
 
-__all__ = [
-    "CSV_COLUMNS",
-    "CSV_TOKEN_COLUMNS",
-    "FORMATS",
-    "CsvWriter",
-    "Format",
-    "JsonlWriter",
-    "Writer",
-    "format_of",
-    "open_writer",
-]
+SignaturePlace: TypeAlias = Literal["once", "rows", "none"]
+"""Where the signature stands. ``once``: in the metadata of Parquet, in ``NAME.meta.json`` beside another file, behind
+a table of a page or a paper, on standard error where the rows go to standard output; ``rows``: in every row."""
 
-Format: TypeAlias = Literal["table", "jsonl", "csv", "parquet"]
-"""``table`` is for people; the others hold every number in full precision."""
+SIDECAR = ".meta.json"
+_RESERVED = ("signature", "tokens", "token_index")  # which tell a reader what kind of file it has
 
-FORMATS: tuple[Format, ...] = get_args(Format)
 
-CSV_COLUMNS = (
-    *("id", "text", "context", "log_likelihood", "unit", "num_tokens", "num_scored", "perplexity", "bits_per_byte"),
-    *("is_greedy", "num_windows", "num_cut", "num_unread", "boundary", "error", "signature"),
-)
-CSV_TOKEN_COLUMNS = (
-    *("id", "token_index", "token_id", "token", "start", "end", "logprob", "unit", "rank", "entropy", "is_greedy"),
-    *("error", "signature"),
-)
-_NUMBERS = frozenset({"log_likelihood", "perplexity", "bits_per_byte", "logprob", "entropy"})
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WriterOptions:
+    """How rows are written.
+
+    ``unit``: of all logarithms. ``tokens``: every token too. ``signature``: where it stands. ``quote_formulas``: an
+    apostrophe before text of CSV and TSV that a spreadsheet would compute. ``columns``: of the input, where their names
+    are known beforehand. ``notify``: is told what is to be said to people.
+    """
+
+    unit: Unit = "nats"
+    tokens: bool = False
+    signature: SignaturePlace = "once"
+    quote_formulas: bool = False
+    columns: tuple[str, ...] | None = None
+    notify: Notify = field(default=lambda message: None)
+
+    def __post_init__(self) -> None:
+        in_unit(0.0, self.unit)
+        if self.signature not in get_args(SignaturePlace):
+            raise OptionError(
+                f"signature={self.signature!r} is unknown; expected {', '.join(get_args(SignaturePlace))}"
+            )
 
 
 class Writer(Protocol):
@@ -50,154 +56,203 @@ class Writer(Protocol):
     def write(self, row: Row) -> None:
         """Write one row."""
 
-    def finish(self) -> None:
-        """Write what is still to be written once all rows are there."""
-
-    def discard(self) -> None:
-        """Let go of everything: the output will not be completed."""
-
-
-def format_of(target: Path | None) -> Format:
-    """The format that a file's name ends in (.jsonl, .csv, .parquet), ``table`` for any other and for none."""
-    suffix = "" if target is None else target.suffix.lower().removeprefix(".")
-    return suffix if suffix in FORMATS else "table"
-
 
 @contextmanager
-def open_writer(
-    output_format: str, target: Path | None, *, unit: str = "nats", tokens: bool = False
-) -> Iterator[Writer]:
-    """A writer of ``output_format`` into ``target`` (None: standard output), as a context manager.
+def open_writer(output_format: str, target: Path | None, **options: Any) -> Iterator[Writer]:
+    """A writer of rows in ``output_format`` into ``target`` (None: standard output), as a context manager.
 
-    A file appears at the end of the block, whole, or not at all where the block raises.
+    A file appears at the end of the block, whole, or not at all where the block raises; so does its sidecar.
 
     Args:
-        output_format: ``table``, ``jsonl``, ``csv`` or ``parquet``.
+        output_format: one of ``FORMATS``.
         target: the file, or None for standard output (not for parquet).
-        unit: of all logarithms, ``nats`` or ``bits``.
-        tokens: write every token too.
+        options: those of ``WriterOptions``.
 
     Raises:
-        OptionError: unknown format or unit, or the target cannot be written.
+        OptionError: unknown format or option, or the target cannot be written.
     """
-    if output_format not in FORMATS:
-        raise OptionError(f"format {output_format!r} is unknown; expected one of {', '.join(FORMATS)}")
-    in_unit(0.0, cast(Unit, unit))
-    if output_format == "parquet" and target is None:
-        raise OptionError("format 'parquet' cannot go to standard output; name a file with -o FILE")
-    with Output(target) as output:
-        writer = _new_writer(output_format, output, unit=cast(Unit, unit), tokens=tokens)
-        try:
-            yield writer
-            writer.finish()
-        except BaseException:
-            writer.discard()
-            raise
+    chosen = WriterOptions(**options)
+    if output_format == "table":
+        from seqscore.output.tables import TableWriter
+
+        with Output(target) as output:
+            table = TableWriter(output, unit=chosen.unit, tokens=chosen.tokens, signature=chosen.signature != "none")
+            yield table
+            table.finish()
+        return
+    in_lists = output_format in ("jsonl", "parquet")
+    fields = ROW_FIELDS if not chosen.tokens else LIST_FIELDS if in_lists else TOKEN_FIELDS
+    with open_records(output_format, target, fields, chosen) as records:
+        yield _RowWriter(records, cast(Format, output_format), chosen)
 
 
-def _new_writer(output_format: Format, output: Output, *, unit: Unit, tokens: bool) -> Writer:
-    if output_format == "jsonl":
-        return JsonlWriter(output, unit=unit, tokens=tokens)
-    if output_format == "csv":
-        return CsvWriter(output, unit=unit, tokens=tokens)
-    if output_format == "parquet":
-        from seqscore.output.parquet import ParquetWriter
+class _RowWriter:
+    """Rows as the records that the format has."""
 
-        return ParquetWriter(output, unit=unit, tokens=tokens)
-    from seqscore.output.tables import TableWriter
-
-    return TableWriter(output, unit=unit, tokens=tokens)
-
-
-class JsonlWriter:
-    """One JSON object a line, in UTF-8, handed on at once; infinities are the strings "Infinity" and "-Infinity".
-
-    A row that could not be scored is ``{"id": ..., "error": {"code": ..., "message": ...}}``. Control and
-    bidirectional characters are escaped, other characters are written as they are.
-    """
-
-    def __init__(self, output: Output, *, unit: Unit, tokens: bool) -> None:
-        self._output, self._unit, self._tokens = output, unit, tokens
-
-    def write(self, row: Row) -> None:
-        """Write one line."""
-        record = {"id": row.id, **self._fields(row)}
-        line = json_text(json.dumps(record, ensure_ascii=False, allow_nan=False))
-        self._output.write(line.encode("utf-8") + b"\n")
-
-    def _fields(self, row: Row) -> dict[str, Any]:
-        if isinstance(row, ErrorRow):
-            return {"error": {"code": row.code, "message": row.message}}
-        return row.score.to_dict(unit=self._unit, tokens=self._tokens)
-
-    def finish(self) -> None:
-        """Nothing is left to be written."""
-
-    def discard(self) -> None:
-        """Nothing is held."""
-
-
-class CsvWriter:
-    """A header and one row a text, or with ``tokens`` one row a token, in UTF-8 with line feeds; handed on at once.
-
-    Numbers have full precision, infinities are ``Infinity`` and ``-Infinity``, what is not defined is empty. Text
-    that a spreadsheet would take for a formula gets an apostrophe in front (see ``csv_text``). On a terminal, and only
-    there, control characters are shown as escapes.
-    """
-
-    def __init__(self, output: Output, *, unit: Unit, tokens: bool) -> None:
-        self._output, self._unit, self._tokens = output, unit, tokens
-        self._columns = CSV_TOKEN_COLUMNS if tokens else CSV_COLUMNS
-        self._on_terminal = output.stream.isatty()
-        self._has_header = False
+    def __init__(self, records: Records, output_format: Format, options: WriterOptions) -> None:
+        self._records, self._format = records, output_format
+        self._unit, self._tokens = options.unit, options.tokens
 
     def write(self, row: Row) -> None:
         """Write the row, or its tokens."""
-        self._write_header()
-        for record in self._records(row):
-            self._write_cells([self._cell(name, record.get(name)) for name in self._columns])
+        signature = row.score.signature if isinstance(row, ScoredRow) else None
+        for record in self._records_of(row):
+            self._records.write(record, signature)
 
-    def _records(self, row: Row) -> Iterator[dict[str, Any]]:
-        if isinstance(row, ErrorRow):
-            yield {"id": row.id, "error": f"{row.code}: {row.message}"}
-        elif self._tokens:
-            yield from self._token_records(row)
+    def _records_of(self, row: Row) -> Iterator[Record]:
+        if self._format == "jsonl":
+            yield json_record(row, unit=self._unit, tokens=self._tokens)
+        elif self._tokens and self._format != "parquet":
+            yield from token_records(row, unit=self._unit)
         else:
-            yield {"id": row.id, **row.score.to_dict(unit=self._unit, tokens=False)}
+            yield text_record(row, unit=self._unit, tokens=self._tokens)
 
-    def _token_records(self, row: ScoredRow) -> Iterator[dict[str, Any]]:
-        record = row.score.to_dict(unit=self._unit, tokens=True)
-        shared = {"id": row.id, "unit": self._unit, "signature": record["signature"]}
-        for index, token in enumerate(record["tokens"]):
-            named = {**token, "token_id": token["id"], "token": token["text"], "token_index": index}
-            yield {**named, **shared}
 
-    def _cell(self, name: str, value: str | float | bool | None) -> str:
-        if value is None:
-            return ""
-        if isinstance(value, bool):
-            return "true" if value else "false"
-        if not isinstance(value, str):
-            return repr(value)
-        if name in _NUMBERS:  # an infinity
-            return value
-        return csv_text(terminal_text(value) if self._on_terminal else value)
+class Records:
+    """Writes records, whose columns of the input get the names that they have here, and the signature in its place."""
 
-    def _write_header(self) -> None:
-        # Not before there is something to write: a run that fails at once leaves standard output empty.
-        if not self._has_header:
-            self._has_header = True
-            self._write_cells(list(self._columns))
+    def __init__(self, writer: RecordWriter, names: Names, options: WriterOptions) -> None:
+        self._writer, self._names, self._in_rows = writer, names, options.signature == "rows"
+        self._once = options.signature == "once"
+        self.signature: str | None = None
+        self.count = 0
 
-    def _write_cells(self, cells: list[str]) -> None:
-        buffer = io.StringIO(newline="")
-        # With this line end, cells that hold either of its two characters are put between quotes.
-        csv.writer(buffer, lineterminator="\r\n").writerow(cells)
-        self._output.write(buffer.getvalue().removesuffix("\r\n").encode("utf-8") + b"\n")
+    def write(self, record: Record, signature: str | None) -> None:
+        """Write one record; ``signature``: of its numbers, None where it has none.
 
-    def finish(self) -> None:
-        """A file without rows still has its header."""
-        self._write_header()
+        Raises:
+            OptionError: the signature is to stand once, and this one differs from those before.
+        """
+        self.count += 1
+        if signature is not None and signature != self.signature:
+            if self.signature is not None and self._once:
+                raise OptionError("the rows have several signatures; write them with signature='rows'")
+            self.signature = signature
+        fields = {**record.fields, "signature": signature} if self._in_rows else record.fields
+        self._writer.write(Record(fields, self._names.of(record.columns)))
 
-    def discard(self) -> None:
-        """Nothing is held."""
+    @property
+    def about(self) -> dict[str, str]:
+        """What belongs to all rows."""
+        return {"signature": self.signature} if self._once and self.signature is not None else {}
+
+
+@contextmanager
+def open_records(
+    output_format: str, target: Path | None, fields: Mapping[str, Kind], options: WriterOptions
+) -> Iterator[Records]:
+    """A writer of records that have these ``fields``; see ``open_writer``."""
+    if output_format in ("md", "tex") and options.signature == "rows":
+        options = replace(options, signature="once")  # a table for people has no room for it in every row
+    if output_format not in FORMATS or output_format == "table":
+        raise OptionError(f"format {output_format!r} is unknown; expected one of {', '.join(FORMATS)}")
+    shown: Mapping[str, Kind] = {**fields, "signature": "text"} if options.signature == "rows" else fields
+    with ExitStack() as stack:
+        compresses = target is not None and is_compressed(target)
+        output = stack.enter_context(Output(target, gzip=compresses))
+        if output_format == "parquet" and output.target is None:
+            raise OptionError("format 'parquet' cannot go to standard output; name a file with -o FILE")
+        # The sidecar is opened now, so that what keeps it from being written shows at once, and completed first.
+        has_sidecar = output.is_file and output_format in ("jsonl", "csv", "tsv")
+        beside = output.target.with_name(output.target.name + SIDECAR) if has_sidecar and output.target else None
+        side = None
+        if beside is not None and options.signature == "once":
+            _refuse_stranger(beside)
+            side = stack.enter_context(Output(beside))
+        names = Names({*shown, *_RESERVED}, options.notify)
+        writer = _record_writer(output_format, output, shown, names, options)
+        records = Records(writer, names, options)
+        try:
+            yield records
+            writer.finish(records.about)
+        except BaseException:
+            writer.discard()
+            raise
+        if side is not None:
+            side.write(_sidecar_bytes(records, names, options))
+        elif output.target is None and options.signature == "once" and records.signature is not None:
+            options.notify(f"signature: {records.signature}")
+    if beside is not None and side is None and _is_sidecar(beside):
+        beside.unlink()  # of an earlier file of this name
+
+
+def _refuse_stranger(beside: Path) -> None:
+    if beside.exists() and not _is_sidecar(beside):
+        raise OptionError(
+            f"the signature would go to {str(beside)!r}, which is there and holds something else; name another file "
+            f"with -o, or ask for --signature rows or none"
+        )
+
+
+def _is_sidecar(path: Path) -> bool:
+    """Whether there is a file and it is one of ours."""
+    try:
+        with path.open("rb") as stream:
+            found = json.loads(stream.read(1 << 20))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("seqscore") == "scores"
+
+
+def _sidecar_bytes(records: Records, names: Names, options: WriterOptions) -> bytes:
+    about = {
+        "seqscore": "scores",
+        "signature": records.signature,
+        "unit": options.unit,
+        "records": records.count,
+        "renamed_columns": names.renamed,
+    }
+    return (json.dumps(about, indent=2) + "\n").encode("ascii")
+
+
+def _record_writer(
+    output_format: str, output: Output, fields: Mapping[str, Kind], names: Names, options: WriterOptions
+) -> RecordWriter:
+    """The writer of a format. Where all columns of the input must be known, records wait in a temporary file."""
+    if output_format == "jsonl":
+        from seqscore.output.jsonl import JsonlWriter
+
+        return JsonlWriter(output)
+    if output_format == "parquet":
+        from seqscore.output.parquet import ParquetWriter
+
+        if options.columns == ():
+            return ParquetWriter(output, fields)
+        return SpooledWriter(output, lambda columns, replay: _typed(output, fields, columns, replay))
+    if output_format in ("md", "tex"):
+        return _document(output_format, output, names, options)
+    from seqscore.output.separated import SeparatedWriter
+
+    def separated(columns: Sequence[str] | None) -> RecordWriter:
+        return SeparatedWriter(
+            output,
+            fields,
+            columns=columns,
+            delimiter="\t" if output_format == "tsv" else ",",
+            quote_formulas=options.quote_formulas,
+            notify=options.notify,
+        )
+
+    if options.columns == () or not output.is_file:
+        known = options.columns
+        return separated(None if known is None else [names.name(column) for column in known])
+    return SpooledWriter(output, lambda columns, _: separated(columns))
+
+
+def _typed(output: Output, fields: Mapping[str, Kind], columns: Sequence[str], replay: Replay) -> RecordWriter:
+    from seqscore.output.parquet import ParquetWriter
+    from seqscore.output.types import column_types
+
+    return ParquetWriter(output, fields, column_types(columns, replay))
+
+
+def _document(output_format: str, output: Output, names: Names, options: WriterOptions) -> RecordWriter:
+    from seqscore.output.documents import DocumentWriter, Latex, Markdown
+
+    def document(columns: Sequence[str]) -> RecordWriter:
+        markup = Markdown() if output_format == "md" else Latex()
+        return DocumentWriter(output, markup, columns=columns, unit=options.unit, tokens=options.tokens)
+
+    if options.columns == ():
+        return document(())
+    return SpooledWriter(output, lambda columns, _: document(columns))

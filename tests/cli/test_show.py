@@ -79,8 +79,9 @@ def test_plot_of_a_run_and_of_two(run: Run, pairs: Path, tmp_path: Path) -> None
     assert all((tmp_path / name).read_bytes().startswith(b"\x89PNG") for name in names)
 
 
-def test_plot_of_a_file_of_scores(run: Run, tmp_path: Path) -> None:
-    scores = tmp_path / "scores.jsonl"
+@pytest.mark.parametrize("name", ["scores.jsonl", "scores.csv", "scores.parquet"])
+def test_plot_of_a_file_of_scores(run: Run, tmp_path: Path, name: str) -> None:
+    scores = tmp_path / name
     texts = ("The cat sat.", "小猫在窗台上。")
     assert run("score", *texts, "--tokens", "--unit", "bits", "-o", str(scores)).returncode == 0
     done = run("plot", str(scores), "--out", str(tmp_path / "out"), "--item", "1", "--picture", "svg")

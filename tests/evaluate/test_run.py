@@ -512,9 +512,9 @@ def test_what_is_no_unicode_beside_the_text_is_stored_as_an_escape(tmp_path: Pat
     ]
     assert {one["group"] for one in run.summary["figures"]} == {None, "\\ud800"}  # type: ignore[index]
     texts = [{"text": "a", "other": "\ud800 é"}, {"text": "b", "other": "y"}]
-    (tmp_path / "filter").mkdir()
-    kept = [row["row"] for row in rows_of(run_task(tmp_path / "filter", "filter", texts))]
-    assert [json.loads(row) for row in kept] == texts
+    (tmp_path / "texts").mkdir()
+    kept = [row["columns"] for row in rows_of(run_task(tmp_path / "texts", "perplexity", texts))]
+    assert [json.loads(row) for row in kept] == [{"other": row["other"]} for row in texts]
 
 
 @pytest.mark.parametrize("depth", [99, 101, 500])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import gzip
 import io
 import json
 import math
@@ -12,7 +13,10 @@ import sys
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
@@ -21,8 +25,12 @@ from hypothesis import strategies as st
 
 from seqscore.errors import OptionError
 from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
-from seqscore.output import parquet
-from seqscore.output.writers import CSV_COLUMNS, CSV_TOKEN_COLUMNS, FORMATS, open_writer
+from seqscore.output import parquet, types
+from seqscore.output.formats import FORMATS
+from seqscore.output.layout import LIST_FIELDS, ROW_FIELDS, TOKEN_FIELDS
+from seqscore.output.writers import open_writer
+from seqscore.scores.signature import Signature
+from seqscore.typed_json import cell
 from tests.output.scored import SIGNATURE, scored
 
 ERROR = ErrorRow(1, "bad_input", "line 2 is not UTF-8:\nbyte 0xe4")
@@ -60,9 +68,11 @@ def test_jsonl_holds_the_record_of_each_score(tmp_path: Path, unit: str, tokens:
     for row, line in zip(ROWS, lines, strict=True):
         record = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
         if isinstance(row, ErrorRow):
-            assert record == {"id": 1, "error": {"code": "bad_input", "message": row.message}}
+            assert record == {"id": 1, "row": 1, "error": {"code": "bad_input", "message": row.message}}
         else:
-            assert record == {"id": row.id, **row.score.to_dict(unit=unit, tokens=tokens)}  # type: ignore[arg-type]
+            expected = row.score.to_dict(unit=unit, tokens=tokens)  # type: ignore[arg-type]
+            del expected["signature"]
+            assert record == {"id": row.id, "row": row.id if isinstance(row.id, int) else None, **expected}
             assert ("tokens" in record) == tokens
     assert json.loads(lines[5])["perplexity"] == "Infinity"
     assert '"漢字 and' in lines[4]  # readable as it is
@@ -76,7 +86,11 @@ def test_any_text_survives_in_every_machine_format(tmp_path_factory: pytest.Temp
     (line,) = written("jsonl", folder, rows).read_bytes().splitlines()
     assert (json.loads(line)["id"], json.loads(line)["text"]) == (text, text)
     assert pq.read_table(written("parquet", folder, rows)).to_pylist()[0]["text"] == text
-    (record,) = read_csv(written("csv", folder, rows))
+    for name, delimiter in (("csv", ","), ("tsv", "\t")):
+        with written(name, folder, rows).open(newline="", encoding="utf-8") as stream:
+            (record,) = csv.DictReader(stream, strict=True, delimiter=delimiter)
+        assert (record["id"], record["text"]) == (text, text)
+    (record,) = read_csv(written("csv", folder, rows, quote_formulas=True))
     assert text in (record["text"], record["text"][1:])
     assert record["text"].removeprefix("'").endswith(text.removeprefix("'"))
 
@@ -100,12 +114,14 @@ def test_lines_come_out_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_csv_has_full_precision_and_every_column(tmp_path: Path) -> None:
     path = written("csv", tmp_path)
     records = read_csv(path)
-    assert tuple(records[0]) == CSV_COLUMNS
+    assert tuple(records[0]) == tuple(ROW_FIELDS)
+    own = scored("a").to_dict(tokens=False)
+    assert set(ROW_FIELDS) == {*own, "id", "row", "error"} - {"signature"}, "every format has the fields of the record"
     for row, record in zip(ROWS, records, strict=True):
         assert record["id"] == str(row.id)
         if isinstance(row, ErrorRow):
             assert record["error"] == f"bad_input: {row.message}"
-            assert {name for name, value in record.items() if value} == {"id", "error"}
+            assert {name for name, value in record.items() if value} == {"id", "row", "error"}
             continue
         score = row.score
         assert float(record["log_likelihood"]) == score.log_likelihood
@@ -116,8 +132,8 @@ def test_csv_has_full_precision_and_every_column(tmp_path: Path) -> None:
             assert int(record[name]) == getattr(score, name)
         assert record["is_greedy"] == {True: "true", False: "false", None: ""}[score.is_greedy]
         assert (record["context"], record["boundary"]) == (score.context or "", score.boundary or "")
-        assert (record["unit"], record["signature"]) == ("nats", str(SIGNATURE))
-    assert records[5]["text"] == "'-Infinity"
+        assert record["unit"] == "nats"
+    assert records[5]["text"] == "-Infinity", "the data as they are"
     assert (records[5]["log_likelihood"], records[5]["perplexity"]) == ("-Infinity", "Infinity")
     assert b"\r" not in path.read_bytes()
 
@@ -131,22 +147,22 @@ def test_csv_in_bits(tmp_path: Path) -> None:
 
 def test_csv_of_tokens(tmp_path: Path) -> None:
     records = read_csv(written("csv", tmp_path, tokens=True))
-    assert tuple(records[0]) == CSV_TOKEN_COLUMNS
+    assert tuple(records[0]) == tuple(TOKEN_FIELDS)
     expected = [
         (str(row.id), i, token)
         for row in ROWS
         if isinstance(row, ScoredRow)
         for i, token in enumerate(row.score.tokens())
     ]
-    tokens = [record for record in records if not record["error"]]
+    assert [record["id"] for record in records if not record["error"] and not record["token_id"]] == ["3"], "empty"
+    tokens = [record for record in records if record["token_id"]]
     for record, (row_id, i, token) in zip(tokens, expected, strict=True):
         assert (record["id"], int(record["token_index"]), int(record["token_id"])) == (row_id, i, token.id)
-        assert record["token"].removeprefix("'") == token.text
+        assert record["token"] == token.text
         assert (int(record["start"]), int(record["end"])) == (token.start, token.end)
         for name in ("logprob", "entropy"):
             assert (float(record[name]) if record[name] else None) == getattr(token, name)
         assert record["rank"] == ("" if token.rank is None else str(token.rank))
-        assert record["signature"] == str(SIGNATURE)
     assert [record["error"] for record in records if record["error"]] == [f"bad_input: {ERROR.message}"]
 
 
@@ -158,6 +174,9 @@ def test_cells_that_a_spreadsheet_would_compute(tmp_path: Path) -> None:
         ErrorRow("-x", "bad_input", "m"),
     ]
     records = read_csv(written("csv", tmp_path, rows))
+    assert [record["id"] for record in records] == [evil, "0", "-x"]
+    assert (records[0]["text"], records[0]["context"], records[1]["text"]) == ("@x +1", "@x ", "\t=1\r\n")
+    records = read_csv(written("csv", tmp_path, rows, quote_formulas=True))
     assert [record["id"] for record in records] == [f"'{evil}", "0", "'-x"]
     assert (records[0]["text"], records[0]["context"]) == ("'@x +1", "'@x ")
     assert records[1]["text"] == "'\t=1\r\n"
@@ -166,7 +185,7 @@ def test_cells_that_a_spreadsheet_would_compute(tmp_path: Path) -> None:
 def test_a_csv_without_rows_has_a_header_and_a_failed_one_is_silent(
     tmp_path: Path, capfdbinary: pytest.CaptureFixture[bytes]
 ) -> None:
-    assert written("csv", tmp_path, []).read_text() == ",".join(CSV_COLUMNS) + "\n"
+    assert written("csv", tmp_path, []).read_text() == ",".join(ROW_FIELDS) + "\n"
     with pytest.raises(RuntimeError), open_writer("csv", None):
         raise RuntimeError("the model is not there")
     assert capfdbinary.readouterr().out == b""
@@ -207,8 +226,8 @@ def test_on_a_terminal_nothing_harmful_is_written(output_format: str, monkeypatc
 
 def test_parquet_is_typed_and_exact(tmp_path: Path) -> None:
     table = pq.read_table(written("parquet", tmp_path, tokens=True))
-    assert tuple(table.column_names) == (*CSV_COLUMNS, "tokens")
-    kinds = {name: str(table.schema.field(name).type) for name in CSV_COLUMNS}
+    assert tuple(table.column_names) == tuple(LIST_FIELDS)
+    kinds = {name: str(table.schema.field(name).type) for name in ROW_FIELDS}
     assert kinds["log_likelihood"] == kinds["perplexity"] == kinds["bits_per_byte"] == "double"
     assert kinds["num_tokens"] == "int64" and kinds["is_greedy"] == "bool" and kinds["id"] == "string"
     for row, record in zip(ROWS, table.to_pylist(), strict=True):
@@ -219,7 +238,6 @@ def test_parquet_is_typed_and_exact(tmp_path: Path) -> None:
             continue
         for name in ("text", "context", "log_likelihood", "perplexity", "bits_per_byte", "is_greedy", "boundary"):
             assert record[name] == getattr(row.score, name)
-        assert record["signature"] == str(SIGNATURE)
         assert record["tokens"] == [
             {
                 name: getattr(token, name)
@@ -230,9 +248,9 @@ def test_parquet_is_typed_and_exact(tmp_path: Path) -> None:
 
 
 def test_parquet_without_tokens_and_without_rows(tmp_path: Path) -> None:
-    assert tuple(pq.read_table(written("parquet", tmp_path)).column_names) == CSV_COLUMNS
+    assert tuple(pq.read_table(written("parquet", tmp_path)).column_names) == tuple(ROW_FIELDS)
     empty = pq.read_table(written("parquet", tmp_path, []))
-    assert empty.num_rows == 0 and tuple(empty.column_names) == CSV_COLUMNS
+    assert empty.num_rows == 0 and tuple(empty.column_names) == tuple(ROW_FIELDS)
 
 
 def test_parquet_groups_of_rows_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,6 +294,8 @@ import gc
 from pathlib import Path
 from seqscore.errors import OptionError
 from seqscore.output.writers import open_writer
+from seqscore.scores.signature import Signature
+from seqscore.typed_json import cell
 from seqscore.evaluate.rows import ScoredRow
 from tests.output.scored import scored
 try:
@@ -328,6 +348,8 @@ def test_a_closed_pipe_is_told_as_one(output_format: str) -> None:
 import sys
 import threading
 from seqscore.output.writers import open_writer
+from seqscore.scores.signature import Signature
+from seqscore.typed_json import cell
 from tests.output.scored import scored
 from seqscore.evaluate.rows import ScoredRow
 try:
@@ -349,7 +371,7 @@ except BrokenPipeError:
 def test_unknown_formats_and_units(tmp_path: Path) -> None:
     with pytest.raises(OptionError) as caught, open_writer("xml", None):
         pass
-    assert str(caught.value) == "format 'xml' is unknown; expected one of table, jsonl, csv, parquet"
+    assert str(caught.value) == "format 'xml' is unknown; expected one of table, jsonl, csv, tsv, parquet, md, tex"
     with pytest.raises(OptionError, match="unit='bans' is unknown"), open_writer("csv", tmp_path / "a", unit="bans"):
         pass
     assert list(tmp_path.iterdir()) == []
@@ -372,3 +394,176 @@ def test_csv_on_standard_output_is_utf8_whatever_the_locale(monkeypatch: pytest.
     with open_writer("csv", None) as writer:
         writer.write(ScoredRow(0, scored("漢")))
     assert "漢" in stdout.buffer.getvalue().decode()  # type: ignore[attr-defined]
+
+
+# -- the signature -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("output_format", ["jsonl", "csv", "tsv", "parquet", "md", "tex"])
+def test_the_signature_stands_once_a_file(tmp_path: Path, output_format: str) -> None:
+    target = written(output_format, tmp_path)
+    beside = tmp_path / f"out.{output_format}.meta.json"
+    if output_format == "parquet":
+        assert pq.read_metadata(target).metadata[b"seqscore.signature"].decode() == str(SIGNATURE)
+        assert not beside.exists()
+    elif output_format in ("md", "tex"):
+        assert target.read_text(encoding="utf-8").count("signature: seqscore:0.1.0") == 1 and not beside.exists()
+    else:
+        assert "seqscore:0.1.0" not in target.read_text(encoding="utf-8")
+        assert json.loads(beside.read_bytes()) == {
+            "seqscore": "scores",
+            "signature": str(SIGNATURE),
+            "unit": "nats",
+            "records": len(ROWS),
+            "renamed_columns": {},
+        }
+
+
+@pytest.mark.parametrize("output_format", ["jsonl", "csv", "tsv", "parquet"])
+def test_the_signature_in_every_row_or_nowhere(tmp_path: Path, output_format: str) -> None:
+    beside = tmp_path / f"out.{output_format}.meta.json"
+    written(output_format, tmp_path)
+    target = written(output_format, tmp_path, signature="rows")
+    assert not beside.exists(), "of the file that was there before"
+    if output_format == "parquet":
+        rows = pq.read_table(target).to_pylist()
+    elif output_format == "jsonl":
+        rows = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+    else:
+        with target.open(newline="", encoding="utf-8") as stream:
+            rows = list(csv.DictReader(stream, delimiter="," if output_format == "csv" else "\t"))
+    assert [row["signature"] or None for row in rows] == [None if row is ERROR else str(SIGNATURE) for row in ROWS]
+    assert b"seqscore:0.1.0" not in written(output_format, tmp_path, signature="none").read_bytes()
+    assert not beside.exists()
+
+
+def test_the_signature_on_standard_output_is_told_once(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    told: list[str] = []
+    with open_writer("jsonl", None, notify=told.append) as writer:
+        for row in ROWS:
+            writer.write(row)
+    assert told == [f"signature: {SIGNATURE}"] and b"signature" not in capfdbinary.readouterr().out
+
+
+def test_rows_of_several_signatures_are_not_put_under_one(tmp_path: Path) -> None:
+    rows = [ScoredRow(0, scored("a")), ScoredRow(1, scored("b", settings=Signature((("model", "other"),))))]
+    with pytest.raises(OptionError, match="several signatures; write them with signature='rows'"):
+        written("csv", tmp_path, rows)
+    assert list(tmp_path.iterdir()) == []
+    assert len(read_csv(written("csv", tmp_path, rows, signature="rows"))) == 2
+    with pytest.raises(OptionError, match="signature='twice' is unknown"):
+        written("csv", tmp_path, rows, signature="twice")
+
+
+def test_a_strangers_file_is_not_taken_for_the_signatures(tmp_path: Path) -> None:
+    beside = tmp_path / "out.csv.meta.json"
+    beside.write_text('{"mine": 1}')
+    with pytest.raises(OptionError, match=r"out\.csv\.meta\.json', which is there and holds something else"):
+        written("csv", tmp_path)
+    assert written("csv", tmp_path, signature="rows").exists() and beside.read_text() == '{"mine": 1}'
+
+
+# -- the input's columns -----------------------------------------------------------------------------------------------
+
+KEPT: tuple[Row, ...] = (
+    ScoredRow("a", scored("one"), 0, {"n": 1, "text": "own", "when": datetime(2024, 1, 2, tzinfo=UTC), "odd": "x"}),
+    ErrorRow("a", "bad_input", "m", 1, {"n": 2.5, "price": Decimal("1.10"), "data": b"\xff", "odd": 3}),
+    ScoredRow("b", scored("two"), 2, {"n": math.nan, "price": Decimal("100.125"), "list": [1, {"deep": None}]}),
+    ScoredRow("c", scored("three"), 3, {"n": -(2**53), "huge": 2**70, "empty": {}, "lone": "\ud800"}),
+)
+
+
+def test_columns_go_along_in_jsonl_and_csv(tmp_path: Path) -> None:
+    told: list[str] = []
+    target = written("jsonl", tmp_path, KEPT, notify=told.append)
+    records = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+    assert [(one["id"], one["row"]) for one in records] == [("a", 0), ("a", 1), ("b", 2), ("c", 3)]
+    assert told == ["the column 'text' of the input is called 'data_text' in the output, which has its own"]
+    assert records[0] | {"n": 1, "data_text": "own", "when": "2024-01-02T00:00:00+00:00", "odd": "x"} == records[0]
+    assert records[1] | {"n": 2.5, "price": "1.10", "data": "/w==", "odd": 3} == records[1]
+    assert records[2] | {"n": "NaN", "list": [1, {"deep": None}]} == records[2]
+    assert records[3] | {"n": -(2**53), "huge": 2**70, "empty": {}, "lone": "\ud800"} == records[3]
+    about = json.loads((tmp_path / "out.jsonl.meta.json").read_bytes())
+    assert about["renamed_columns"] == {"data_text": "text"}
+    for tokens in (False, True):
+        cells = read_csv(written("csv", tmp_path, KEPT, tokens=tokens))
+        names = [name for name in cells[0] if name not in (ROW_FIELDS if not tokens else TOKEN_FIELDS)]
+        text = ["text"] if tokens else ["data_text"]
+        assert names == ["n", *text, "when", "odd", "price", "data", "list", "huge", "empty", "lone"]
+        first = {one["row"]: one for one in reversed(cells)}
+        assert [first[row]["n"] for row in "0123"] == ["1", "2.5", "NaN", "-9007199254740992"]
+        assert (first["1"]["price"], first["2"]["list"], first["3"]["lone"]) == (
+            "1.10",
+            '[1, {"deep": null}]',
+            "\\ud800",
+        )
+
+
+def test_columns_of_parquet_have_types_of_their_own(tmp_path: Path) -> None:
+    table = pq.read_table(written("parquet", tmp_path, KEPT))
+    kinds = {name: str(table.schema.field(name).type) for name in table.column_names[len(ROW_FIELDS) :]}
+    assert kinds == {
+        "n": "double",
+        "data_text": "string",
+        "when": "timestamp[us, tz=UTC]",
+        "odd": "string",
+        "price": "decimal128(6, 3)",
+        "data": "binary",
+        "list": "string",
+        "huge": "string",
+        "empty": "string",
+        "lone": "string",
+    }
+    rows = table.to_pylist()
+    assert rows[0]["when"] == datetime(2024, 1, 2, tzinfo=UTC) and rows[1]["data"] == b"\xff"
+    assert [row["price"] for row in rows] == [None, Decimal("1.100"), Decimal("100.125"), None]
+    assert rows[0]["n"] == 1.0 and math.isnan(rows[2]["n"]) and rows[3]["n"] == -(2.0**53)
+    assert (rows[0]["odd"], rows[1]["odd"], rows[3]["huge"]) == ("x", "3", str(2**70))
+
+
+@pytest.mark.parametrize(
+    ("values", "kind"),
+    [
+        ([1, 2**53 + 1, 0.5], "string"),  # a float64 would lose a digit
+        ([[1], [2, None]], "list<element: int64>"),
+        ([{"a": 1}, {"b": "x"}], "struct<a: int64, b: string>"),
+        ([{"a": 1}, {"a": "x"}], "string"),
+        ([True, 1], "string"),
+        ([None, None], "null"),
+        ([date(2024, 1, 2), None], "date32[day]"),
+        ([{f"k{i}": i} for i in range(600)], "string"),
+    ],
+)
+@pytest.mark.parametrize("chunk", [1, 1000])
+def test_a_type_that_holds_every_value_or_text(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, values: list[Any], kind: str, chunk: int
+) -> None:
+    monkeypatch.setattr(types, "_CHUNK", chunk)
+    rows = [ScoredRow(i, scored("a"), i, {"x": value}) for i, value in enumerate(values)]
+    table = pq.read_table(written("parquet", tmp_path, rows))
+    assert str(table.schema.field("x").type) == kind
+    if kind == "string":
+        assert table["x"].to_pylist() == [cell(value) for value in values]
+
+
+def test_csv_on_standard_output_says_which_columns_came_too_late(capfdbinary: pytest.CaptureFixture[bytes]) -> None:
+    told: list[str] = []
+    with open_writer("csv", None, notify=told.append, signature="none") as writer:
+        for row in KEPT:
+            writer.write(row)
+    header = capfdbinary.readouterr().out.decode().splitlines()[0].split(",")
+    assert header[len(ROW_FIELDS) :] == ["n", "data_text", "when", "odd"]
+    assert "left out: the columns 'price', 'data', 'list', 'huge', 'empty', 'lone'" in told[-1]
+
+
+def test_compressed_files_hold_the_same_rows_and_the_same_bytes_each_time(tmp_path: Path) -> None:
+    for name in ("csv", "jsonl"):
+        plain = written(name, tmp_path, KEPT).read_bytes()
+        for _ in range(2):
+            target = tmp_path / f"b.{name}.gz"
+            with open_writer(name, target) as writer:
+                for row in KEPT:
+                    writer.write(row)
+            assert gzip.decompress(target.read_bytes()) == plain
+            first = target.read_bytes()
+        assert target.read_bytes() == first and (tmp_path / f"b.{name}.gz.meta.json").exists()

@@ -11,6 +11,7 @@ from seqscore.cli.eval.shared import evaluate_task, with_shared_options
 
 if TYPE_CHECKING:
     from seqscore.evaluate.buckets import Rule
+    from seqscore.evaluate.data.dataset import Dataset
     from seqscore.evaluate.data.fields import Fields
     from seqscore.evaluate.store import Run
     from seqscore.evaluate.tasks.base import Task
@@ -53,11 +54,11 @@ def filter_(
 
         return FilterTask(fields=fields)
 
-    def split(run: Run) -> None:
+    def split(run: Run, dataset: Dataset) -> None:
         from seqscore.cli.session import say
 
-        counts = split_run(run, rule, by=by)
-        say("; ".join(f"{shared.out / name}.jsonl: {count:,} rows" for name, count in counts.items()))
+        found = split_run(run, rule, by=by, dataset=dataset)
+        say("; ".join(f"{bucket.path}: {bucket.num_rows:,} rows" for bucket in found.values()))
 
     return evaluate_task(shared, "filter", make, fields={"text": column}, after=split)
 

@@ -15,6 +15,7 @@ from seqscore.cli import options, reading
 if TYPE_CHECKING:
     from seqscore.evaluate.data.dataset import Dataset
     from seqscore.evaluate.data.fields import Fields, TaskName
+    from seqscore.evaluate.rows import KeepColumns
     from seqscore.evaluate.run import RunOptions
     from seqscore.evaluate.store import Run
     from seqscore.evaluate.tasks.base import Task
@@ -54,6 +55,13 @@ def _shared(
         Literal["scores", "tokens", "all"],
         typer.Option(help="Store sums alone, tokens too, or ranks and entropies too.", rich_help_panel=_RUN),
     ] = "tokens",
+    keep_columns: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="The data's columns to store with a row: all (that are not scored), none or names with commas.",
+            rich_help_panel=_RUN,
+        ),
+    ] = None,
     part_rows: Annotated[int, typer.Option(min=1, help="Rows between two savings.", rich_help_panel=_RUN)] = 500,
     output_format: Annotated[
         Literal["table", "json"], typer.Option("--format", help="Of the summary.", rich_help_panel=_RUN)
@@ -113,7 +121,7 @@ def evaluate_task(
     *,
     fields: Mapping[str, str | None] | None = None,
     policies: Mapping[str, str] | None = None,
-    after: Callable[[Run], None] | None = None,
+    after: Callable[[Run, Dataset], None] | None = None,
 ) -> int:
     """Open the data and the model, run the task and show its summary.
 
@@ -122,26 +130,33 @@ def evaluate_task(
     from seqscore.cli.session import open_scorer, say
     from seqscore.errors import OptionError
     from seqscore.evaluate.data.fields import guess_fields
+    from seqscore.evaluate.rows import check_kept, keep_columns
 
     if shared.out is None and not shared.dry_run:
         raise OptionError("no --out given; name a folder for the run (or --dry-run)")
-    dataset = _dataset(shared)
+    dataset = _dataset(shared, keeps_streams=task_name == "filter" and not shared.dry_run)
     found = guess_fields(task_name, dataset.columns, _named_fields(shared.field or [], fields or {}))
     say(f"{task_name}: {found.describe()}")
     names = "model revision device dtype engine batch_tokens threads max_length allow_pickle trust_remote_code".split()
     settings = {name: getattr(shared, name) for name in names}
     scorer = open_scorer(**settings)
     task = make(found, scorer)
-    run_options = _run_options(shared, policies)
+    # The rows themselves are what a filter gives: they need not be stored a second time.
+    kept = keep_columns(shared.keep_columns or (["none"] if task_name == "filter" else ["all"]))
+    check_kept(kept, dataset.columns)
+    run_options = _run_options(shared, kept, policies)
     if shared.dry_run:
         return _dry_run(scorer, dataset, task, run_options)
     return _run(shared, settings, scorer, dataset, task, run_options, after)
 
 
-def _dataset(shared: SimpleNamespace) -> Dataset:
+def _dataset(shared: SimpleNamespace, *, keeps_streams: bool) -> Dataset:
     from seqscore.evaluate.data.dataset import open_dataset
+    from seqscore.evaluate.kept_input import keep_streams
 
-    return open_dataset(shared.data, options=reading.data_options(vars(shared)))
+    data_options = reading.data_options(vars(shared))
+    sources = keep_streams(shared.data, shared.out, data_options) if keeps_streams else shared.data
+    return open_dataset(sources, options=data_options)
 
 
 def _named_fields(given: list[str], more: Mapping[str, str | None]) -> dict[str, str]:
@@ -158,13 +173,14 @@ def _named_fields(given: list[str], more: Mapping[str, str | None]) -> dict[str,
     return named
 
 
-def _run_options(shared: SimpleNamespace, policies: Mapping[str, str] | None) -> RunOptions:
+def _run_options(shared: SimpleNamespace, kept: KeepColumns, policies: Mapping[str, str] | None) -> RunOptions:
     from seqscore.evaluate.run import RunOptions
 
     usual = {name: getattr(shared, name) for name in ("bos", "long", "boundary", "special_tokens")}
     return RunOptions(
         policies={**usual, **(policies or {})},  # type: ignore[typeddict-item]  # checked by the scorer
         keep=shared.keep,
+        keep_columns=kept,
         part_rows=shared.part_rows,
         level=shared.level,
         resamples=shared.resamples,
@@ -187,7 +203,7 @@ def _run(
     dataset: Dataset,
     task: Task,
     run_options: RunOptions,
-    after: Callable[[Run], None] | None,
+    after: Callable[[Run, Dataset], None] | None,
 ) -> int:
     from seqscore.cli.eval.progress import run_progress
     from seqscore.cli.session import say
@@ -214,7 +230,7 @@ def _run(
             )
     summary = run.summary or {}
     if after is not None:
-        after(run)
+        after(run, dataset)
     (print_summary if shared.output_format == "table" else write_summary_json)(summary)
     failed = summary["rows"] - summary["scored"]
     if failed:

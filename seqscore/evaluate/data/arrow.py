@@ -45,7 +45,7 @@ def read_table(source: str, kind: Kind, options: DataOptions) -> Iterator[Record
     """
     name, index = source_name(source), 0
     with _opened(source, kind, options) as table:
-        batches = _arrow_batches(table) if kind == "arrow" else _parquet_batches(table, name)
+        batches = arrow_batches(table) if kind == "arrow" else parquet_batches(table, name)
         for batch in batches:
             check_distinct(name, batch.schema.names)
             yield from _rows(batch, name, index, options)
@@ -71,22 +71,37 @@ def _readable(source: str, what: str) -> Iterator[None]:
 
 
 @contextmanager
-def _opened(source: str, kind: Kind, options: DataOptions) -> Iterator[Any]:
+def opened_arrow(source: str, options: DataOptions) -> Iterator[Any]:
+    """The library's reader of an Arrow file or stream."""
     import pyarrow as pa
+
+    with open_bytes(source) as opened, _readable(source, "Arrow"):
+        stream = _seekable(opened, source, options)
+        begin = stream.read(8)
+        stream.seek(0)
+        # A file of Arrow 0.x is another format ("FEA1"); the library says so.
+        is_file = begin.startswith((b"ARROW1", b"FEA1"))
+        yield pa.ipc.open_file(stream) if is_file else pa.ipc.open_stream(stream)
+
+
+@contextmanager
+def opened_parquet(source: str, options: DataOptions, *, read_dictionary: bool = False) -> Iterator[Any]:
+    """The library's reader of a Parquet file, with texts as dictionaries where they are stored so and it is asked."""
     import pyarrow.parquet as pq
 
-    what = "Arrow" if kind == "arrow" else "Parquet"
-    with open_bytes(source) as opened, _readable(source, what):
+    with open_bytes(source) as opened, _readable(source, "Parquet"):
         stream = _seekable(opened, source, options)
-        if kind == "arrow":
-            begin = stream.read(8)
-            stream.seek(0)
-            # A file of Arrow 0.x is another format ("FEA1"); the library says so.
-            is_file = begin.startswith((b"ARROW1", b"FEA1"))
-            yield pa.ipc.open_file(stream) if is_file else pa.ipc.open_stream(stream)
-        else:
-            table = pq.ParquetFile(stream)
-            yield pq.ParquetFile(stream, metadata=table.metadata, read_dictionary=_texts(table))
+        table = pq.ParquetFile(stream)
+        if read_dictionary:
+            table = pq.ParquetFile(stream, metadata=table.metadata, read_dictionary=_texts(table))
+        yield table
+
+
+@contextmanager
+def _opened(source: str, kind: Kind, options: DataOptions) -> Iterator[Any]:
+    reader = opened_arrow(source, options) if kind == "arrow" else opened_parquet(source, options, read_dictionary=True)
+    with reader as table:
+        yield table
 
 
 def _seekable(stream: BinaryIO, source: str, options: DataOptions) -> BinaryIO:
@@ -108,7 +123,8 @@ def _texts(table: Any) -> list[str]:
     return [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
 
 
-def _parquet_batches(table: Any, name: str) -> Iterator[pa.RecordBatch]:
+def parquet_batches(table: Any, name: str) -> Iterator[pa.RecordBatch]:
+    """All rows, some at a time, by their bytes."""
     metadata = table.metadata
     for group in range(metadata.num_row_groups):
         found = metadata.row_group(group)
@@ -136,7 +152,8 @@ def _checked_size(group: Any, name: str) -> int:
     return total
 
 
-def _arrow_batches(table: Any) -> Iterator[pa.RecordBatch]:
+def arrow_batches(table: Any) -> Iterator[pa.RecordBatch]:
+    """All rows, some at a time."""
     batches = table if hasattr(table, "__iter__") else (table.get_batch(i) for i in range(table.num_record_batches))
     for batch in batches:
         for begin in range(0, batch.num_rows, _BATCH_ROWS):

@@ -149,7 +149,7 @@ def read_file(source: str, options: DataOptions) -> Iterator[Record | InputError
             yield from read_separated(stream, name, dialect, options)
         elif kind == "json":
             yield from read_json(stream, name, options)
-        elif kind == "jsonl" or (source == STANDARD_INPUT and options.read_as is None and _begins_as_object(head)):
+        elif kind == "jsonl" or (source == STANDARD_INPUT and options.read_as is None and begins_as_object(head)):
             yield from read_json_lines(stream, name, options)
         else:
             look = look_of(source, head, options)
@@ -165,7 +165,8 @@ def read_file(source: str, options: DataOptions) -> Iterator[Record | InputError
                 yield text if isinstance(text, InputError) else Record(where, {"text": text})
 
 
-def _begins_as_object(head: bytes) -> bool:
+def begins_as_object(head: bytes) -> bool:
+    """Whether what comes is an object of JSON."""
     return head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{")
 
 

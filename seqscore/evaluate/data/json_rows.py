@@ -97,16 +97,16 @@ def read_json(stream: BinaryIO, name: str, options: DataOptions) -> Iterator[Rec
     Raises:
         InputError: it is no JSON, or of none of these forms.
     """
-    text = _Text(stream, name, options)
+    text = JsonText(stream, name, options)
     begin = text.peek()
     if begin == "[":
-        yield from _array(text)
+        yield from array_rows(text)
         return
     if begin == "":
         return
     first = text.element(options.max_file_bytes)
     if text.peek() == "":
-        yield from _document(first, name, options)
+        yield from document_rows(first, name, options)
         return
     number = 0
     row: Any = first
@@ -118,7 +118,8 @@ def read_json(stream: BinaryIO, name: str, options: DataOptions) -> Iterator[Rec
         row = text.element(options.max_line_bytes)
 
 
-def _array(text: _Text) -> Iterator[Record | InputError]:
+def array_rows(text: JsonText) -> Iterator[Record | InputError]:
+    """The rows of an array, whose text is ``text.last`` as each is given."""
     text.take("[")
     number = 0
     while text.peek() != "]":
@@ -141,7 +142,7 @@ def _array(text: _Text) -> Iterator[Record | InputError]:
         raise InputError(f"{text.name} goes on behind the end of its list, at character {text.position:,}")
 
 
-def _document(value: Any, name: str, options: DataOptions) -> Iterator[Record | InputError]:
+def document_rows(value: Any, name: str, options: DataOptions) -> Iterator[Record | InputError]:
     """The rows of one JSON value that is no array."""
     if isinstance(value, InputError):
         raise value
@@ -208,7 +209,7 @@ def _counts(names: Sequence[str]) -> bool:
     return all(name.isascii() and name.isdigit() for name in names)
 
 
-class _Text:
+class JsonText:
     """The text of a JSON file, of which one value after the other is taken, in memory of one value."""
 
     def __init__(self, stream: BinaryIO, name: str, options: DataOptions) -> None:
@@ -221,6 +222,8 @@ class _Text:
         self._decoder = codecs.getincrementaldecoder(encoding)("surrogateescape")
         self._buffer, self._at, self._ended, self._passed = "", 0, False, 0
         self._first = True
+        self.last = ""
+        """The text of the value that was taken last; empty where that was too long to be held."""
 
     @property
     def position(self) -> int:
@@ -284,6 +287,7 @@ class _Text:
             return value if self._take(end - self._at, limit) else _not_of(where, self._encoding)
         length = self._length(limit)
         if length is None:
+            self.last = ""
             return InputError(f"{where} is longer than {limit:,} characters, the limit for a row")
         text = self._buffer[self._at : self._at + length]
         if not text:
@@ -298,7 +302,7 @@ class _Text:
 
     def _take(self, length: int, limit: int) -> bool:
         """Go on behind so many characters; False where bytes among them did not fit the encoding."""
-        text = self._buffer[self._at : self._at + length]
+        text = self.last = self._buffer[self._at : self._at + length]
         self._at += length
         return text.isascii() or _ESCAPED.search(text) is None
 

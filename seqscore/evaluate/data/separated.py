@@ -38,7 +38,7 @@ def read_separated(
     Raises:
         InputError: there is no header, two columns have one name, or where the next row begins cannot be known.
     """
-    table = _Table(stream, name, dialect, options)
+    table = Table(stream, name, dialect, options)
     header = table.header()
     check_distinct(name, header)
     empty = EMPTY_CELLS if options.empty_cells == "error" else frozenset()
@@ -79,7 +79,7 @@ def _fault(source: str, name: str, dialect: Dialect, options: DataOptions) -> st
     if not _has_marks(source, options):
         return None
     with open_bytes(source) as stream:
-        table = _Table(stream, name, dialect, options)
+        table = Table(stream, name, dialect, options)
         table.judges_every_line = True
         try:
             table.header()
@@ -99,7 +99,7 @@ def _has_marks(source: str, options: DataOptions) -> bool:
     return False
 
 
-def _row_names(row: Sequence[str], header: Sequence[str], table: _Table) -> str:
+def _row_names(row: Sequence[str], header: Sequence[str], table: Table) -> str:
     if table.num_rows == 1 and len(row) == len(header) + 1:
         return "; where the first value is a row's name (R's write.table), write it with col.names=NA"
     return ""
@@ -115,7 +115,7 @@ class _NotWellFormed(InputError):
     where = ""
 
 
-class _Table:
+class Table:
     """Rows of values as the csv module parts them; knows on which line the last one began."""
 
     judges_every_line = False

@@ -12,6 +12,7 @@ from seqscore.evaluate.data.fields import Fields, guess_fields
 from seqscore.evaluate.data.options import DataOptions
 from seqscore.evaluate.data.records import column_hint, has_column, no_column
 from seqscore.evaluate.data.streams import STANDARD_INPUT
+from seqscore.evaluate.rows import KeepColumns, check_kept, kept_columns
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +48,14 @@ class InputOptions:
     """Which columns of a dataset are scored, and how it is read.
 
     ``column`` holds the texts: "text" where it is not given, or else a column with another usual name, which is said.
-    ``context_column`` holds what stands before each; ``context`` stands before every text. ``data``: see there.
+    ``context_column`` holds what stands before each; ``context`` stands before every text. ``keep``: which columns go
+    along with a row. ``data``: see there.
     """
 
     column: str | None = None
     context_column: str | None = None
     context: str | None = None
+    keep: KeepColumns = "all"
     data: DataOptions = field(default_factory=DataOptions)
 
     def __post_init__(self) -> None:
@@ -108,6 +111,7 @@ def only_texts(rows: Iterable[InputItem]) -> list[str]:
 
 def _opened(sources: Sequence[str], options: InputOptions) -> tuple[Dataset, Fields]:
     dataset = find_dataset(sources, options=options.data)
+    check_kept(options.keep, dataset.columns)
     return dataset, _fields(dataset, options)
 
 
@@ -156,8 +160,8 @@ def _row(row: DataRow | DataProblem, number: int, fields: Fields, options: Input
     row_id = number if row.id == row.number else row.id
     if isinstance(row, DataProblem):
         return RowProblem(row_id, row.error, number)
-    used = {*fields.columns.values(), options.data.id_column}
-    columns = {name: value for name, value in row.values.items() if name not in used}
+    used = {one for one in (*fields.columns.values(), options.data.id_column) if isinstance(one, str)}
+    columns = kept_columns(row.values, options.keep, used)
     try:
         return InputRow(row_id, row.text(fields["text"]), _context(row, fields, options), number, columns)
     except InputError as error:

@@ -49,17 +49,18 @@ class TaskRow:
     group: str | None = None
     gold: int | None = None
     reference_words: int | None = None
-    row: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A row of a run to be: its id, its number, what it was made from (for the digest), and what is to be scored."""
+    """A row of a run to be: its id, its number, what it was made from, and what is to be scored. ``used``: columns of
+    its source that what is stored of it holds anyway."""
 
     id: str
     number: int
     source: Any
     row: TaskRow | InputError
+    used: frozenset[str] = frozenset()
 
 
 Stored: TypeAlias = Mapping[str, Any]

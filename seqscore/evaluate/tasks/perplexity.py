@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from seqscore.errors import InputError
 from seqscore.evaluate.data.dataset import DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields
 from seqscore.evaluate.tasks.base import (
@@ -99,7 +97,7 @@ class PerplexityTask:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterTask:
-    """Perplexity of every row, which is kept as it was read, so that it can be sorted out by it."""
+    """Perplexity of every row, by which the rows of the input can be sorted out."""
 
     name: ClassVar[str] = "filter"
     needs_start_token: ClassVar[str] = ""
@@ -112,16 +110,12 @@ class FilterTask:
         return settings_of(self)
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
-        """One item a row, with the row as JSON."""
+        """One item a row."""
         return entries_of(dataset, self._row)
 
     def _row(self, row: DataRow) -> TaskRow:
         text = row.text(self.fields["text"])
-        try:
-            whole = json.dumps(dict(row.values), ensure_ascii=False, allow_nan=False)
-        except (TypeError, ValueError) as error:
-            raise InputError(f"{row.where} cannot be written as JSON again: {error}") from error
-        return TaskRow(items=(item_of("text", text, text),), row=whole)
+        return TaskRow(items=(item_of("text", text, text),))
 
     def measures(self) -> Sequence[Measure]:
         """Of the rows before they are sorted out."""

@@ -1,0 +1,89 @@
+"""Which fields the records of scores have, in order, and rows as such records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from seqscore.evaluate.rows import ErrorRow, Kind, Record, Row, ScoredRow
+from seqscore.scores.reductions import Unit
+
+ROW_FIELDS: Mapping[str, Kind] = {
+    "id": "text",
+    "row": "whole",
+    "text": "text",
+    "context": "text",
+    "log_likelihood": "real",
+    "unit": "text",
+    "num_tokens": "whole",
+    "num_scored": "whole",
+    "perplexity": "real",
+    "bits_per_byte": "real",
+    "is_greedy": "flag",
+    "start_token": "whole",
+    "boundary": "text",
+    "exact_spans": "flag",
+    "num_windows": "whole",
+    "num_cut": "whole",
+    "num_unread": "whole",
+    "num_unknown": "whole",
+    "error": "text",
+}
+"""A row of a table of texts."""
+
+TOKEN_FIELDS: Mapping[str, Kind] = {
+    "id": "text",
+    "row": "whole",
+    "token_index": "whole",
+    "token_id": "whole",
+    "token": "text",
+    "start": "whole",
+    "end": "whole",
+    "logprob": "real",
+    "unit": "text",
+    "rank": "whole",
+    "entropy": "real",
+    "is_greedy": "flag",
+    "error": "text",
+}
+"""A row of a table of tokens."""
+
+LIST_FIELDS: Mapping[str, Kind] = {**ROW_FIELDS, "tokens": "tokens"}
+"""A row of a table of texts whose tokens stand in a list."""
+
+
+def text_record(row: Row, *, unit: Unit, tokens: bool) -> Record:
+    """A row as one record; with ``tokens`` it has a list of them. An error is text."""
+    if isinstance(row, ErrorRow):
+        return Record({**_head(row), "error": f"{row.code}: {row.message}"}, row.columns)
+    return Record({**_head(row), **_score(row, unit, tokens)}, row.columns)
+
+
+def json_record(row: Row, *, unit: Unit, tokens: bool) -> Record:
+    """The same, but an error is an object of its code and its message."""
+    if isinstance(row, ErrorRow):
+        return Record({**_head(row), "error": {"code": row.code, "message": row.message}}, row.columns)
+    return text_record(row, unit=unit, tokens=tokens)
+
+
+def token_records(row: Row, *, unit: Unit) -> Iterator[Record]:
+    """A record for each token of a row, or one for its error, or for a text that has none."""
+    if isinstance(row, ErrorRow):
+        yield text_record(row, unit=unit, tokens=False)
+        return
+    if not len(row.score):
+        yield Record({**_head(row), "unit": unit}, row.columns)  # a text without tokens is a row too
+    for index, token in enumerate(row.score.to_dict(unit=unit, tokens=True)["tokens"]):
+        named = {**token, "token_id": token["id"], "token": token["text"], "token_index": index, "unit": unit}
+        yield Record({**named, **_head(row)}, row.columns)
+
+
+def _head(row: Row) -> dict[str, Any]:
+    number = row.number if row.number is not None else row.id if isinstance(row.id, int) else None
+    return {"id": row.id, "row": number}
+
+
+def _score(row: ScoredRow, unit: Unit, tokens: bool) -> dict[str, Any]:
+    found = row.score.to_dict(unit=unit, tokens=tokens)
+    del found["signature"]  # which stands once, for all
+    return found

@@ -1,0 +1,71 @@
+"""Records kept in a temporary file until all of them are there, for formats that must know every column beforehand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from tempfile import TemporaryFile
+from typing import Protocol
+
+from seqscore.evaluate.rows import Record
+from seqscore.output.files import Output
+from seqscore.typed_json import decoded, encoded
+
+
+class RecordWriter(Protocol):
+    """Writes records in one format."""
+
+    def write(self, record: Record) -> None:
+        """Write one record."""
+
+    def finish(self, about: Mapping[str, str]) -> None:
+        """Write what is still to be written once all records are there; ``about``: what belongs to the whole file."""
+
+    def discard(self) -> None:
+        """Let go of everything: the output will not be completed."""
+
+
+Replay = Callable[[], Iterator[Record]]
+
+
+class SpooledWriter:
+    """Makes the real writer at the end, from the columns of all records, in the order in which they first came.
+
+    ``make`` gets them, and what reads the records again. The temporary file lies beside the output and has no name.
+    """
+
+    def __init__(self, output: Output, make: Callable[[Sequence[str], Replay], RecordWriter]) -> None:
+        self._output, self._make = output, make
+        folder = None if output.target is None else output.target.resolve().parent
+        with output.errors():
+            self._file = TemporaryFile("w+", encoding="utf-8", newline="\n", dir=folder)  # noqa: SIM115 - closed below
+        self._columns: dict[str, None] = {}
+
+    def write(self, record: Record) -> None:
+        """Take one record."""
+        self._columns.update(dict.fromkeys(record.columns))
+        with self._output.errors():
+            self._file.write(f"{json.dumps(record.fields)}\n{encoded(record.columns)}\n")
+
+    def finish(self, about: Mapping[str, str]) -> None:
+        """Write all records."""
+        with closing(self._file):
+            writer = self._make(list(self._columns), self._replay)
+            try:
+                for record in self._replay():
+                    writer.write(record)
+                writer.finish(about)
+            except BaseException:
+                writer.discard()
+                raise
+
+    def _replay(self) -> Iterator[Record]:
+        with self._output.errors():
+            self._file.seek(0)
+        while line := self._file.readline():
+            yield Record(json.loads(line), decoded(self._file.readline(), where="a temporary file"))
+
+    def discard(self) -> None:
+        """Let go of the temporary file."""
+        self._file.close()

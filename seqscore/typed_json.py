@@ -1,0 +1,191 @@
+"""Cells of a table as JSON that tells their types apart, so that they can be stored and written out again.
+
+What JSON has stands as it is: null, true, 3, 2.5, "text", lists, objects. Everything else is an object of one name that
+begins with ``$``: ``{"$timestamp": "2024-05-01T12:00:00+02:00"}``. An object of the data that looks like one is wrapped
+in ``$object``.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from datetime import date, datetime, time, timedelta
+from decimal import Decimal
+from typing import Any, NamedTuple
+from uuid import UUID
+
+from seqscore.errors import InputError
+
+
+class NotKept(NamedTuple):
+    """Stands for a value that no table holds, such as a picture, or that is nested too deeply; ``what`` it was."""
+
+    what: str
+
+
+_LONE = re.compile("[\ud800-\udfff]")
+_FAULTS = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
+
+
+def encoded(columns: Mapping[str, Any]) -> str:
+    """The columns of a row as one line of JSON text that UTF-8 can hold; ``decoded`` gives them back.
+
+    A value that cannot be kept is stored as ``{"$not_kept": "what it was"}``: no column can make a row fail.
+    """
+    cells = ", ".join(f"{_dumped(str(name))}: {_encoded_cell(value)}" for name, value in columns.items())
+    return "{" + cells + "}"
+
+
+def decoded(text: str, *, where: str) -> dict[str, Any]:
+    """The columns that ``encoded`` wrote.
+
+    Raises:
+        InputError: the text is nothing that it writes; the message begins with ``where``.
+    """
+    try:
+        found = json.loads(text)
+        return {name: _untagged(value) for name, value in found.items()}
+    except _FAULTS as error:
+        raise InputError(
+            f"{where}: the columns of the row cannot be read ({error}); is the file damaged, or changed by hand?"
+        ) from error
+
+
+def _encoded_cell(value: Any) -> str:
+    try:
+        return _dumped(_tagged(value))
+    except (RecursionError, ValueError) as error:  # nested too deeply, a number of thousands of digits
+        what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        return _dumped({"$not_kept": what})
+
+
+def _dumped(value: Any) -> str:
+    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
+    return _LONE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+
+
+def _tagged(value: Any) -> Any:
+    """``value`` as JSON can hold it."""
+    if type(value).__module__ == "numpy" and hasattr(value, "dtype") and value.dtype.kind not in "Mm":
+        value = value.tolist()
+    if value is None or isinstance(value, bool | str):
+        return value
+    if isinstance(value, int):
+        return int(value)
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else {"$float": repr(float(value))}
+    if isinstance(value, Mapping):
+        return _tagged_mapping(value)
+    if isinstance(value, list | tuple) and not isinstance(value, NotKept):
+        return [_tagged(one) for one in value]
+    return _tagged_other(value)
+
+
+def _tagged_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
+    if not all(isinstance(name, str) for name in value):
+        return {"$map": [[_tagged(name), _tagged(one)] for name, one in value.items()]}
+    found = {name: _tagged(one) for name, one in value.items()}
+    return {"$object": found} if len(found) == 1 and next(iter(found)).startswith("$") else found
+
+
+def _tagged_other(value: Any) -> dict[str, Any]:
+    if isinstance(value, bytes | bytearray | memoryview):
+        return {"$bytes": base64.b64encode(value).decode("ascii")}
+    if isinstance(value, Decimal):
+        return {"$decimal": str(value)}
+    if isinstance(value, timedelta):
+        return {"$duration": [value.days, value.seconds, value.microseconds]}
+    for name, kind in (("$timestamp", datetime), ("$date", date), ("$time", time)):
+        if isinstance(value, kind):
+            return {name: value.isoformat()}
+    if isinstance(value, UUID):
+        return {"$uuid": str(value)}
+    if type(value).__name__ == "datetime64":
+        return {"$timestamp": str(value)}
+    return {"$not_kept": value.what if isinstance(value, NotKept) else f"a {type(value).__name__}"}
+
+
+def _untagged(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_untagged(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    name = next(iter(value)) if len(value) == 1 else ""
+    return _READ[name](value[name]) if name.startswith("$") else _untagged_values(value)
+
+
+def _untagged_values(value: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: _untagged(one) for name, one in value.items()}
+
+
+def _timestamp(text: str) -> Any:
+    """A datetime; with nanoseconds, which that has no room for, a NumPy datetime64, or with a zone the text itself."""
+    fraction = re.search(r"\.(\d+)", text)
+    if fraction is None or len(fraction[1]) <= 6:
+        return datetime.fromisoformat(text)
+    import numpy as np
+
+    return text if re.search(r"[+Z-]", text[11:]) else np.datetime64(text)
+
+
+_READ: Mapping[str, Callable[[Any], Any]] = {
+    "$object": _untagged_values,
+    "$map": lambda pairs: {_untagged(name): _untagged(one) for name, one in pairs},
+    "$float": float,
+    "$bytes": lambda text: base64.b64decode(text, validate=True),
+    "$decimal": Decimal,
+    "$duration": lambda parts: timedelta(*parts),
+    "$timestamp": _timestamp,
+    "$date": date.fromisoformat,
+    "$time": time.fromisoformat,
+    "$uuid": UUID,
+    "$not_kept": NotKept,
+}
+
+
+def plain(value: Any) -> Any:
+    """``value`` as strict JSON for any reader: times in ISO 8601, bytes in base64, decimals, NaN, infinities as text.
+
+    A value that was not kept is null.
+    """
+    if isinstance(value, NotKept):
+        return None
+    if isinstance(value, float) and not math.isfinite(value):
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, Mapping):
+        return {str(plain(name)): plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(one) for one in value]
+    if isinstance(value, bytes | bytearray | memoryview):
+        return base64.b64encode(value).decode("ascii")
+    if isinstance(value, datetime | date | time):
+        return value.isoformat()
+    return str(value)
+
+
+def cell(value: Any) -> str:
+    """``value`` as the text of a cell: nothing for null, what lists and objects hold as JSON."""
+    found = plain(value)
+    if found is None:
+        return ""
+    if isinstance(found, str):
+        return found
+    if isinstance(found, float):
+        return repr(found)
+    return json.dumps(found, ensure_ascii=False)
+
+
+def without_lone_surrogates(value: Any) -> Any:
+    r"""``value`` with every lone surrogate, which UTF-8 has no bytes for, as the text ``\ud800``."""
+    if isinstance(value, str):
+        return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, Mapping):
+        return {without_lone_surrogates(name): without_lone_surrogates(one) for name, one in value.items()}
+    if isinstance(value, list | tuple) and not isinstance(value, NotKept):
+        return [without_lone_surrogates(one) for one in value]
+    return value

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from seqscore.errors import InputError
+from seqscore.evaluate.gallery import rows_named
+from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
+from seqscore.evaluate.score_files import charts_of_scores, read_scores
+from seqscore.output.writers import open_writer
+from tests.output.scored import scored
+
+ROWS: tuple[Row, ...] = (
+    ScoredRow(
+        "a",
+        scored("The quick brown fox", extras=True),
+        0,
+        {"num_scored": "of the data", "tokens": 7, "token_index": "x", "rank": "y"},
+    ),
+    ErrorRow("a", "bad_input", "m", 1),
+    ScoredRow("b", scored("=1+1", context="The capital ", unscored=3), 2),
+    ScoredRow("c", scored("x", logprobs=[-math.inf]), 3),
+    ScoredRow("a", scored(""), 4),
+)
+
+
+def written(folder: Path, name: str, **options: object) -> Path:
+    target = folder / name
+    with open_writer(name.split(".")[1], target, **options) as writer:  # type: ignore[arg-type]
+        for row in ROWS:
+            writer.write(row)
+    return target
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.csv", "a.tsv", "a.parquet", "a.csv.gz", "a.jsonl.gz"])
+@pytest.mark.parametrize("signature", ["once", "rows", "none"])
+@pytest.mark.parametrize("unit", ["nats", "bits"])
+@pytest.mark.parametrize("tokens", [False, True])
+def test_every_form_is_read_again(tmp_path: Path, name: str, signature: str, unit: str, tokens: bool) -> None:
+    rows = list(read_scores(written(tmp_path, name, signature=signature, unit=unit, tokens=tokens)))
+    assert [(row.id, row.number, row.error) for row in rows] == [
+        ("a", 0, None),
+        ("a", 1, "bad_input: m"),
+        ("b", 2, None),
+        ("c", 3, None),
+        ("a", 4, None),
+    ]
+    for row, made in zip(rows, ROWS, strict=True):
+        if isinstance(made, ErrorRow):
+            assert row.items == ()
+            continue
+        (item,) = row.items
+        assert item.log_likelihood == pytest.approx(made.score.log_likelihood, rel=1e-15)
+        assert item.num_scored == made.score.num_scored
+        assert row.values.get("perplexity") == (None if not item.num_scored else pytest.approx(made.score.perplexity))
+        assert item.context + item.text == made.score.text
+        assert (item.tokens is not None) == tokens
+        if item.tokens is not None:
+            assert item.tokens.ids.tolist() == made.score.token_ids[made.score.scored].tolist()
+            assert len(list(item.pieces())) == made.score.num_scored
+            assert item.tokens.ranks is not None or row.number not in (0, 4)
+    assert charts_of_scores(iter(rows)).perplexities is not None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,row,log_likelihood\n0,0,-1\n", "line 2 is no record of seqscore score"),
+        ("id,row,token_index,token_id,logprob\n0,0,0,5,-1\n", "line 2 is no record of seqscore score"),
+        ("id,row,num_scored\n0,x,1\n", "line 2 is no record of seqscore score"),
+        ("a,b\n1,2\n", "line 2 is no record of seqscore score"),
+    ],
+)
+def test_other_tables_are_told(tmp_path: Path, text: str, message: str) -> None:
+    (tmp_path / "a.csv").write_text(text)
+    with pytest.raises(InputError, match=message):
+        list(read_scores(tmp_path / "a.csv"))
+
+
+def test_rows_of_one_id_are_named_by_their_numbers(tmp_path: Path) -> None:
+    source = written(tmp_path, "a.jsonl", tokens=True)
+    with pytest.raises(InputError) as caught:
+        rows_named(source, ["a"])
+    assert "3 rows of" in str(caught.value) and "have the id 'a': numbers 0, 1, 4; name one with --row" in str(
+        caught.value
+    )
+    (b, first) = rows_named(source, ["b"], numbers=[0])
+    assert (b.id, b.number, first.id, first.number) == ("b", 2, "a (row 0)", 0)
+    with pytest.raises(InputError, match="has no row number 9"):
+        rows_named(source, [], numbers=[9])
+    with pytest.raises(InputError, match=r"row number 1 of .* was not scored: bad_input: m"):
+        rows_named(source, [], numbers=[1])
