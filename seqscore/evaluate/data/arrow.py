@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from seqscore.errors import InputError
 from seqscore.evaluate.data.options import DataOptions, Kind
@@ -40,15 +40,20 @@ def read_table(source: str, kind: Kind, options: DataOptions) -> Iterator[Record
 
     Rows are decoded some at a time, by their bytes. A text of a dictionary is decoded once, however often it is used.
 
+    A value that is longer than the limit, and a column that would take memory out of all proportion to its bytes, is
+    left out, which is said; it is an error of a row where its text should stand there.
+
     Raises:
-        InputError: it cannot be read, two columns have one name, or a column would take memory out of all proportion.
+        InputError: it cannot be read, or two columns have one name.
     """
     name, index = source_name(source), 0
     with _opened(source, kind, options) as table:
-        batches = arrow_batches(table) if kind == "arrow" else parquet_batches(table, name)
-        for batch in batches:
-            check_distinct(name, batch.schema.names)
-            yield from _rows(batch, name, index, options)
+        check_distinct(name, table.schema.names if kind == "arrow" else table.schema_arrow.names)
+        batches = ((batch, {}) for batch in arrow_batches(table)) if kind == "arrow" else _parquet_batches(table)
+        for batch, left_out in batches:
+            for column, why in left_out.items():
+                options.notify(f"{name}: the column {column!r} {why}; it is left out")
+            yield from _rows(batch, left_out, name, index, options)
             index += batch.num_rows
 
 
@@ -123,33 +128,46 @@ def _texts(table: Any) -> list[str]:
     return [leaf.path for leaf in leaves if leaf.physical_type == "BYTE_ARRAY"]
 
 
+_Batch: TypeAlias = "tuple[pa.RecordBatch, Mapping[str, str]]"
+"""Some rows, and the columns that are not among theirs, with the reason."""
+
+
 def parquet_batches(table: Any, name: str) -> Iterator[pa.RecordBatch]:
-    """All rows, some at a time, by their bytes."""
-    metadata = table.metadata
-    for group in range(metadata.num_row_groups):
-        found = metadata.row_group(group)
-        size = max(1, _checked_size(found, name) // max(1, found.num_rows))
-        rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES // size))
-        yield from table.iter_batches(batch_size=rows, row_groups=[group])
-
-
-def _checked_size(group: Any, name: str) -> int:
-    """About how many bytes a group of rows comes to.
+    """All rows with all columns, some at a time, by their bytes.
 
     Raises:
-        InputError: a column comes to very many out of very few.
+        InputError: a column comes to very many bytes out of very few.
     """
-    total = 0
+    for batch, left_out in _parquet_batches(table):
+        for column, why in left_out.items():
+            raise InputError(f"{name}: the column {column!r} {why}; write the file anew without it")
+        yield batch
+
+
+def _parquet_batches(table: Any) -> Iterator[_Batch]:
+    metadata, names = table.metadata, table.schema_arrow.names
+    for group in range(metadata.num_row_groups):
+        found = metadata.row_group(group)
+        left_out, size = _sizes(found, names)
+        rows = max(1, min(_BATCH_ROWS, _BATCH_BYTES * found.num_rows // max(1, size)))
+        wanted = [column for column in names if column not in left_out] if left_out else None
+        for batch in table.iter_batches(batch_size=rows, row_groups=[group], columns=wanted):
+            yield batch, left_out
+
+
+def _sizes(group: Any, names: Sequence[str]) -> tuple[dict[str, str], int]:
+    """The columns of a group of rows that come to very many bytes out of very few, and the bytes of the others."""
+    left_out, total = {}, 0
     for place in range(group.num_columns):
         column = group.column(place)
-        size = max(column.total_uncompressed_size, 8 * column.num_values)
-        if size > _PLENTY and size > _RATIO * max(1, column.total_compressed_size):
-            raise InputError(
-                f"{name}: the column {column.path_in_schema!r} comes to {size:,} bytes out of "
-                f"{column.total_compressed_size:,}, which is refused; write the file anew without it"
-            )
-        total += size
-    return total
+        size, stored = max(column.total_uncompressed_size, 8 * column.num_values), column.total_compressed_size
+        if size > _PLENTY and size > _RATIO * max(1, stored):
+            path = column.path_in_schema
+            root = next((one for one in names if path == one or path.startswith(f"{one}.")), path)
+            left_out[root] = f"comes to {size:,} bytes out of {stored:,}"
+        else:
+            total += size
+    return left_out, total
 
 
 def arrow_batches(table: Any) -> Iterator[pa.RecordBatch]:
@@ -160,17 +178,22 @@ def arrow_batches(table: Any) -> Iterator[pa.RecordBatch]:
             yield batch.slice(begin, _BATCH_ROWS)
 
 
-def _rows(batch: pa.RecordBatch, name: str, first: int, options: DataOptions) -> Iterator[Record]:
+def _rows(
+    batch: pa.RecordBatch, left_out: Mapping[str, str], name: str, first: int, options: DataOptions
+) -> Iterator[Record]:
     """The rows of a batch. A value that cannot be had costs its row nothing but itself."""
     names, limit = batch.schema.names, options.max_line_bytes
     columns = [_values(batch.column(place), limit) for place in range(batch.num_columns)]
     for row in range(batch.num_rows):
-        values, problems = {}, {}
+        values: dict[str, Any] = dict.fromkeys(left_out)
+        problems = dict(left_out)
         for column, value_of in zip(names, columns, strict=True):
             value = value_of(row)
             if isinstance(value, _Problem):
                 problems[column] = value.message
                 value = value.instead
+                if value is None:
+                    options.notify(f"{name}: values of the column {column!r} of more than {limit:,} bytes are left out")
             values[column] = value
         yield Record(f"{name}, row {first + row}", values, problems=problems)
 
@@ -209,7 +232,7 @@ def _values(column: pa.Array, limit: int) -> Callable[[int], Any]:
 
 def _bytes(scalar: Any) -> bytes | None:
     """Those of a text that is no UTF-8, where they can be had."""
-    held = getattr(scalar, "as_buffer", None)
+    held = getattr(getattr(scalar, "value", scalar), "as_buffer", None)  # of a dictionary: its entry
     found = None if held is None else held()
     return None if found is None else bytes(found)
 

@@ -210,8 +210,9 @@ def _of_source(source: str, options: DataOptions) -> Iterator[_Part]:
 def _joined(sources: Sequence[str], parts: Sequence[_Part], options: DataOptions) -> Dataset:
     known = [part.columns for part in parts if part.columns is not None]
     name = source_name(sources[0]) + ("" if len(sources) == 1 else f" and {len(sources) - 1} more")
-    columns = tuple(column for column in (known[0] if known else ()) if all(column in one for one in known))
-    if known and not columns:
+    common = set(known[0]).intersection(*known[1:]) if known else set()
+    columns = tuple(column for column in (known[0] if known else ()) if column in common)
+    if any(known) and not columns:
         raise InputError(f"{parts[0].name} and the other files have no column in common; evaluate them apart")
     if options.id_column is not None and columns and not has_column(columns, options.id_column):
         raise no_column(name, options.id_column, columns)

@@ -14,7 +14,7 @@ from seqscore.evaluate.data.kinds import ENDS, KINDS, check_beginning, is_known,
 from seqscore.evaluate.data.lines import read_whole, texts_of
 from seqscore.evaluate.data.options import DataOptions, Kind
 from seqscore.evaluate.data.records import Record
-from seqscore.evaluate.data.separated import dialect_of, read_separated
+from seqscore.evaluate.data.separated import dialect_of, header_of, read_separated
 from seqscore.evaluate.data.streams import (
     STANDARD_INPUT,
     beginning,
@@ -123,6 +123,12 @@ def columns_of(source: str, options: DataOptions) -> tuple[str, ...] | None:
     kind = kind_of(source, options)
     if kind in ("parquet", "arrow"):
         return table_columns(source, kind, options)
+    if kind in ("csv", "tsv"):
+        name = source_name(source)
+        dialect = dialect_of(source, name, kind, options, once=is_stream(source))
+        with open_bytes(source) as stream:
+            check_beginning(source, beginning(stream), options)
+            return header_of(stream, name, dialect, options)
     return _columns_among(islice(read_file(source, options), _LOOK_AT))
 
 

@@ -125,7 +125,7 @@ def array_rows(text: JsonText) -> Iterator[Record | InputError]:
     while text.peek() != "]":
         value = text.element(text.options.max_line_bytes)
         where = f"{text.name}, row {number}"
-        if isinstance(value, str):
+        if value is None or isinstance(value, str):
             value = {"text": value}
         if isinstance(value, list) and number == 0:
             raise InputError(
@@ -284,23 +284,26 @@ class JsonText:
         except (ValueError, RecursionError):
             end = len(self._buffer)
         if end < len(self._buffer):
-            return value if self._take(end - self._at, limit) else _not_of(where, self._encoding)
+            if end - self._at > limit:
+                self._at, self.last = end, ""
+                return _too_long(where, limit)
+            return value if self._take(end - self._at) else _not_of(where, self._encoding)
         length = self._length(limit)
         if length is None:
             self.last = ""
-            return InputError(f"{where} is longer than {limit:,} characters, the limit for a row")
+            return _too_long(where, limit)
         text = self._buffer[self._at : self._at + length]
         if not text:
             got = repr(begin) if begin else "the end of the file"
             raise InputError(f"{self.name} is not JSON: expected a value at character {start:,}, got {got}")
-        if not self._take(length, limit):
+        if not self._take(length):
             return _not_of(where, self._encoding)
         try:
             return parsed(text)
         except ValueError as error:
             return InputError(f"{where} is not JSON: {error}")
 
-    def _take(self, length: int, limit: int) -> bool:
+    def _take(self, length: int) -> bool:
         """Go on behind so many characters; False where bytes among them did not fit the encoding."""
         text = self.last = self._buffer[self._at : self._at + length]
         self._at += length
@@ -325,6 +328,10 @@ class JsonText:
                 if scan.is_open:
                     raise InputError(f"{self.name} is not JSON: the file ends within a value")
                 return None if too_long else len(self._buffer) - self._at
+
+
+def _too_long(where: str, limit: int) -> InputError:
+    return InputError(f"{where} is longer than {limit:,} characters, the limit for a row")
 
 
 def _not_of(where: str, encoding: str) -> InputError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -19,21 +19,27 @@ class Line:
     """One line. ``number`` counts from 1; ``offset`` is the place of its first byte in the (decompressed) file.
 
     ``end`` is what ended it: ``\\n``, ``\\r\\n``, or nothing at the end of the file. ``data`` is None where the line
-    is longer than the limit; ``num_quotes`` then says how many quotation marks it has.
+    is longer than the limit.
     """
 
     number: int
     offset: int
     data: bytes | None
     end: bytes
-    num_quotes: int = 0
 
 
-def read_lines(stream: BinaryIO, name: str, *, limit: int, encoding: str = UTF8) -> Iterator[Line]:
+def read_lines(
+    stream: BinaryIO,
+    name: str,
+    *,
+    limit: int,
+    encoding: str = UTF8,
+    passed_over: Callable[[bytes], None] = lambda piece: None,
+) -> Iterator[Line]:
     r"""The lines of ``stream``: split at ``\n`` only, which a ``\r`` right before it belongs to.
 
     Nothing else ends a line, neither a lone ``\r`` nor a form feed nor U+2028. A byte order mark at the beginning is
-    dropped. Of a line longer than ``limit`` bytes the rest is passed over, so memory stays bounded. Lines of an
+    dropped. A line longer than ``limit`` bytes is passed over, piece by piece, so memory stays bounded. Lines of an
     encoding whose lines cannot be told by a byte come as UTF-8, which is what ``decoded`` takes them for.
 
     Raises:
@@ -51,15 +57,15 @@ def read_lines(stream: BinaryIO, name: str, *, limit: int, encoding: str = UTF8)
                 raw, start = raw[len(_BOM) :], len(_BOM)
         end = b"\r\n" if raw.endswith(b"\r\n") else b"\n" if raw.endswith(b"\n") else b""
         data: bytes | None = raw[: len(raw) - len(end)]
-        quotes = 0
         if data is not None and len(data) > limit:
-            data, quotes = None, raw.count(b'"')
+            data = None
+            passed_over(raw)
             while raw and not raw.endswith(b"\n"):
                 raw = _read(stream, _BLOCK, name, number)
                 length += len(raw)
-                quotes += raw.count(b'"')
+                passed_over(raw)
         offset += length
-        yield Line(number, start, data, end, quotes)
+        yield Line(number, start, data, end)
 
 
 def _read(stream: BinaryIO, size: int, name: str, number: int) -> bytes:

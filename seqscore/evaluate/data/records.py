@@ -65,6 +65,8 @@ class Record:
         value = self.at(column)
         if self.is_missing(value):
             raise NoTextError(f"{self.where}: column {column!r} is {_empty(value)}; the row has no text there")
+        if isinstance(value, bytes):  # a table may hold texts without saying that they are
+            value = _decoded(value)
         if not isinstance(value, str):
             raise InputError(f"{self.where}: column {column!r} is {kind_of_value(value)}; expected text")
         return value
@@ -142,8 +144,22 @@ def kind_of_value(value: object) -> str:
         return "a boolean"
     if isinstance(value, int | float | Decimal):
         return "a number"
-    kinds = {type(None): "null", str: "a text", list: "a list", tuple: "a list", bytes: "bytes", dict: "an object"}
+    kinds = {
+        type(None): "null",
+        str: "a text",
+        list: "a list",
+        tuple: "a list",
+        bytes: "bytes that are no UTF-8",
+        dict: "an object",
+    }
     return kinds.get(type(value), f"a value of type {type(value).__name__}")
+
+
+def _decoded(value: bytes) -> str | bytes:
+    try:
+        return value.decode("utf-8")
+    except UnicodeDecodeError:
+        return value
 
 
 def _empty(value: object) -> str:

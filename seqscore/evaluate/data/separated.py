@@ -39,7 +39,7 @@ def read_separated(
         InputError: there is no header, two columns have one name, or where the next row begins cannot be known.
     """
     table = Table(stream, name, dialect, options)
-    header = table.header()
+    header = _named(table.header())
     check_distinct(name, header)
     empty = EMPTY_CELLS if options.empty_cells == "error" else frozenset()
     while (row := table.next_row()) is not None:
@@ -50,6 +50,23 @@ def read_separated(
             yield InputError(f"{table.where}: {count}{_row_names(row, header, table)}")
         else:
             yield Record(table.where, dict(zip(header, row, strict=True)), empty)
+
+
+def _named(header: Sequence[str]) -> list[str]:
+    """The names of the columns; a second one without a name, as spreadsheets leave them, is called by its place."""
+    return [name if name or "" not in header[:place] else f"column {place + 1}" for place, name in enumerate(header)]
+
+
+def header_of(stream: BinaryIO, name: str, dialect: Dialect, options: DataOptions) -> tuple[str, ...] | None:
+    """The names of the columns; None where no row stands below them.
+
+    Raises:
+        InputError: there is no header, or two columns have one name.
+    """
+    table = Table(stream, name, dialect, options)
+    header = _named(table.header())
+    check_distinct(name, header)
+    return tuple(header) if table.next_row() is not None else None
 
 
 def dialect_of(source: str, name: str, kind: Kind, options: DataOptions, *, once: bool) -> Dialect:
@@ -121,7 +138,7 @@ class Table:
     judges_every_line = False
 
     def __init__(self, stream: BinaryIO, name: str, dialect: Dialect, options: DataOptions) -> None:
-        self._lines = _Lines(stream, name, options)
+        self._lines = _Lines(stream, name, dialect, options)
         self._name, self._dialect, self._options = name, dialect, options
         self._reader = self._made(dialect.separator)
         self.where, self.num_rows, self._width = name, 0, 0
@@ -143,6 +160,7 @@ class Table:
             if found:
                 self._dialect = Dialect(found[1], self._dialect.quoted, self._dialect.certain)
                 self._reader = self._made(found[1])
+                self._lines.marks = _Marks(self._dialect)
                 row = self._next()
         if row is None:
             raise InputError(f"{self._name} is empty; expected a header with the names of its columns")
@@ -212,9 +230,16 @@ def _same_numbers(rows: Sequence[Sequence[str]]) -> bool:
 class _Lines:
     """Lines as the csv module wants them. A line that cannot be read stands in as one that keeps the rows apart."""
 
-    def __init__(self, stream: BinaryIO, name: str, options: DataOptions) -> None:
+    def __init__(self, stream: BinaryIO, name: str, dialect: Dialect, options: DataOptions) -> None:
         self._name, self._options = name, options
-        self._lines = read_lines(stream, name, limit=options.max_line_bytes, encoding=options.encoding)
+        self.marks = _Marks(dialect)
+        self._lines = read_lines(
+            stream,
+            name,
+            limit=options.max_line_bytes,
+            encoding=options.encoding,
+            passed_over=lambda piece: self.marks.feed(piece),
+        )
         self.first = self.last = 0
         self.taken: list[str] = []
         self.bad: InputError | None = None
@@ -227,21 +252,62 @@ class _Lines:
         return self
 
     def __next__(self) -> str:
+        within = bool(self.taken)  # the reader asks for one more line of a row within a quoted field alone
+        self.marks.begin(within)
         line = next(self._lines)
         self.last = line.number
-        text = self._text(line)
+        text = self._text(line, within)
         self.taken.append(text)
         return text + line.end.decode("ascii")
 
-    def _text(self, line: Line) -> str:
+    def _text(self, line: Line, within: bool) -> str:
         if line.data is None:
             limit = self._options.max_line_bytes
             where = f"{self._name}, line {line.number}"
             self.bad = self.bad or InputError(f"{where} is longer than {limit:,} bytes, the limit for a line")
-            # An odd mark opens a field, or closes the one that is open.
-            return '"' if line.num_quotes % 2 else "-"
+            return '"' if self.marks.end() != within else "-"
         text = decoded(line, self._name, self._options.encoding)
         if isinstance(text, InputError):
             self.bad = self.bad or text
             return line.data.decode("ascii", "replace")
         return text
+
+
+class _Marks:
+    """Whether a quoted field is open at the end of a line that is too long to be kept, of which pieces come by."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self._quoted, self._separator = dialect.quoted, dialect.separator.encode()
+        self.begin(False)
+
+    def begin(self, within: bool) -> None:
+        """A line begins, within a quoted field or not."""
+        self._within, self._run, self._before = within, 0, b""
+
+    def feed(self, piece: bytes) -> None:
+        """The next piece of the line."""
+        at = 0
+        for found in _MARKS.finditer(piece) if self._quoted else ():
+            if found.start() > at:
+                self._end_run()
+                self._before = piece[at : found.start()]
+            self._run += len(found[0])
+            at = found.end()
+        if at < len(piece):
+            self._end_run()
+            self._before = piece[-len(self._separator) :]
+
+    def end(self) -> bool:
+        """Whether a field is open."""
+        self._end_run()
+        return self._within
+
+    def _end_run(self) -> None:
+        """Marks side by side came to an end: within a field two are one mark of the text, and one closes it; outside,
+        the first opens a field where one begins and is text elsewhere."""
+        if self._run and (self._within or self._before.endswith(self._separator) or not self._before):
+            self._within = (self._run % 2 == 0) == self._within
+        self._run = 0
+
+
+_MARKS = re.compile(rb'"+')
