@@ -75,7 +75,8 @@ class Call:
         """Encode the items and lay their windows; an item that cannot be scored gives its error, naming its index."""
         built = iter(self.builder.build([item for item in items if not isinstance(item, SeqscoreError)]))
         one_each = [item if isinstance(item, SeqscoreError) else next(built) for item in items]
-        return [self._prepare_one(one, index) for index, one in enumerate(one_each, start=first_index)]
+        subsets = _Subsets(self.vocabulary)
+        return [self._prepare_one(one, index, subsets) for index, one in enumerate(one_each, start=first_index)]
 
     def score(self, prepared: Prepared, values: Sequence[TargetValues]) -> SequenceScore:
         """The score of a sequence whose requests gave ``values``.
@@ -104,21 +105,17 @@ class Call:
             settings=self.signature,
         )
 
-    def _prepare_one(self, one: TokenSequence | SeqscoreError, index: int) -> Prepared | SeqscoreError:
+    def _prepare_one(
+        self, one: TokenSequence | SeqscoreError, index: int, subsets: _Subsets
+    ) -> Prepared | SeqscoreError:
         if isinstance(one, SeqscoreError):
             return one.for_item(index)
         try:
             self._check_vocabulary(one)
             windows = self._layout(one)
-            return Prepared(one, windows, _requests(one, windows, self._subset(one)))
+            return Prepared(one, windows, _requests(one, windows, subsets.of(one)))
         except SeqscoreError as error:
             return error.for_item(index)
-
-    def _subset(self, sequence: TokenSequence) -> Subset | None:
-        """The tokens among which the first scored one is known to be, those that the model knows."""
-        if sequence.alternatives is None:
-            return None
-        return Subset(sequence.alternatives[sequence.alternatives < self.vocabulary])
 
     def _layout(self, sequence: TokenSequence) -> Layout:
         start = _num_start(sequence)
@@ -138,6 +135,23 @@ class Call:
                 f"token id {int(ids.max())} is outside the model's vocabulary of {self.vocabulary}: "
                 f"the tokenizer does not belong to this model"
             )
+
+
+class _Subsets:
+    """The tokens among which a sequence's first scored one is known to be, one object for all that share them."""
+
+    def __init__(self, vocabulary: int) -> None:
+        self._vocabulary = vocabulary
+        self._made: dict[bytes, Subset] = {}
+
+    def of(self, sequence: TokenSequence) -> Subset | None:
+        """Those that the model knows; None where nothing is known."""
+        if sequence.alternatives is None:
+            return None
+        key = sequence.alternatives.tobytes()
+        if key not in self._made:
+            self._made[key] = Subset(sequence.alternatives[sequence.alternatives < self._vocabulary])
+        return self._made[key]
 
 
 def _num_start(sequence: TokenSequence) -> int:

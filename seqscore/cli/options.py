@@ -71,7 +71,7 @@ def _boundary(value: str) -> str:
 Boundary: TypeAlias = Annotated[
     str,
     typer.Option(
-        metavar="[auto|lm-eval|healed|separate]",
+        metavar="NAME",
         callback=_boundary,
         help="Where a token would reach over the end of the context: auto (context and text tokenised apart), lm-eval "
         "(its rule), healed (that token, given the context's bytes in it); separate: always apart.",

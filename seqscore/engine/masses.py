@@ -58,7 +58,7 @@ def asked_of(subsets: tuple[Subset, ...], numbers: IntArray, device: torch.devic
 
     if not subsets:
         return None
-    return SubsetsAsked(subsets, tuple(torch.from_numpy(one.ids).to(device) for one in subsets), numbers)
+    return SubsetsAsked(subsets, tuple(torch.tensor(one.ids, device=device) for one in subsets), numbers)
 
 
 def masses_of_rows(logits: Tensor, logsumexp: Tensor, asked: SubsetsAsked) -> tuple[FloatArray, FloatArray]:

@@ -33,6 +33,8 @@ the joint tokens those behind as many as the context has alone were scored, whic
 those are none, and the two were tokenised apart.
 """
 
+NO_TOKEN = "the continuation gives no token with this tokenizer; a Pair needs at least one to score"
+
 Encode: TypeAlias = Callable[[str], Encoded]
 
 
@@ -87,19 +89,28 @@ class Boundary:
 
     def apart(self, flag: BoundaryFlag) -> Joined:
         """enc(context), then the tokens that the continuation has in the middle of a text."""
-        before = self.encode(self.context)
-        after = encode_inside(self.inner, self.continuation, behind=self.context)
-        if not len(after.ids):
-            raise InputError("the continuation gives no token with this tokenizer; a Pair needs at least one to score")
+        before, lost = self.encode(self.context), self._lost_space()
+        after = encode_inside(self.inner, lost + self.continuation, behind=self.context[: -len(lost) or None])
+        # Of the lost space, which is white space of the context, nothing is scored but a token that holds more.
         shift = self._bytes_before
+        starts, ends = (np.maximum(side + shift - len(lost.encode()), shift) for side in (after.starts, after.ends))
+        num_lost = int(np.searchsorted(ends, shift, side="right")) if lost else 0
         whole = Encoded(
             text=self.context + self.continuation,
             ids=np.concatenate([before.ids, after.ids]),
-            starts=np.concatenate([before.starts, after.starts + shift]),
-            ends=np.concatenate([before.ends, after.ends + shift]),
+            starts=np.concatenate([before.starts, starts]),
+            ends=np.concatenate([before.ends, ends]),
             exact=before.exact and after.exact,
         )
-        return Joined(whole, len(before.ids), flag)
+        if num_lost == len(after.ids):
+            raise InputError(NO_TOKEN)
+        return Joined(whole, len(before.ids) + num_lost, flag)
+
+    def _lost_space(self) -> str:
+        """White space at the end of the context that its tokens do not hold (T5): what follows begins with it."""
+        stem = self.context.rstrip()
+        same = stem != self.context and np.array_equal(self.encode(stem).ids, self.encode(self.context).ids)
+        return self.context[len(stem) :] if same else ""
 
     @property
     def _bytes_before(self) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, SeqscoreError
-from seqscore.text.boundary import Boundary, BoundaryFlag, Joined
+from seqscore.text.boundary import NO_TOKEN, Boundary, BoundaryFlag, Joined
 from seqscore.text.chat import is_chat, render_chat, spelled_special_tokens
 from seqscore.text.encoder import Encoded, TextEncoder
 from seqscore.text.given import require_ids
@@ -167,9 +167,11 @@ class SequenceBuilder:
 
     def _first(self, continuation: str) -> Encoded:
         """A continuation behind nothing: its tokens are those that it has behind a context, but for lm-eval."""
-        if self.boundary == "lm-eval":
-            return self.encoder.encode(continuation)
-        return encode_inside(self.encoder, continuation, behind="")
+        lm_eval = self.boundary == "lm-eval"
+        found = self.encoder.encode(continuation) if lm_eval else encode_inside(self.encoder, continuation, behind="")
+        if not len(found.ids):
+            raise InputError(NO_TOKEN)
+        return found
 
     def _meet(self, boundary: Boundary, *, stem: str, foreign: bool) -> Joined:
         """Context and continuation as this policy joins them."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from functools import cache
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
+from tokenizers import normalizers
+from transformers import LlamaTokenizer, T5Tokenizer
 
 from seqscore import Pair, Scorer
 from seqscore.errors import OptionError, SeqscoreError
@@ -20,7 +22,20 @@ from seqscore.text.sequences import SequenceBuilder, TokenSequence
 from seqscore.text.start import StartToken
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
-from tests.tokenizers_for_tests import BYTE_EXACT_KINDS, KINDS, build
+from tests.tokenizers_for_tests import (
+    BYTE_EXACT_KINDS,
+    KINDS,
+    MARKED_WORDS,
+    build,
+    byte_level,
+    marked_bpe,
+    merges_of,
+    suffix_bpe,
+    wordpiece,
+)
+
+# Words that run together at the boundary are what these tests are about; the warning has tests of its own.
+pytestmark = pytest.mark.filterwarnings("ignore::seqscore.errors.JoinWarning")
 
 MODEL = tiny_model("llama", dtype=torch.float64)
 TOKENIZER = tiny_tokenizer()
@@ -220,3 +235,61 @@ def test_every_byte_of_a_continuation_is_scored(kind: str, split: tuple[str, str
             assert one.alternatives is not None and scored[0] in one.alternatives
         else:
             assert joined == expected
+
+
+def metaspace_llama(*, legacy: bool = True) -> Any:
+    """transformers' own Llama class over a small vocabulary."""
+    tokens, merges = merges_of(list(MARKED_WORDS))
+    bytes_ = [f"<0x{byte:02X}>" for byte in range(256)]
+    vocabulary = ["<unk>", "<s>", "</s>", *bytes_, *sorted(set("".join(MARKED_WORDS)) | set("bcdeflorsuwxyz")), *tokens]
+    numbered = {token: number for number, token in enumerate(dict.fromkeys(vocabulary))}
+    return LlamaTokenizer(vocab=numbered, merges=merges, legacy=legacy)
+
+
+def t5() -> Any:
+    """transformers' own T5 class: white space at the end of a text is lost."""
+    words = ["▁the", "▁cat", "ing", "unhappy", "▁unhappy", "un", "happy"]
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), ("▁", -3.0)]
+    pieces += [(letter, -6.0) for letter in "abcdefghijklmnopqrstuvwxyz.(,"] + [(word, -4.0) for word in words]
+    return T5Tokenizer(vocab=pieces, extra_ids=0)
+
+
+APART = [
+    # (tokenizer, context, continuation, tokens before, tokens scored, flag under auto)
+    (metaspace_llama, "the c", "at is", ["▁the", "▁c"], ["a", "t", "▁is"], "apart"),
+    (metaspace_llama, "the", " cat", ["▁the"], ["▁cat"], "clean"),
+    (metaspace_llama, "", " cat", [], ["▁cat"], "clean"),
+    (metaspace_llama, "", "cat", [], ["c", "a", "t"], "clean"),
+    (lambda: metaspace_llama(legacy=False), "the c", "at", ["▁the", "▁c"], ["a", "t"], "apart"),
+    (lambda: marked_bpe("never"), "the c", "at", ["the", "▁c"], ["a", "t"], "apart"),
+    (t5, "the c", "at", ["▁the", "▁", "c"], ["a", "t"], "apart"),
+    (t5, "un", "happy the", ["▁", "un"], ["happy", "▁the"], "apart"),
+    (t5, "the ", "cat", ["▁the"], ["▁cat"], "clean"),
+    (t5, "the", " cat", ["▁the"], ["▁cat"], "clean"),
+    (t5, "", "cat", [], ["c", "a", "t"], "clean"),
+    (lambda: byte_level(add_prefix_space=True), "t", "he cat", ["Ġt"], ["h", "e", "Ġcat"], "apart"),
+    (lambda: byte_level(add_prefix_space=True), "", "the", [], ["the"], "clean"),
+    (wordpiece, "c", "at", ["c"], ["##a", "##t"], "apart"),
+    (wordpiece, "(", "cat", ["[UNK]"], ["cat"], "clean"),
+    (wordpiece, "the ", "cat", ["the"], ["cat"], "clean"),
+    (suffix_bpe, "c", "at", ["c</w>"], ["a", "t</w>"], "apart"),
+    (lambda: byte_level(normalizer=normalizers.NFC()), "e", "\u0301 the", ["e"], None, "apart"),
+]
+
+
+@pytest.mark.parametrize(("make", "context", "continuation", "before", "scored", "flag"), APART)
+def test_the_tokens_of_a_continuation_are_those_inside_a_text(
+    make: Any, context: str, continuation: str, before: list[str], scored: list[str] | None, flag: str
+) -> None:
+    tokenizer = make()
+    encoder = TextEncoder(tokenizer)
+    for boundary in get_args(BoundaryPolicy):
+        if boundary in ("lm-eval", "healed"):
+            continue
+        builder = SequenceBuilder(tokenizer, encoder, encoder, StartToken("token", 0), boundary, "literal")
+        (one,) = builder.build([Pair(context, continuation)])
+        assert isinstance(one, TokenSequence)
+        tokens = tokenizer.convert_ids_to_tokens(one.ids.tolist())
+        assert tokens[: one.first_scored] == before and (scored is None or tokens[one.first_scored :] == scored)
+        assert one.boundary == (flag if boundary == "auto" or not context else "separate")
+        assert (one.ends - one.starts)[one.first_scored :].sum() == len(continuation.encode())
