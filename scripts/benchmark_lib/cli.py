@@ -82,6 +82,7 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     how = parser.add_argument_group("how")
     how.add_argument("--repeat", type=_positive, default=3, help="repetitions (3)")
     how.add_argument("--threads", type=_positive, default=usable_cores(), help="threads of every system (all cores)")
+    how.add_argument("--busy", type=_positive, default=0, help="processes that keep a core busy meanwhile (none)")
     how.add_argument("--engine", default="auto", help="seqscore's engine (auto)")
     how.add_argument("--batch-tokens", type=_positive, help="seqscore's token budget (its default)")
     how.add_argument(
@@ -151,10 +152,11 @@ def _run(options: argparse.Namespace) -> int:
         limit=context_length(folder),
         repeat=options.repeat,
         tune=options.tune,
+        busy=options.busy,
     )
     if any(workload.max_length is not None for workload in workloads):
         _check_window(options.window, settings.limit)
-    comparison = Comparison(Workers(pythons), settings, tell)
+    comparison = Comparison(Workers(pythons, busy=options.busy), settings, tell)
     rows: list[Row] = []
     output = _Output(options.out, label, settings, total=len(workloads))
     for done, some in enumerate(comparison.rows(workloads), start=1):

@@ -34,7 +34,9 @@ class Runs(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What was asked for. ``limit``: the longest input of the model, None where it has none."""
+    """What was asked for. ``limit``: the longest input of the model, None where it has none. ``busy``: how many other
+    processes work meanwhile.
+    """
 
     systems: tuple[SystemName, ...]
     model: str
@@ -45,6 +47,7 @@ class Settings:
     limit: int | None
     repeat: int
     tune: bool
+    busy: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,10 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +23,10 @@ _TAIL_LINES = 12
 
 @dataclass(frozen=True, slots=True)
 class Workers:
-    """Runs jobs. ``pythons``: the interpreter of each system."""
+    """Runs jobs. ``pythons``: the interpreter of each system. ``busy``: how many processes work beside a scoring."""
 
     pythons: Mapping[SystemName, Path]
+    busy: int = 0
 
     def run(self, job: Job) -> dict[str, Any]:
         """The result of a job.
@@ -35,12 +38,26 @@ class Workers:
             job_file, result_file, log = (Path(temporary) / name for name in ("job.json", "result.json", "log"))
             job_file.write_text(json.dumps(dataclasses.asdict(job)), encoding="utf-8")
             command = [str(self.pythons[job.system]), str(_SCRIPTS / "benchmark_worker.py")]
-            with log.open("wb") as output:
+            with log.open("wb") as output, busy_processes(self.busy if job.action == "score" else 0):
                 status = run_to_end([*command, str(job_file), str(result_file)], output, _environment(job))
             if status != 0 or not result_file.exists():
                 raise BenchmarkError(_failure(job, status, log))
             result: dict[str, Any] = json.loads(result_file.read_text(encoding="utf-8"))
             return result
+
+
+@contextmanager
+def busy_processes(number: int) -> Iterator[None]:
+    """So many processes keep a core each busy for as long as the block runs."""
+    command = [sys.executable, "-c", "while True: pass"]
+    running = [subprocess.Popen(command, stdin=subprocess.DEVNULL) for _ in range(number)]
+    try:
+        yield
+    finally:
+        for process in running:
+            process.kill()
+        for process in running:
+            process.wait()
 
 
 def run_to_end(command: list[str], output: Any, environment: Mapping[str, str]) -> int:
@@ -62,10 +79,15 @@ def run_to_end(command: list[str], output: Any, environment: Mapping[str, str]) 
 
 
 def _environment(job: Job) -> dict[str, str]:
-    """The same for all: so many threads, nothing fetched. seqscore is the one of this source tree."""
+    """The same for all: so many threads, nothing fetched. seqscore is the one of this source tree, and waits as its
+    command line makes it wait."""
     threads = str(job.threads)
     ours = {"PYTHONPATH": str(_SCRIPTS.parent)} if job.system == "seqscore" else {}
     others = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    if job.system == "seqscore":
+        from seqscore.cli.environment import spin_settings
+
+        ours |= spin_settings(others)
     return {
         **others,
         **ours,

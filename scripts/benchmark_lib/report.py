@@ -50,6 +50,7 @@ def records(rows: Sequence[Row], about: About) -> list[dict[str, Any]]:
         "model": about.model,
         "dtype": about.dtype,
         "threads": about.threads,
+        "busy_processes": about.settings.get("busy", 0),
         **{f"machine_{name}": value for name, value in asdict(about.machine).items()},
     }
     return [{**flat(row), **common} for row in rows]
@@ -143,6 +144,8 @@ def show_about(console: Console, rows: Sequence[Row], about: About) -> None:
         f"{about.model}, {about.dtype}; {machine.cpu}, {about.threads} of {machine.cores} cores, "
         f"{machine.memory / 1e9:.0f} GB, {machine.system}; {named}"
     )
+    if busy := about.settings.get("busy", 0):
+        console.print(f"Beside {busy} busy process{'es' if busy > 1 else ''}.")
     ratio = own_conventions(list(rows))
     if ratio is not None:
         console.print(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from seqscore.cli.environment import bound_spinning
+from seqscore.cli.environment import bound_spinning, spin_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -21,20 +21,21 @@ ROOT = Path(__file__).parents[2]
         ({"OMP_NUM_THREADS": "2"}, "10000"),
     ],
 )
-def test_the_user_decides_and_else_spinning_is_bounded(
-    given: dict[str, str], count: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_user_decides_and_else_spinning_is_bounded(given: dict[str, str], count: str | None) -> None:
+    assert {**given, **spin_settings(given)}.get("GOMP_SPINCOUNT") == count
+
+
+def test_a_process_that_has_torch_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setitem(sys.modules, "torch", object())  # type: ignore[arg-type]
+    bound_spinning()
+    assert "GOMP_SPINCOUNT" not in os.environ
     monkeypatch.delitem(sys.modules, "torch")
-    bound_spinning(given)
-    assert given.get("GOMP_SPINCOUNT") == count
-
-
-def test_a_process_that_has_torch_is_left_alone() -> None:
-    import torch  # noqa: F401
-
-    given: dict[str, str] = {}
-    bound_spinning(given)
-    assert given == {}
+    monkeypatch.setenv("GOMP_SPINCOUNT", "")  # so that it is put back
+    monkeypatch.delenv("GOMP_SPINCOUNT")
+    bound_spinning()
+    assert os.environ["GOMP_SPINCOUNT"] == "10000"
 
 
 def test_the_command_line_bounds_it_before_anything_loads_torch() -> None:

@@ -13,6 +13,7 @@ import re
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from types import FrameType
@@ -456,13 +457,34 @@ def test_an_interruption_ends_the_running_process(tmp_path: Path) -> None:
     raise AssertionError("the grandchild still runs")
 
 
+def test_busy_processes_work_for_as_long_as_the_block_runs() -> None:
+    children = Path(f"/proc/self/task/{threading.get_native_id()}/children")
+    before = children.read_text().split()
+    with processes.busy_processes(2):
+        assert len(set(children.read_text().split()) - set(before)) == 2
+    assert children.read_text().split() == before
+
+
+def test_seqscore_waits_as_its_command_line_makes_it_wait(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the user set of the environment, all systems have alike."""
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+        monkeypatch.delenv(name, raising=False)
+    counts = {
+        system: processes._environment(job(system, model, TEXTS)).get("GOMP_SPINCOUNT")
+        for system in ("seqscore", "minicons", "transformers")
+    }
+    assert counts == {"seqscore": "10000", "minicons": None, "transformers": None}
+    monkeypatch.setenv("GOMP_SPINCOUNT", "7")
+    assert processes._environment(job("seqscore", model, TEXTS))["GOMP_SPINCOUNT"] == "7"
+
+
 # ---- the command line ----
 
 
 class InThisProcess:
     """Workers without processes: the job goes through JSON all the same."""
 
-    def __init__(self, pythons: dict[SystemName, Path]) -> None:
+    def __init__(self, pythons: dict[SystemName, Path], busy: int = 0) -> None:
         pass
 
     def run(self, job: Job) -> dict[str, Any]:
