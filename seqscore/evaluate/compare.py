@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -71,7 +72,7 @@ def compare_runs(
 ) -> Comparison:
     """Paired bootstrap, approximate randomisation and, for accuracies, the exact McNemar test, of every measure.
 
-    Nothing is scored again. Rows are matched by id.
+    Nothing is scored again. Rows are matched by id; those of one id in their order.
 
     Raises:
         OptionError: the runs are of different tasks or data.
@@ -197,9 +198,24 @@ def paired_values(a: Run, b: Run) -> PairedValues:
 
 
 def _partners(ids: Sequence[str], others: Sequence[str]) -> IntArray:
-    """For each row of the one run the number of the row of the same id in the other, or -1."""
-    places = {row: number for number, row in enumerate(others)}
-    return np.array([places.get(row, -1) for row in ids], np.int64)
+    """For each row of the one run the number of the row of the same id in the other, or -1; of several rows of one id
+    the first is that of the first, and so on."""
+    places = {row: number for number, row in enumerate(_counted(others))}
+    return np.array([places.get(row, -1) for row in _counted(ids)], np.int64)
+
+
+def _counted(ids: Sequence[str]) -> Iterator[tuple[str, int]]:
+    """Each id, and how often it was there before."""
+    seen: Counter[str] = Counter()
+    for row in ids:
+        yield row, seen[row]
+        seen[row] += 1
+
+
+def _labels(ids: Sequence[str]) -> list[str]:
+    """The ids, those of several rows with the number of the row."""
+    counts = Counter(ids)
+    return [f"{row} (row {number})" if counts[row] > 1 else row for number, row in enumerate(ids)]
 
 
 def _row_values(
@@ -208,4 +224,5 @@ def _row_values(
     name = next(one for one in (*_PER_ROW, *ones) if one in ones and one in twos)
     a, b, _ = _matched(ones[name], twos[name], partners)
     left, right = (row_values(one.measure, one.sums) for one in (a, b))
-    return PairedValues(name, a.measure.unit, [ids[number] for number in a.numbers], left, right)
+    labels = _labels(ids)
+    return PairedValues(name, a.measure.unit, [labels[number] for number in a.numbers], left, right)

@@ -13,6 +13,7 @@ from seqscore.evaluate.compare import Comparison, compare_runs
 from seqscore.evaluate.reports import report_of_runs
 from seqscore.evaluate.run import evaluate
 from seqscore.output.report.page import report_html
+from seqscore.output.report.payload import payload_of
 from tests.evaluate.evaluated import OPTIONS, dataset, edited, figures, made, rows_of, run_task, tiny_scorer
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -109,3 +110,23 @@ def test_one_row_in_common_has_a_difference_and_no_p(tmp_path: Path) -> None:
     assert "One row: neither p nor intervals are defined." in report_html(report)
     with pytest.raises(OptionError, match="seed=-1"):
         compare_runs(tmp_path / "a", tmp_path / "b", seed=-1)
+
+
+def test_rows_of_one_id_are_matched_in_their_order_and_shown_with_their_numbers(tmp_path: Path) -> None:
+    rows = [{**row, "key": "ab"[number % 2]} for number, row in enumerate(PAIRS[:5])] + [{**PAIRS[5], "key": "c"}]
+    data = dataset(tmp_path / "data.jsonl", rows, id_column="key")
+    runs = []
+    for seed in (0, 1):
+        scorer = tiny_scorer() if seed == 0 else Scorer(tiny_model("llama", seed=seed), tiny_tokenizer())
+        runs.append(evaluate(scorer, data, made("pairs", data), tmp_path / str(seed), options=OPTIONS))
+    found = compare_runs(tmp_path / "0", tmp_path / "1", resamples=100, largest=6)
+    margins = [
+        {row["number"]: row["items"][0]["log_likelihood"] - row["items"][1]["log_likelihood"] for row in rows_of(run)}
+        for run in runs
+    ]
+    names = ["a (row 0)", "b (row 1)", "a (row 2)", "b (row 3)", "a (row 4)", "c"]
+    assert {one.id: (one.a, one.b) for one in found.largest} == {
+        name: (margins[0][number], margins[1][number]) for number, name in enumerate(names)
+    }
+    rows_on_page = payload_of(report_of_runs((runs[0].path, runs[1].path)))["rows"]
+    assert [row[0] for row in rows_on_page] == names and all(row[6] for row in rows_on_page)

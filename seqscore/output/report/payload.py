@@ -10,6 +10,7 @@ import base64
 import json
 import math
 from array import array
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -100,16 +101,19 @@ def payload_of(report: Report) -> dict[str, Any]:
     end where the page has about 64 MB, so that a browser can hold it.
     """
     tokens, contexts = _Tokens(), _Contexts()
-    rows, size = [], 0
+    rows: list[list[Any]] = []
+    numbers, size = [], 0
     for row, other in report.rows():
         items = [_item(one, tokens, contexts) for one in row.items]
         others = [] if other is None else [_item(one, tokens, contexts) for one in other.items]
         values = [_value(column, row, other) for column in report.columns]
         error = row.error if row.error is not None else None if other is None else other.error
+        numbers.append(row.number)
         rows.append([row.id, row.group, row.gold, error, values, items, others])
         size += sum(len(one.text) for one in (*row.items, *(() if other is None else other.items)))
         if size + contexts.size + _TOKEN_BYTES * len(tokens.ids) > _MAX_BYTES:
             break
+    _number_repeated(rows, numbers)
     return {
         "task": report.task,
         "runs": [run.name for run in report.runs],
@@ -121,6 +125,14 @@ def payload_of(report: Report) -> dict[str, Any]:
         "contexts": contexts.texts,
         "tokens": tokens.packed(),
     }
+
+
+def _number_repeated(rows: list[list[Any]], numbers: list[int]) -> None:
+    """Where several rows have one id, the number of each stands behind it."""
+    counts = Counter(row[0] for row in rows)
+    for row, number in zip(rows, numbers, strict=True):
+        if counts[row[0]] > 1:
+            row[0] = f"{row[0]} (row {number})"
 
 
 class _Contexts:
