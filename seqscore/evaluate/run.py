@@ -129,7 +129,7 @@ def _check_start_token(scorer: Scorer, task: Task, options: RunOptions) -> None:
     """
     policy, _, token = scorer.signature(**options.policies)["bos"].rpartition("/")
     if task.needs_start_token and token == "none":
-        found = f"bos={policy!r} and the tokenizer names no BOS or EOS" if policy else "bos='none'"
+        found = f"bos={policy!r} and neither tokenizer nor model names a BOS or EOS" if policy else "bos='none'"
         raise OptionError(f"{found}: {task.needs_start_token}, or name a token as bos")
 
 

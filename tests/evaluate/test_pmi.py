@@ -77,14 +77,24 @@ def test_a_row_whose_choices_have_other_tokens_alone_has_no_pmi(tmp_path: Path, 
     ("tokenizer", "bos", "why"),
     [
         (tiny_tokenizer(), "none", "bos='none': PMI needs a token before"),
-        (tiny_tokenizer(bos=None, eos=None), "auto", "bos='auto' and the tokenizer names no BOS or EOS: PMI"),
-        (tiny_tokenizer(bos=None, eos=None), "lm-eval", "bos='lm-eval' and the tokenizer names no BOS or EOS: PMI"),
+        (
+            tiny_tokenizer(bos=None, eos=None),
+            "auto",
+            "bos='auto' and neither tokenizer nor model names a BOS or EOS: PMI",
+        ),
+        (
+            tiny_tokenizer(bos=None, eos=None),
+            "lm-eval",
+            "bos='lm-eval' and neither tokenizer nor model names a BOS or EOS: PMI",
+        ),
     ],
 )
 def test_without_a_start_token_pmi_is_refused_before_anything_is_scored(
     tmp_path: Path, tokenizer: Any, bos: str, why: str
 ) -> None:
-    scorer = Scorer(tiny_model("llama"), tokenizer)
+    model = tiny_model("llama")
+    model.config.bos_token_id = model.generation_config.bos_token_id = None
+    scorer = Scorer(model, tokenizer)
     with pytest.raises(OptionError, match=why + r".*unconditional=False, --no-pmi\), or name a token as bos"):
         evaluated(scorer, tmp_path, QUESTIONS, {"bos": bos})
     assert not (tmp_path / "run").exists()
