@@ -83,7 +83,9 @@ def charts_of_run(run: Run, *, frequencies: bool = True) -> RunCharts:
         name = next((one for one in names if one in found and len(found[one].numbers)), None)
         if name is None:
             return None
-        figure, measure = figures[name, None], found[name].measure
+        figure, measure = figures.get((name, None)), found[name].measure
+        if figure is None:
+            raise InputError(f"the summary of {str(run.path)!r} has no figure {name!r}; was it changed?")
         own = row_values(measure, found[name].sums)
         if not np.isfinite(own).any():
             return None
@@ -104,6 +106,8 @@ def _groups(summary: Mapping[str, Any]) -> GroupChart | None:
         return None
     name = grouped[0]["name"]
     whole = next(one for one in summary["figures"] if one["name"] == name and one["group"] is None)
+    if whole["value"] is None:
+        return None
     bars = []
     for one in grouped:
         if one["name"] == name:

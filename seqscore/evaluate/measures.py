@@ -33,8 +33,11 @@ def task_of_run(run: Run) -> Task:
     name, fields = settings.pop("task", None), Fields.stored(settings.pop("fields", {}))
     try:
         return _task(name, fields, settings)
-    except (TypeError, KeyError) as error:
-        raise InputError(f"{str(run.path)!r} is of a task that this version does not know: {name!r}") from error
+    except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
+        raise InputError(
+            f"{str(run.path)!r} is of a task that this version does not know, or with settings that it has not: "
+            f"{name!r} ({error})"
+        ) from error
 
 
 def _task(name: str, fields: Fields, settings: dict[str, Any]) -> Task:

@@ -40,6 +40,7 @@ from seqscore.evaluate.parts import (
     part_path,
     write_checksum,
 )
+from seqscore.evaluate.stored import checked_manifest, checked_summary
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -297,7 +298,11 @@ def _lost(path: Path, manifest: Mapping[str, Json]) -> bool:
 
 def _manifest_of(path: Path) -> dict[str, Json]:
     """The manifest, of this layout and as it was written."""
-    return read_sealed(path / _MANIFEST, layout=FORMAT)
+    return checked_manifest(read_sealed(path / _MANIFEST, layout=FORMAT), repr(str(path / _MANIFEST)))
+
+
+def _summary_of(path: Path) -> dict[str, Json]:
+    return checked_summary(read_sealed(path / _SUMMARY), repr(str(path / _SUMMARY)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -321,15 +326,19 @@ class Run:
         """Rows of the parts there are."""
         return sum(self.files.facts(part).num_rows for part in range(self.num_parts))
 
-    def batches(self, columns: Iterable[str] | None = None, *, rows: int = 1_000) -> Iterator[pa.RecordBatch]:
+    def batches(
+        self, columns: Iterable[str] | None = None, *, rows: int = 1_000, schema: pa.Schema | None = None
+    ) -> Iterator[pa.RecordBatch]:
         """The stored rows in order, at most ``rows`` at once, with some of the columns (dotted names go inside).
 
         Raises:
-            InputError: a part is damaged or missing.
+            InputError: a part is damaged or missing, or has other columns than ``schema``.
         """
         chosen = None if columns is None else list(columns)
         for part in range(self.num_parts):
             with self.files.opened(part) as opened:
+                if schema is not None and not opened.schema_arrow.remove_metadata().equals(schema):
+                    raise InputError(f"{str(part_path(self.path, part))!r} has other columns than a run has")
                 yield from opened.iter_batches(batch_size=rows, columns=chosen)
 
 
@@ -348,4 +357,4 @@ def read_run(path: Path) -> Run:
             f"{str(path)!r} is complete with {manifest['parts']} parts, yet {len(numbers)} are there; restore them, or "
             f"run its eval again, which scores what is lacking"
         )
-    return Run(path, manifest, read_sealed(path / _SUMMARY) if complete else None, len(numbers), PartFiles(path))
+    return Run(path, manifest, _summary_of(path) if complete else None, len(numbers), PartFiles(path))

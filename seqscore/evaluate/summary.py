@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from seqscore.errors import InputError
 from seqscore.evaluate.reasons import Reasons
-from seqscore.evaluate.tasks.base import Measure, Stored, Task
+from seqscore.evaluate.records import run_schema
+from seqscore.evaluate.stored import check_rows
+from seqscore.evaluate.tasks.base import Measure, RowValues, Stored, Task
 from seqscore.scores.calibration import Calibration, calibration_interval, calibration_of
 from seqscore.scores.intervals import Interval, Sums, bootstrap_interval, wilson_interval
 from seqscore.scores.signature import Signature
@@ -68,9 +71,30 @@ class Measured:
 
 
 def stored_rows(run: Run, columns: Sequence[str] | None = None) -> Iterator[Stored]:
-    """The rows of a run in order, a few at a time."""
-    for batch in run.batches(columns, rows=256):
+    """The rows of a run in order, a few at a time, each as a run writes it.
+
+    Raises:
+        InputError: a part is damaged or missing, or holds what no run writes.
+    """
+    first = 0
+    for batch in run.batches(columns, rows=256, schema=run_schema()):
+        check_rows(batch, first=first, where=f"a part of {str(run.path)!r}")
+        first += batch.num_rows
         yield from batch.to_pylist()
+
+
+def values_of(task: Task, row: Stored) -> RowValues:
+    """What a stored row adds to each measure of its task.
+
+    Raises:
+        InputError: its items are not those of the task.
+    """
+    try:
+        return task.values(row)
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+        raise InputError(
+            f"a stored row does not hold what the task {task.name!r} stores ({error}); was the run changed?"
+        ) from error
 
 
 _NEEDED = (
@@ -95,7 +119,7 @@ def measured(run: Run, task: Task) -> dict[str, Measured]:
     for row in stored_rows(run, needed):
         if row["error_code"] is not None:
             continue
-        for name, (total, count) in task.values(row).items():
+        for name, (total, count) in values_of(task, row).items():
             totals[name].append(total)
             counts[name].append(count)
             numbers[name].append(row["number"])

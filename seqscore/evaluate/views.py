@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError
 from seqscore.evaluate.measures import task_of_run
 from seqscore.evaluate.store import Run
-from seqscore.evaluate.summary import stored_rows
+from seqscore.evaluate.summary import stored_rows, values_of
 from seqscore.evaluate.tasks.base import Measure, Stored, Task
 from seqscore.evaluate.tasks.choices import alternative_scores
 from seqscore.evaluate.tasks.perplexity import exp
@@ -170,8 +170,8 @@ def view_rows(rows: Iterator[Stored], task: Task) -> Iterator[RowView]:
             group=row["group"],
             gold=row["gold"],
             error=None,
-            items=tuple(_items(row)),
-            values=dict(_values(task.values(row), measures)),
+            items=_checked_items(row),
+            values=dict(_values(values_of(task, row), measures)),
         )
 
 
@@ -180,6 +180,13 @@ def _values(found: Mapping[str, tuple[float, float]], measures: Mapping[str, Mea
         if count and name in measures:
             ratio = total / count
             yield name, exp(-ratio) if measures[name].figure == "perplexity" else ratio
+
+
+def _checked_items(row: Stored) -> tuple[ItemView, ...]:
+    try:
+        return tuple(_items(row))
+    except (TypeError, LookupError, ArithmeticError) as error:
+        raise InputError(f"row {row['id']} does not hold what a run stores ({error}); was the run changed?") from error
 
 
 def _items(row: Stored) -> list[ItemView]:

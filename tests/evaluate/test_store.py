@@ -23,7 +23,17 @@ from seqscore.evaluate.parts import checksum_path, part_path, write_checksum
 from seqscore.evaluate.store import RunFolder, open_run, read_run
 
 SCHEMA = pa.schema([("id", pa.string()), ("value", pa.float64())])
-FINGERPRINT = {"model": {"name": "m", "weights": "sha256:1"}, "data": {"rows": 7}}
+FINGERPRINT = {
+    "model": {"name": "m", "weights": "sha256:1"},
+    "data": {"rows": 7},
+    "task": {"task": "perplexity", "fields": {}},
+    "settings": {},
+}
+SUMMARY: dict[str, Any] = {
+    **{"task": "perplexity", "rows": 7, "scored": 7, "errors": {}, "error_reasons": [], "boundaries": {}},
+    **dict.fromkeys([f"{of}_{what}" for of in ("tokens", "rows") for what in ("cut", "unread", "unknown")], 0),
+    **{"figures": [], "calibration": None, "signature": "s", "infinite": float("inf")},
+}
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -44,7 +54,7 @@ def complete(path: Path) -> Path:
         for first in (0, 3):
             write(run, first, 3)
         write(run, 6, 1)
-        run.finish({"figure": 1.5, "infinite": float("inf")})
+        run.finish(SUMMARY)
     return path
 
 
@@ -70,7 +80,7 @@ def test_a_run_is_read_back(tmp_path: Path) -> None:
     assert [batch.num_rows for batch in run.batches()] == [3, 3, 1]
     found = [row for batch in run.batches() for row in batch.to_pylist()]
     assert found == list(rows(0, 7))
-    assert run.summary == {"figure": 1.5, "infinite": "Infinity"}
+    assert run.summary == {**SUMMARY, "infinite": "Infinity"}
     assert run.fingerprint == FINGERPRINT
 
 
@@ -86,7 +96,7 @@ def test_the_same_run_is_the_same_bytes_wherever_it_stopped(tmp_path: Path) -> N
             assert [run.input_digest(part) for part in range(stop)] == [f"digest {3 * part}" for part in range(stop)]
             for first in (0, 3, 6)[stop:]:
                 write(run, first, min(3, 7 - first))
-            run.finish({"figure": 1.5, "infinite": float("inf")})
+            run.finish(SUMMARY)
         assert files(path) == whole
 
 
@@ -100,13 +110,14 @@ def test_a_complete_run_is_left_alone(tmp_path: Path) -> None:
 
 def test_another_fingerprint_is_refused_field_by_field(tmp_path: Path) -> None:
     path = complete(tmp_path / "run")
-    other = {"model": {"name": "m", "weights": "sha256:2"}, "data": {"rows": 7, "limit": 5}}
+    model, data = {"name": "m", "weights": "sha256:2"}, {"rows": 7, "limit": 5}
+    other = {**FINGERPRINT, "model": model, "data": data}
     said = refused(path, OptionError, fingerprint=other)
     assert 'model.weights: "sha256:1" -> "sha256:2"' in said
     assert "data.limit: nothing -> 5" in said
     assert "model.name" not in said
-    many = {"data": {str(number): number for number in range(30)}}
-    assert "and 24 more. Name another folder" in refused(path, OptionError, fingerprint=many)
+    many = {**FINGERPRINT, "data": {**FINGERPRINT["data"], **{str(number): number for number in range(30)}}}
+    assert "and 22 more. Name another folder" in refused(path, OptionError, fingerprint=many)
     assert "part_rows: 3 -> 4" in refused(path, OptionError, part_rows=4)
 
 
@@ -231,7 +242,7 @@ def test_what_the_rows_raise_is_passed_on_and_nothing_stays(tmp_path: Path) -> N
 def test_no_row_is_no_part(tmp_path: Path) -> None:
     with opened(tmp_path / "run") as run:
         assert run.write_part(iter(()), digest=lambda: "") == 0
-        run.finish({})
+        run.finish(SUMMARY)
     assert list((tmp_path / "run" / "parts").iterdir()) == []
     assert read_run(tmp_path / "run").num_rows == 0
 
@@ -243,7 +254,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
         import os, random, signal, sys, time
         from pathlib import Path
         import filelock, pyarrow.parquet, xxhash
-        from tests.evaluate.test_store import files, opened, rows
+        from tests.evaluate.test_store import SUMMARY, files, opened, rows
         def slow(part, pause):
             for row in rows(3 * part, 3):
                 time.sleep(pause)
@@ -253,7 +264,7 @@ def test_killed_at_random_moments(tmp_path: Path) -> None:
                 for part in range(run.num_parts, 20):
                     run.write_part(slow(part, pause), digest=lambda: f"digest {part}")
                 if run.status != "complete":
-                    run.finish({"parts": run.num_parts})
+                    run.finish(SUMMARY)
         folder = Path(sys.argv[1])
         write(folder / "whole", 0)
         generator, killed, parts, status = random.Random(0), 0, set(), -1
@@ -349,7 +360,7 @@ def test_a_checksum_whose_part_never_came_is_written_again(tmp_path: Path) -> No
     with opened(path) as run:
         write(run, 3, 3)
         write(run, 6, 1)
-        run.finish({"figure": 1.5, "infinite": float("inf")})
+        run.finish(SUMMARY)
     assert files(path) == whole
 
 
@@ -362,7 +373,7 @@ def test_what_a_complete_run_lost_at_its_end_is_made_anew(tmp_path: Path) -> Non
     with opened(path) as run:
         assert run.status == "running" and run.num_parts == 2
         write(run, 6, 1)
-        run.finish({"figure": 1.5, "infinite": float("inf")})
+        run.finish(SUMMARY)
     assert files(path) == whole
     (path / "summary.json").unlink()
     with opened(path) as run:
@@ -400,6 +411,6 @@ def test_a_folder_whose_name_is_not_utf_8(tmp_path: Path) -> None:
     path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/run\xff"))
     with opened(path, fingerprint={**FINGERPRINT, "data": {"file 0": "bad\udcff.jsonl"}}) as run:
         write(run, 0, 3)
-        run.finish({})
+        run.finish(SUMMARY)
     found = read_run(path)
     assert found.num_rows == 3 and found.fingerprint["data"] == {"file 0": "bad\\udcff.jsonl"}
