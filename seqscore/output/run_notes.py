@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from seqscore.evaluate.tally import Tally
 
-_USUAL_BOUNDARIES = ("clean",)
+_USUAL_BOUNDARIES = ("clean", "separate")  # the tokens agree with the boundary, or the two came apart
+_BOUNDARIES = {
+    "apart": "tokenised apart, since a token would reach over the boundary",
+    "healed": "with a token over the boundary, taken given the context's bytes in it",
+    "shifted": "with white space of the context scored with the text",
+    "spanned": "with a token that may reach over the boundary",
+    "swallowed": "tokenised apart, since one token would span the whole boundary",
+}
 
 
 def scored_line(summary: Mapping[str, Any]) -> str:
@@ -63,5 +70,5 @@ def _left_out(summary: Mapping[str, Any]) -> Iterator[str]:
         yield f"{one['figure']} leaves out {one['rows']:,} of {summary['scored']:,} rows: {one['reason']}"
     unusual = {name: count for name, count in summary["boundaries"].items() if name not in _USUAL_BOUNDARIES}
     if unusual:
-        counts = ", ".join(f"{count:,} {name}" for name, count in unusual.items())
-        yield f"where context and text meet: {counts} of {sum(summary['boundaries'].values()):,}"
+        counts = "; ".join(f"{count:,} {_BOUNDARIES.get(name, name)}" for name, count in unusual.items())
+        yield f"of {sum(summary['boundaries'].values()):,} contexts and texts {counts}"

@@ -167,7 +167,7 @@ def test_the_reasons_of_errors_stand_in_the_summary(tmp_path: Path) -> None:
     assert first["places"] == ["row 0", "row 1", "row 2"]
     assert sorted(one["message"] for one in others) == [
         "column 'bad' is null; the row has no text there",
-        "has no column 'bad'; its columns are good, context",
+        "has no column 'bad'; its columns are 'good', 'context'",
     ]
     assert others[0]["places"][0].endswith("data.jsonl', line 5")
 

@@ -13,7 +13,7 @@ SUMMARY: dict[str, Any] = {
         {"code": "too_long", "message": "too long", "count": 1, "places": ["row 4"]},
     ],
     **{"tokens_cut": 0, "tokens_unread": 1621, "tokens_unknown": 2, "rows_cut": 0, "rows_unread": 3, "rows_unknown": 1},
-    "boundaries": {"clean": 25, "spanned": 3, "swallowed": 2},
+    "boundaries": {"clean": 20, "separate": 5, "apart": 3, "odd": 2},
     "left_out": [{"figure": "accuracy_pmi", "rows": 2, "reason": "other tokens"}],
 }
 
@@ -29,6 +29,6 @@ def test_only_what_is_not_usual_is_said() -> None:
         "1,621 tokens at the beginning of contexts were not read, in 3 rows: the model cannot look back so far",
         "2 scored tokens in 1 rows are the tokenizer's unknown token",
         "accuracy_pmi leaves out 2 of 30 rows: other tokens",
-        "where context and text meet: 3 spanned, 2 swallowed of 30",
+        "of 30 contexts and texts 3 tokenised apart, since a token would reach over the boundary; 2 odd",
     ]
     assert reason_lines(SUMMARY["error_reasons"], 10, most=1)[1:] == ["2 with other errors"]
