@@ -17,7 +17,7 @@ def refuse_file_names(texts: Sequence[str], command: str) -> None:
     from seqscore.errors import OptionError
 
     for text in texts:
-        if _is_file(text):
+        if text != "-" and _is_file(text):
             quoted = shlex.quote(text)
             raise OptionError(
                 f"{text!r} is a file that is there; to score what it holds: seqscore {command} --file {quoted} "

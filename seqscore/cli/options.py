@@ -102,6 +102,8 @@ LogUnit: TypeAlias = Annotated[
 KeepColumns: TypeAlias = Annotated[
     list[str] | None,
     typer.Option(
+        "--keep-columns",
+        "--keep",
         help="The input's other columns that go along: all, none or names with commas. Default: all; none for people.",
         rich_help_panel=_OUTPUT,
     ),

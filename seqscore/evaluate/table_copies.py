@@ -103,12 +103,22 @@ def copy_batches(
                 buckets.append(rows.take())
             for name, group in groups.items():
                 chosen = pa.array([place for place, bucket in enumerate(buckets) if bucket == name], pa.int64())
-                if len(chosen):
-                    group.add(batch.take(chosen))
+                for part in _taken(batch, chosen) if len(chosen) else ():
+                    group.add(part)
             if len(buckets) < batch.num_rows:
                 break
         for group in groups.values():
             group.write()
+
+
+def _taken(batch: pa.RecordBatch, places: pa.Array) -> list[Any]:
+    """These rows; of types that cannot be gathered one by one."""
+    import pyarrow as pa
+
+    try:
+        return [batch.take(places)]
+    except pa.ArrowNotImplementedError:
+        return [batch.slice(place, 1) for place in places.to_pylist()]
 
 
 class _Group:

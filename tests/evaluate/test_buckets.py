@@ -275,6 +275,17 @@ def test_tables_keep_schema_types_and_values(tmp_path: Path, name: str) -> None:
             assert repr(row) == repr(origin)
 
 
+def test_types_that_cannot_be_gathered_are_copied_all_the_same(tmp_path: Path) -> None:
+    odd = pa.RunEndEncodedArray.from_arrays([2, 3], ["x", "y"])
+    table = pa.table({"text": ["one", "two cats", "three dogs bark"], "odd": odd})
+    with pa.ipc.new_file(tmp_path / "a.arrow", table.schema) as writer:
+        writer.write_table(table)
+    run, data = run_over(tmp_path, tmp_path / "a.arrow")
+    found = split_run(run, Percentiles(), by="perplexity", dataset=data)
+    rows = [row for one in found.values() for row in pa.ipc.open_file(one.path.read_bytes()).read_all().to_pylist()]
+    assert sorted(rows, key=lambda row: str(row["text"])) == sorted(table.to_pylist(), key=lambda row: str(row["text"]))
+
+
 def test_several_files_have_a_folder_a_bucket(tmp_path: Path) -> None:
     (tmp_path / "x").mkdir()
     a, b, again = tmp_path / "a.jsonl", tmp_path / "b.csv", tmp_path / "x" / "a.jsonl"

@@ -111,7 +111,8 @@ def expanded(sources: Sequence[str], options: DataOptions) -> Iterator[str]:
 
 
 def _is_data(path: Path) -> bool:
-    return suffix_of(str(path)) in KINDS
+    # What score wrote beside a file of its own is no dataset.
+    return suffix_of(str(path)) in KINDS and not path.name.endswith(".meta.json")
 
 
 def columns_of(source: str, options: DataOptions) -> tuple[str, ...] | None:
