@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain, groupby
 from pathlib import Path
@@ -88,14 +89,14 @@ def _typed_rows(path: Path) -> Iterator[_Placed]:
 
 
 def _text_of_tokens(rows: Sequence[_Placed]) -> _Placed:
-    """The record of a text from those of its tokens. Its text is known where no token ends within a character."""
+    """The record of a text from those of its tokens."""
     where, first = rows[0]
     if first.get("error"):
         return where, first
     try:
         tokens = [{**row, "id": row["token_id"]} for _, row in rows if row["token_id"] is not None]
-        texts = [str(row["token"] or "") for row in tokens]
-        exact = all(len(text.encode()) == row["end"] - row["start"] for text, row in zip(texts, tokens, strict=True))
+        pieces = [_bytes_of(str(row["token"] or ""), row["end"] - row["start"]) for row in tokens]
+        text = b"".join(pieces).decode()
         scored = [float(row["logprob"]) for row in tokens if row["logprob"] is not None]
         total = math.fsum(scored)
         scale = math.log(2) if first["unit"] == "bits" else 1.0
@@ -103,7 +104,7 @@ def _text_of_tokens(rows: Sequence[_Placed]) -> _Placed:
         raise _no_record(where, error) from error
     return where, {
         **{name: first.get(name) for name in ("id", "row", "unit")},
-        "text": "".join(texts) if exact else None,
+        "text": text,
         "context": None,
         "log_likelihood": total,
         "num_scored": len(scored),
@@ -111,6 +112,19 @@ def _text_of_tokens(rows: Sequence[_Placed]) -> _Placed:
         "bits_per_byte": None,
         "tokens": tokens,
     }
+
+
+_BYTE = re.compile(rb"\\x([0-9a-f]{2})")
+
+
+def _bytes_of(token: str, size: int) -> bytes:
+    """The bytes of a token; those that are no character of their own stand as ``\\xe4`` in its text."""
+    data = token.encode()
+    if len(data) != size:
+        data = _BYTE.sub(lambda found: bytes.fromhex(found[1].decode()), data)
+    if len(data) != size:
+        raise ValueError(f"the token {token!r} has {len(data)} bytes, not {size}")
+    return data
 
 
 def _no_record(where: str, error: Exception) -> InputError:

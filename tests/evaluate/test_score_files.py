@@ -21,7 +21,7 @@ ROWS: tuple[Row, ...] = (
     ),
     ErrorRow("a", "bad_input", "m", 1),
     ScoredRow("b", scored("=1+1", context="The capital ", unscored=3), 2),
-    ScoredRow("c", scored("x", logprobs=[-math.inf]), 3),
+    ScoredRow("c", scored("\\xe5 小猫", pieces=2, logprobs=[-math.inf] * 6), 3),
     ScoredRow("a", scored(""), 4),
 )
 
@@ -59,7 +59,9 @@ def test_every_form_is_read_again(tmp_path: Path, name: str, signature: str, uni
         assert (item.tokens is not None) == tokens
         if item.tokens is not None:
             assert item.tokens.ids.tolist() == made.score.token_ids[made.score.scored].tolist()
-            assert len(list(item.pieces())) == made.score.num_scored
+            begin = int(made.score.starts[made.score.scored].min(initial=len((made.score.text or "").encode())))
+            shown = (made.score.text or "").encode()[begin:].decode()
+            assert "".join(piece.text for piece in item.pieces()) == shown
             assert item.tokens.ranks is not None or row.number not in (0, 4)
     assert charts_of_scores(iter(rows)).perplexities is not None
 

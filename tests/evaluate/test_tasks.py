@@ -215,7 +215,11 @@ def test_rows_that_do_not_fit_are_recorded(tmp_path: Path, name: Any, row: dict[
     }[name]
     run = run_task(tmp_path, name, [good, row, good])
     first, bad, last = rows_of(run)
-    assert bad["error_code"] in ("bad_input", "no_text") and said in bad["error_message"] and "line 2" in bad["error_message"]
+    assert (
+        bad["error_code"] in ("bad_input", "no_text")
+        and said in bad["error_message"]
+        and "line 2" in bad["error_message"]
+    )
     assert first["items"] == last["items"] and first["error_code"] is None
     assert run.summary is not None and run.summary["errors"] == {"bad_input": 1} and run.summary["scored"] == 2
 
