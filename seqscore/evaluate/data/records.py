@@ -34,12 +34,18 @@ class Record:
         """The value of a column; of several the list of theirs, without empty ones at its end.
 
         Raises:
+            NoTextError: of several one is empty before one that is not.
             InputError: there is no such column in this row.
         """
         if not isinstance(column, str):
             found = [self.at(one) for one in column]
             while found and self.is_missing(found[-1]):
                 found.pop()
+            for name, value in zip(column, found, strict=False):
+                if self.is_missing(value):
+                    raise NoTextError(
+                        f"{self.where}: column {name!r} is {_empty(value)}, and {column[len(found) - 1]!r} is not"
+                    )
             return found
         problem = self.problems.get(column)
         if problem is not None:
