@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from copy import deepcopy
+from dataclasses import replace
 from functools import cached_property
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
 from seqscore.call import Call, Policies, Prepared, call_signature
 from seqscore.engine.base import Extra
 from seqscore.engine.logits import logits_before_targets
 from seqscore.engine.resolve import resolve_engine
-from seqscore.errors import InputError, OptionError, SeqscoreError, TokenizerError
+from seqscore.errors import InputError, ModelError, OptionError, SeqscoreError, TokenizerError
 from seqscore.models.adapter import adapt
 from seqscore.models.default import DEFAULT_MODEL
 from seqscore.models.identity import fingerprint_config
 from seqscore.models.limits import checked_max_length
-from seqscore.models.load import LoadedModel, LoadOptions, describe_loaded, load_model
+from seqscore.models.load import LoadedModel, LoadOptions, describe_loaded, load_model, tell_standard_error
 from seqscore.models.sharing import lock_of
 from seqscore.models.threads import checked_threads, running_threads, threads_of_run
 from seqscore.notices import CallNotices, StartNotice
@@ -59,7 +61,9 @@ class Scorer:
 
     Args:
         model: a causal language model that is already loaded; it is left as it is, and must stay as it is for as long
-            as the scorer is used: its head and fingerprint are looked up once.
+            as the scorer is used: its head and fingerprint are looked up once. Scorers of one model take turns, in any
+            thread. A forward pass of the caller's own in another thread is what it is without a scorer, but that it
+            drops nothing out while one runs.
         tokenizer: its tokenizer; it is left as it is.
         engine: ``auto`` (``packed`` where it runs the model, else ``padded``, with a warning), ``packed``, ``padded``
             or ``reference``. A named engine never falls back to another.
@@ -94,11 +98,10 @@ class Scorer:
         self._adapter = adapt(model)
         batch_tokens, max_length = _whole("batch_tokens", batch_tokens), _whole("max_length", max_length)
         self._engine = resolve_engine(engine, self._adapter, batch_tokens=batch_tokens)
-        fallback = engine == "auto" and self.engine != "packed"
-        self._engine_note = f"{self.engine}/fallback" if fallback else self.engine
         self._max_length = checked_max_length(max_length, self._adapter.context_length)
         self._threads = checked_threads(threads)
         self._given_description = description
+        self._loaded_with: Mapping[str, Any] | None = None
         self._encoders: dict[SpecialTokensPolicy, TextEncoder] = {}
         self._about_start = StartNotice(tokenizer)
 
@@ -137,15 +140,50 @@ class Scorer:
             dtype=dtype,
             options=options if options is not None else LoadOptions(),
         )
-        return cls(
-            loaded.model,
-            loaded.tokenizer,
-            engine=engine,
-            batch_tokens=batch_tokens,
-            threads=threads,
-            max_length=max_length,
-            description=loaded,
+        own = {"engine": engine, "batch_tokens": batch_tokens, "threads": threads, "max_length": max_length}
+        scorer = cls(loaded.model, loaded.tokenizer, description=loaded, **own)  # type: ignore[arg-type]
+        whole = str(Path(model).absolute()) if model != DEFAULT_MODEL and Path(model).exists() else model
+        place = {"model": whole, "revision": loaded.revision or revision, "device": device, "dtype": dtype}
+        scorer._loaded_with = {**place, "options": options, **own}
+        return scorer
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled by name: another process loads the model again, with the same options.
+
+        Raises:
+            ModelError: the scorer was made from objects, which have no name to be loaded by.
+        """
+        if self._loaded_with is None:
+            raise ModelError(
+                "a Scorer that was made from a model and a tokenizer cannot be pickled or sent to another process: use "
+                "Scorer.from_pretrained(a name or folder), which is loaded again there, or make the Scorer there"
+            )
+        about = self.description
+        return load_again, (type(self), found_again(self._loaded_with), about.weights, about.tokenizer_id)
+
+    def __copy__(self) -> Self:
+        """Another scorer of the same model, which both use in turn."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__, _encoders=dict(self._encoders))
+        return other
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A scorer of a copy of the model, in memory."""
+        with lock_of(self._adapter.model):
+            model: Any = deepcopy(self._adapter.model, memo)
+            tokenizer = deepcopy(self._tokenizer, memo)
+        about = self._given_description or self.__dict__.get("description")
+        other = type(self)(
+            model,
+            tokenizer,
+            engine=self.engine,
+            batch_tokens=self.batch_tokens,
+            threads=self._threads,
+            max_length=self.max_length,
+            description=None if about is None else replace(about, model=model, tokenizer=tokenizer),
         )
+        other._loaded_with = self._loaded_with
+        return other
 
     def __repr__(self) -> str:
         about = self.description
@@ -175,9 +213,12 @@ class Scorer:
 
     @property
     def keeps_bits(self) -> bool:
-        """Whether a text's bits are promised not to depend on its neighbours, on batch size or on threads."""
+        """Whether a text's bits are promised not to depend on its neighbours, on batch size or on threads.
+
+        The engine is packed, the device a CPU, and the weights float32 or float64, not quantised.
+        """
         about = self.description
-        plain = about.dtype == "float32" and about.quantization is None
+        plain = about.dtype in ("float32", "float64") and about.quantization is None
         return self.engine == "packed" and plain and about.device.startswith("cpu")
 
     @property
@@ -386,7 +427,7 @@ class Scorer:
             signature=call_signature(
                 self.description,
                 config=self._config_id,
-                engine=self._engine_note,
+                engine=self.engine,
                 bos=start.describe(),
                 special=special_tokens,
                 boundary=boundary,
@@ -398,6 +439,30 @@ class Scorer:
         if special_tokens not in self._encoders:
             self._encoders[special_tokens] = TextEncoder(self._tokenizer, special_tokens=special_tokens)
         return self._encoders[special_tokens]
+
+
+def found_again(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """The keywords of ``from_pretrained`` for another process, without a listener of this one."""
+    options = settings["options"]
+    if options is not None and options.notify is not tell_standard_error:
+        options = replace(options, notify=None)
+    return {**settings, "options": options}
+
+
+def load_again(kind: type[Scorer], settings: Mapping[str, Any], weights: str, tokenizer: str) -> Scorer:
+    """The scorer that was pickled, its model loaded in this process.
+
+    Raises:
+        ModelError: what is found under its name now is another model.
+    """
+    scorer = kind.from_pretrained(**settings)
+    found = scorer.description.weights, scorer.description.tokenizer_id
+    if found != (weights, tokenizer):
+        raise ModelError(
+            f"{settings['model']} is not what it was when the Scorer was pickled: weights and tokenizer are {found[0]} "
+            f"and {found[1]}, expected {weights} and {tokenizer}"
+        )
+    return scorer
 
 
 def _or_raise(score: SequenceScore | SeqscoreError) -> SequenceScore:

@@ -12,6 +12,7 @@ import logging
 import os
 import pickle
 import socket
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
@@ -19,7 +20,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from seqscore.errors import InputError, MissingDependencyError, OptionError
+from seqscore.errors import InputError, MissingDependencyError, OptionError, SeqscoreWarning
 from seqscore.evaluate.data.dataset import Dataset
 from seqscore.evaluate.run import (
     InputDigest,
@@ -55,8 +56,9 @@ def evaluate_on_ray(
 
     ``address``: of a cluster, ``auto``, or ``local`` for one that is started here and ends with the call; a cluster
     that this process is already connected to is used as it is. ``load``: the keywords that made ``scorer`` (``model``,
-    ``device`` ...), with which each worker makes its own; a worker whose model is another one is an error. A worker
-    on CUDA takes one GPU. The rows that are still to be scored wait in Ray's object store, which spills to disk.
+    ``device`` ...), with which each worker makes its own, on the kind of device that ``scorer`` is on; a worker whose
+    model is another one is an error. A worker on CUDA takes one GPU. The rows that are still to be scored wait in Ray's
+    object store, which spills to disk.
 
     Raises:
         MissingDependencyError: Ray is not installed.
@@ -68,7 +70,8 @@ def evaluate_on_ray(
 
     def parts(entries: Iterator[Entry]) -> Iterator[ScoredPart]:
         with _connected(address), _quiet("ray.data"):
-            yield from _scored_parts(entries, options, dict(load), expected, workers)
+            device = scorer.description.device
+            yield from _scored_parts(entries, options, dict(load), device, expected, workers)
 
     return evaluate_parts(parts, dataset, task, folder, fingerprint=fingerprint, options=options, report=report)
 
@@ -147,10 +150,11 @@ def _ray() -> Any:
 
 
 def _scored_parts(
-    entries: Iterator[Entry], options: RunOptions, load: dict[str, Any], expected: str, workers: int
+    entries: Iterator[Entry], options: RunOptions, load: dict[str, Any], here: str, expected: str, workers: int
 ) -> Iterator[ScoredPart]:
-    """The parts in order, each with the rows to be stored."""
+    """The parts in order, each with the rows to be stored. ``here``: the device of this process's scorer."""
     ray = _ray()
+    device, gpus = worker_device(here, workers, ray.cluster_resources())
     references, digests = _put_parts(entries, options.part_rows)
     if not references:
         return
@@ -160,10 +164,14 @@ def _scored_parts(
     try:
         results = ray.data.from_arrow_refs(references).map_batches(
             _Worker,
-            fn_constructor_kwargs={"load": load, "options": pickle.dumps(options), "expected": expected},
+            fn_constructor_kwargs={
+                "load": {**load, "device": device},
+                "options": pickle.dumps(options),
+                "expected": expected,
+            },
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=workers),
-            num_gpus=1 if str(load.get("device", "auto")).startswith("cuda") else 0,
+            num_gpus=gpus,
         )
         for number, row in enumerate(results.iter_rows()):
             if row["part"] != number:
@@ -171,6 +179,33 @@ def _scored_parts(
             yield pickle.loads(row["payload"]), partial(digests.__getitem__, number)
     finally:
         context.execution_options.preserve_order, context.enable_progress_bars = before
+
+
+def worker_device(here: str, workers: int, cluster: Mapping[str, float]) -> tuple[str, int]:
+    """(device, GPUs) of each worker, as the scorer here has it: ``cuda`` and one, or another device and none.
+
+    ``cluster``: what it has in all, by Ray's names. Ray shows a worker its own GPU alone, as number 0, so a number that
+    was asked for here means nothing there.
+
+    Raises:
+        OptionError: there are fewer GPUs than workers; Ray would wait for more.
+    """
+    gpus = int(cluster.get("GPU", 0))
+    if here.startswith("cuda"):
+        if gpus < workers:
+            raise OptionError(
+                f"{workers} workers on CUDA need a GPU each, and the cluster has {gpus}: use fewer workers, or "
+                f"--device cpu"
+            )
+        return "cuda", 1
+    if gpus and here == "cpu":
+        warnings.warn(
+            f"the cluster has {gpus} GPUs, and the workers use none: a worker runs on the kind of device that is found "
+            f"here, a CPU. Start the run on a machine with a GPU, with --device auto or cuda",
+            SeqscoreWarning,
+            stacklevel=2,
+        )
+    return here, 0
 
 
 def _put_parts(entries: Iterator[Entry], part_rows: int) -> tuple[list[Any], list[str]]:

@@ -24,13 +24,12 @@ _BUDGETS = (64, 1024)
 def same_bits(scorer: Scorer, probes: Probes, *, other: Callable[[int], Scorer]) -> Iterator[Finding]:
     """How far log-probabilities move, in nats, where nothing but the surroundings of a text changes.
 
-    ``other``: the same scorer with another token budget. The promise is packed's, in float32 or float64 on a CPU;
-    elsewhere the figure is stated.
+    ``other``: the same scorer with another token budget. Where the scorer promises nothing (``Scorer.keeps_bits``) the
+    figure is stated.
     """
     items = probes.texts
     alone = [logprobs(scorer, [item])[0] for item in items]
-    promised = scorer.engine == "packed" and scorer.description.dtype in ("float32", "float64")
-    promised = promised and scorer.description.device == "cpu"
+    promised = scorer.keeps_bits
     for what, values in _trials(scorer, items, other):
         moved = max(_largest(a, b) for a, b in zip(alone, values, strict=True))
         same = all(a.tobytes() == b.tobytes() for a, b in zip(alone, values, strict=True))

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from seqscore import Scorer
-from seqscore.errors import OptionError
+from seqscore.errors import OptionError, SeqscoreWarning
 from seqscore.evaluate.run import RunOptions, evaluate
-from seqscore.integrations.ray import _Worker, evaluate_on_ray
+from seqscore.integrations.ray import _Worker, evaluate_on_ray, worker_device
 from tests.evaluate.evaluated import dataset, files, made
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -124,3 +124,16 @@ def test_a_worker_with_another_model_is_refused(folder: Path) -> None:
     _Worker(load=load, options=pickle.dumps(OPTIONS), expected=expected)
     with pytest.raises(OptionError, match="a worker's model or program is not the one here"):
         _Worker(load=load, options=pickle.dumps(OPTIONS), expected=expected.replace("weights:", "weights:x"))
+
+
+def test_a_worker_on_cuda_takes_a_gpu_where_the_scorer_here_has_one() -> None:
+    """``auto`` has been settled by then: what counts is where the scorer is."""
+    for here in ("cuda", "cuda:0", "cuda:1"):
+        assert worker_device(here, 2, {"CPU": 16.0, "GPU": 2.0}) == ("cuda", 1)
+        for cluster in ({"CPU": 16.0, "GPU": 1.0}, {"CPU": 16.0}):
+            with pytest.raises(OptionError, match=r"2 workers on CUDA need a GPU each, and the cluster has [01]"):
+                worker_device(here, 2, cluster)
+    assert worker_device("cpu", 8, {"CPU": 16.0}) == ("cpu", 0)
+    assert worker_device("mps", 1, {"GPU": 1.0}) == ("mps", 0)
+    with pytest.warns(SeqscoreWarning, match="the cluster has 2 GPUs, and the workers use none"):
+        assert worker_device("cpu", 8, {"CPU": 16.0, "GPU": 2.0}) == ("cpu", 0)
