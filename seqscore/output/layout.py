@@ -13,6 +13,7 @@ ROW_FIELDS: Mapping[str, Kind] = {
     "row": "whole",
     "text": "text",
     "context": "text",
+    "delimiter": "text",
     "log_likelihood": "real",
     "unit": "text",
     "num_tokens": "whole",

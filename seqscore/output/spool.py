@@ -37,7 +37,7 @@ class SpooledWriter:
 
     def __init__(self, output: Output, make: Callable[[Sequence[str], Replay], RecordWriter]) -> None:
         self._output, self._make = output, make
-        folder = None if output.target is None else output.target.resolve().parent
+        folder = output.target.resolve().parent if output.is_file and output.target is not None else None
         with output.errors():
             self._file = TemporaryFile("w+", encoding="utf-8", newline="\n", dir=folder)  # noqa: SIM115 - closed below
         self._columns: dict[str, None] = {}

@@ -23,6 +23,7 @@ SignaturePlace: TypeAlias = Literal["once", "rows", "none"]
 a table of a page or a paper, on standard error where the rows go to standard output; ``rows``: in every row."""
 
 SIDECAR = ".meta.json"
+_BESIDE = ("jsonl", "csv", "tsv")  # formats that have no place for it
 _RESERVED = ("signature", "tokens", "token_index")  # which tell a reader what kind of file it has
 
 
@@ -153,7 +154,7 @@ def open_records(
         if output_format == "parquet" and output.target is None:
             raise OptionError("format 'parquet' cannot go to standard output; name a file with -o FILE")
         # The sidecar is opened now, so that what keeps it from being written shows at once, and completed first.
-        has_sidecar = output.is_file and output_format in ("jsonl", "csv", "tsv")
+        has_sidecar = output.is_file and output_format in _BESIDE
         beside = output.target.with_name(output.target.name + SIDECAR) if has_sidecar and output.target else None
         side = None
         if beside is not None and options.signature == "once":
@@ -170,7 +171,7 @@ def open_records(
             raise
         if side is not None:
             side.write(_sidecar_bytes(records, names, options))
-        elif output.target is None and options.signature == "once" and records.signature is not None:
+        elif not output.is_file and output_format in _BESIDE and "signature" in records.about:
             options.notify(f"signature: {records.signature}")
     if beside is not None and side is None and _is_sidecar(beside):
         beside.unlink()  # of an earlier file of this name

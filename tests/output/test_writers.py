@@ -443,6 +443,12 @@ def test_the_signature_on_standard_output_is_told_once(capfdbinary: pytest.Captu
         for row in ROWS:
             writer.write(row)
     assert told == [f"signature: {SIGNATURE}"] and b"signature" not in capfdbinary.readouterr().out
+    for output_format in ("tsv", "md", "parquet"):
+        with open_writer(output_format, Path("/dev/null"), notify=told.append) as writer:
+            writer.write(KEPT[0])
+    assert told[1:].count(f"signature: {SIGNATURE}") == 1, (
+        "a device has no file beside it; the others hold it themselves"
+    )
 
 
 def test_rows_of_several_signatures_are_not_put_under_one(tmp_path: Path) -> None:
