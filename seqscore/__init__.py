@@ -18,27 +18,31 @@ if TYPE_CHECKING:
     from seqscore.errors import SeqscoreError
     from seqscore.models.load import LoadOptions
     from seqscore.scorer import Scorer
-    from seqscore.scores.sequence import SequenceScore, TokenScore, WordScore
-    from seqscore.text.items import Pair
+    from seqscore.scores.sequence import SequenceScore, TokenScore, TurnScore, WordScore
+    from seqscore.text.items import Chat, Pair
 
 __all__ = [
+    "Chat",
     "LoadOptions",
     "Pair",
     "Scorer",
     "SeqscoreError",
     "SequenceScore",
     "TokenScore",
+    "TurnScore",
     "WordScore",
     "__version__",
 ]
 
 _HOME = {
+    "Chat": "seqscore.text.items",
     "LoadOptions": "seqscore.models.load",
     "Pair": "seqscore.text.items",
     "Scorer": "seqscore.scorer",
     "SeqscoreError": "seqscore.errors",
     "SequenceScore": "seqscore.scores.sequence",
     "TokenScore": "seqscore.scores.sequence",
+    "TurnScore": "seqscore.scores.sequence",
     "WordScore": "seqscore.scores.sequence",
 }
 

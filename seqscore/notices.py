@@ -10,7 +10,7 @@ from typing import Any
 
 from seqscore.errors import JoinWarning, SeqscoreError, SeqscoreWarning, StartWarning
 from seqscore.text.chat import marks_every_message
-from seqscore.text.items import Item, Pair
+from seqscore.text.items import Chat, Item, Pair
 from seqscore.text.joins import run_together
 from seqscore.text.start import StartToken
 
@@ -86,7 +86,9 @@ def _runs_together(item: object) -> bool:
 
 
 def _is_chat(item: object) -> bool:
-    return isinstance(item, Pair) and isinstance(item.continuation, str) and not isinstance(item.context, str)
+    if isinstance(item, Pair):
+        return isinstance(item.continuation, str) and not isinstance(item.context, str)
+    return isinstance(item, Chat)
 
 
 def _warn(message: str, category: type[SeqscoreWarning]) -> None:

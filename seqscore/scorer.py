@@ -33,6 +33,7 @@ from seqscore.text.items import (
     LONG_POLICIES,
     SPECIAL_TOKENS_POLICIES,
     BoundaryPolicy,
+    Chat,
     Item,
     LongPolicy,
     Pair,
@@ -243,7 +244,7 @@ class Scorer:
         return declared_start(self._tokenizer, configs, vocabulary=self._adapter.vocabulary)
 
     @overload
-    def score(self, items: str | Pair | Sequence[int], **policies: Unpack[Policies]) -> SequenceScore: ...  # type: ignore[overload-overlap]  # a str is an iterable of str
+    def score(self, items: str | Pair | Chat | Sequence[int], **policies: Unpack[Policies]) -> SequenceScore: ...  # type: ignore[overload-overlap]  # a str is an iterable of str
 
     @overload
     def score(self, items: Iterable[Item], **policies: Unpack[Policies]) -> list[SequenceScore]: ...

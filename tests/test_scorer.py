@@ -209,37 +209,6 @@ def test_a_start_token_that_the_template_writes_stands_there_once() -> None:
         close(score.logprobs[score.scored], oracle(ids, len(ids) - len(ids_of("Paris"))))
 
 
-@pytest.mark.parametrize(
-    ("bos", "eos", "policy", "start"),
-    [
-        ("<s>", "</s>", "auto", None),  # a BOS that the template leaves out
-        (None, "<|end|>", "auto", None),  # no BOS: the end of a turn would stand before the first turn
-        ("<s>", "</s>", "none", None),
-        ("<s>", "</s>", "</s>", 2),  # as asked
-    ],
-)
-def test_nothing_stands_in_front_of_a_chat_that_its_template_did_not_write(
-    bos: str | None, eos: str, policy: str, start: int | None
-) -> None:
-    scorer = Scorer(MODEL, tiny_tokenizer(bos=bos, eos=eos, chat=True))
-    score = scorer.score(Pair([{"role": "user", "content": "What is it?"}], "Paris"), bos=policy)
-    ids = [3, *ids_of("What is it?"), 5, 4, *ids_of("Paris")]
-    n = len(ids) - len(ids_of("Paris"))
-    front = [] if start is None else [start]
-    assert score.start_token == start == score.to_dict()["start_token"]
-    close(score.logprobs[n:], oracle([*front, *ids], n + len(front)))
-
-
-def test_a_start_token_that_the_template_writes_stands_there_once() -> None:
-    tokenizer = tiny_tokenizer(chat=True, bos_in_front=True)
-    tokenizer.chat_template = "{{ bos_token }}" + tokenizer.chat_template
-    ids = [BOS, 3, *ids_of("a"), 5, 4, *ids_of("Paris")]
-    for policy in ("auto", "none"):
-        score = Scorer(MODEL, tokenizer).score(Pair([{"role": "user", "content": "a"}], "Paris"), bos=policy)
-        assert score.token_ids.tolist() == ids and score.start_token is None
-        close(score.logprobs[score.scored], oracle(ids, len(ids) - len(ids_of("Paris"))))
-
-
 def test_chat_needs_a_template(scorer: Scorer) -> None:
     with pytest.raises(InputError, match="tokenizer has no chat template"):
         scorer.score(Pair([{"role": "user", "content": "x"}], "y"))

@@ -12,6 +12,7 @@ from seqscore.errors import NumericsError
 from seqscore.scores.sequence import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.sequences import TokenSequence
+from seqscore.text.turns import scored_of_turns
 
 __all__ = ["ScoredTargets", "assemble"]
 
@@ -54,6 +55,13 @@ def assemble(
             ranks[here] = part.ranks
         if entropies is not None and part.entropies is not None:
             entropies[here] = part.entropies
+    if sequence.turns:
+        scored &= scored_of_turns(sequence.turns, n)
+        logprobs[~scored], greedy[~scored], ties[~scored] = np.nan, False, False
+        if ranks is not None:
+            ranks[~scored] = 0
+        if entropies is not None:
+            entropies[~scored] = np.nan
     score = SequenceScore(
         text=sequence.text,
         context=sequence.context,
@@ -69,6 +77,7 @@ def assemble(
         start_token=sequence.start_token,
         boundary=sequence.boundary,
         delimiter=sequence.delimiter,
+        turn_spans=sequence.turns,
         exact_spans=sequence.exact,
         num_windows=len(targets),
         num_cut=num_cut,

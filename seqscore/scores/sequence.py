@@ -15,12 +15,13 @@ from seqscore.errors import MissingDependencyError, NumericsError
 from seqscore.scores.reductions import Unit, bits_per, in_unit, log_likelihood, perplexity
 from seqscore.scores.signature import Signature
 from seqscore.text.joins import run_together
+from seqscore.text.turns import TurnSpan
 from seqscore.text.words import WordSpan, word_spans
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["SequenceScore", "TokenScore", "WordScore"]
+__all__ = ["SequenceScore", "TokenScore", "TurnScore", "WordScore"]
 
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
@@ -56,6 +57,30 @@ class WordScore:
     log_likelihood: float | None
 
 
+@dataclass(frozen=True, slots=True)
+class TurnScore:
+    """A scored turn of a conversation: the index of its message, its text as the template wrote it, its bytes in the
+    rendered text, and the log-likelihood of its tokens given everything before, in nats; None where one was cut."""
+
+    message: int
+    text: str
+    start: int
+    end: int
+    first_token: int
+    last_token: int
+    log_likelihood: float | None
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the turn."""
+        return self.last_token - self.first_token
+
+    @property
+    def perplexity(self) -> float | None:
+        """exp(-log_likelihood / num_tokens)."""
+        return None if self.log_likelihood is None else perplexity(self.log_likelihood, self.num_tokens)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SequenceScore:
     """Log-probabilities of the tokens of one text, or of a continuation given its context.
@@ -89,6 +114,7 @@ class SequenceScore:
     start_token: int | None = None
     boundary: str | None = None
     delimiter: str | None = None
+    turn_spans: tuple[TurnSpan, ...] = ()
     exact_spans: bool = True
     num_windows: int = 1
     num_cut: int = 0
@@ -208,6 +234,17 @@ class SequenceScore:
             return ()
         return tuple(self._word(span) for span in word_spans(self.text, self.starts, self.ends))
 
+    def turns(self) -> tuple[TurnScore, ...]:
+        """The scored turns of a ``Chat`` with their log-likelihoods, which add up to that of the whole; else none."""
+        return tuple(self._turn(span) for span in self.turn_spans)
+
+    def _turn(self, span: TurnSpan) -> TurnScore:
+        tokens = slice(span.first_token, span.last_token)
+        total = log_likelihood(self.logprobs[tokens]) if self.scored[tokens].all() else None
+        start, end = int(self.starts[span.first_token]), int(self.ends[span.last_token - 1])
+        text = (self.text or "").encode()[start:end].decode("utf-8", "backslashreplace")
+        return TurnScore(span.message, text, start, end, span.first_token, span.last_token, total)
+
     def _word(self, span: WordSpan) -> WordScore:
         tokens = slice(span.first_token, span.last_token)
         whole = self.scored[tokens].all() and span.begin >= self._bytes_given
@@ -235,6 +272,8 @@ class SequenceScore:
             "num_unread": self.num_unread,
             "num_unknown": self.num_unknown,
         }
+        if self.turn_spans:
+            record["turns"] = [_turn_dict(turn, unit) for turn in self.turns()]
         if tokens:
             record["tokens"] = [_token_dict(token, unit) for token in self.tokens()]
         return {**record, "signature": self.signature}
@@ -277,6 +316,18 @@ def _plain(value: float | None) -> float | str | None:
     if math.isnan(value):
         raise NumericsError("a score is NaN, which is no value of a log-likelihood")
     return "Infinity" if value > 0 else "-Infinity"
+
+
+def _turn_dict(turn: TurnScore, unit: Unit) -> dict[str, Any]:
+    return {
+        "message": turn.message,
+        "text": turn.text,
+        "start": turn.start,
+        "end": turn.end,
+        "num_tokens": turn.num_tokens,
+        "log_likelihood": None if turn.log_likelihood is None else _plain(in_unit(turn.log_likelihood, unit)),
+        "perplexity": _plain(turn.perplexity),
+    }
 
 
 def _token_dict(token: TokenScore, unit: Unit) -> dict[str, Any]:

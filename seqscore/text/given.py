@@ -12,7 +12,7 @@ from numbers import Integral, Number
 from typing import Any
 
 from seqscore.errors import InputError
-from seqscore.text.items import Item, Pair
+from seqscore.text.items import Chat, Item, Pair
 
 __all__ = ["Given", "given_items", "require_ids"]
 
@@ -38,7 +38,7 @@ def given_items(given: object) -> Given:
     Raises:
         InputError: neither; the message says what to hand in instead.
     """
-    if isinstance(given, str | Pair):
+    if isinstance(given, str | Pair | Chat):
         return Given(given, ())
     _refuse_tables(given)
     if isinstance(given, bytes | bytearray | memoryview):

@@ -12,6 +12,7 @@ from seqscore.text.joins import DELIMITER_AUTO, delimiter_between
 __all__ = [
     "DELIMITER_AUTO",
     "BoundaryPolicy",
+    "Chat",
     "Context",
     "Item",
     "LongPolicy",
@@ -29,11 +30,19 @@ Context: TypeAlias = str | Sequence[int] | Sequence[Message]
 """What stands before a continuation: text, token ids, or chat messages (rendered by the model's template)."""
 
 
+ChatTurns: TypeAlias = Literal["all", "last"]
+ChatEnd: TypeAlias = Literal["unscored", "scored"]
+
+CHAT_TURNS: tuple[ChatTurns, ...] = get_args(ChatTurns)
+CHAT_ENDS: tuple[ChatEnd, ...] = get_args(ChatEnd)
+
+
 @dataclass(frozen=True, slots=True)
 class Pair:
     """A context, which is not scored, and the continuation, which is: log p(continuation | context).
 
-    Both are text, or both are token ids; the context may also be a list of chat messages before a text.
+    Both are text, or both are token ids; the context may also be a list of chat messages before a text: the answer, or
+    what goes on with an answer that the last message, one of the assistant's, begins.
 
     ``delimiter``: white space that stands between two texts and is scored with the continuation; ``auto``: a space
     where they would touch otherwise, none between scripts that write none (Chinese, Japanese, Thai, ...).
@@ -74,8 +83,22 @@ class Pair:
         )
 
 
-Item: TypeAlias = str | Sequence[int] | Pair
-"""A text, token ids, or a Pair."""
+@dataclass(frozen=True, slots=True)
+class Chat:
+    """A conversation of which the assistant's turns are scored, each given everything before it.
+
+    ``messages``: dictionaries with a role and a content, rendered by the model's chat template. ``turns``: ``all`` of
+    the assistant's, or only its ``last`` one. ``end``: whether what the template writes to end a turn (up to its first
+    special token, as ``<|im_end|>``) is ``scored`` too: then an answer must be finished to be probable.
+    """
+
+    messages: Sequence[Message]
+    turns: ChatTurns = "all"
+    end: ChatEnd = "unscored"
+
+
+Item: TypeAlias = str | Sequence[int] | Pair | Chat
+"""A text, token ids, a Pair, or a Chat."""
 
 LongPolicy: TypeAlias = Literal["windows", "truncate", "error"]
 """What happens to a sequence longer than the model's context."""
@@ -111,6 +134,8 @@ def item_size(item: Item) -> int:
     """Roughly how large an item is: its characters or token ids; 1 for what is no item at all."""
     if isinstance(item, Pair):
         return _size(item.context) + _size(item.continuation)
+    if isinstance(item, Chat):
+        return _size(item.messages)
     return _size(item)
 
 
@@ -125,6 +150,7 @@ def share_beginning(one: object, other: object) -> bool:
 
 def _beginning(item: object) -> Sequence[object]:
     part = (item.context or item.continuation) if isinstance(item, Pair) else item
+    part = part.messages if isinstance(part, Chat) else part
     return part if isinstance(part, Sequence) else ()
 
 

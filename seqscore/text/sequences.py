@@ -11,12 +11,13 @@ from numpy.typing import NDArray
 
 from seqscore.errors import InputError, SeqscoreError
 from seqscore.text.boundary import NO_TOKEN, Boundary, BoundaryFlag, Joined
-from seqscore.text.chat import is_chat, render_chat, spelled_special_tokens
+from seqscore.text.chat import is_chat, render_chat, render_turns, spelled_special_tokens
 from seqscore.text.encoder import Encoded, TextEncoder
 from seqscore.text.given import require_ids
 from seqscore.text.inside import encode_inside
-from seqscore.text.items import BoundaryPolicy, Item, Pair, SpecialTokensPolicy
+from seqscore.text.items import BoundaryPolicy, Chat, Item, Pair, SpecialTokensPolicy
 from seqscore.text.start import StartToken
+from seqscore.text.turns import TurnSpan, encode_turns
 from seqscore.text.unknown import UnknownTokens, find_unknown
 
 __all__ = ["BoundaryFlag", "SequenceBuilder", "TokenSequence"]
@@ -31,7 +32,7 @@ class TokenSequence:
     tokens are the tokenizer's unknown token; what such a token stands for cannot be told from it, so with one of them
     the spans are not ``exact``. ``alternatives``: where the first scored token is known to be one of some tokens, their
     ids; its probability is then taken given that.
-    ``delimiter``: what was put between context and continuation.
+    ``delimiter``: what was put between context and continuation. ``turns``: the only targets, where there are any.
     """
 
     text: str | None
@@ -47,6 +48,7 @@ class TokenSequence:
     unknown: NDArray[np.bool_] | None = None
     alternatives: NDArray[np.int64] | None = None
     delimiter: str | None = None
+    turns: tuple[TurnSpan, ...] = ()
 
     @property
     def model_ids(self) -> NDArray[np.int64]:
@@ -79,7 +81,7 @@ class SequenceBuilder:
         for i, item in enumerate(items):
             if not isinstance(item, str):
                 try:
-                    built[i] = self._pair(item.resolved()) if isinstance(item, Pair) else self._ids(item)
+                    built[i] = self._other(item)
                 except SeqscoreError as error:
                     built[i] = error
         unknown = find_unknown(self.tokenizer, self.encoder.unknown)
@@ -87,6 +89,11 @@ class SequenceBuilder:
             one.for_item(first_index + i) if isinstance(one, SeqscoreError) else _marked(one, item, unknown)
             for i, (item, one) in enumerate(zip(items, built, strict=True))
         ]
+
+    def _other(self, item: Item) -> TokenSequence:
+        if isinstance(item, Pair):
+            return self._pair(item.resolved())
+        return self._chat(item) if isinstance(item, Chat) else self._ids(item)  # type: ignore[arg-type]
 
     def _encode_texts(self, texts: list[str]) -> list[Encoded | SeqscoreError]:
         """All at once, which is fast; one by one where one of them is bad, to know which."""
@@ -133,6 +140,15 @@ class SequenceBuilder:
                 f"{type(pair.context).__name__} and {type(pair.continuation).__name__}"
             )
         return self._ids_pair(pair.context, pair.continuation)  # type: ignore[arg-type]
+
+    def _chat(self, chat: Chat) -> TokenSequence:
+        if self.boundary not in ("auto", "separate"):
+            raise InputError(f"boundary={self.boundary!r} is for Pairs; a Chat takes 'auto' or 'separate'")
+        rendered = render_turns(self.tokenizer, chat, special_tokens=self.special_tokens)
+        whole, turns, flag = encode_turns(rendered, self.markup_encoder, separate=self.boundary == "separate")
+        context = rendered.text[: rendered.stretches[0][0]]
+        joined = Joined(whole, turns[0].first_token, flag)
+        return replace(self._behind_template()._joined(joined, context, with_start=True), turns=turns)
 
     def _behind_template(self) -> SequenceBuilder:
         """The builder for what a template rendered: nothing stands in front that the template did not write."""
@@ -203,7 +219,7 @@ class SequenceBuilder:
 def _marked(sequence: TokenSequence, item: Item, unknown: UnknownTokens) -> TokenSequence:
     """The sequence with its unknown tokens (in ids, as in a text, a special token may be meant) and its delimiter."""
     part = item.continuation if isinstance(item, Pair) else item
-    if isinstance(part, str) and sequence.text is not None:
+    if isinstance(part, str | Chat) and sequence.text is not None:
         found = unknown.in_text(sequence.text, sequence.ids, sequence.starts, sequence.ends)
     else:
         found = unknown.in_ids(sequence.ids)
