@@ -74,7 +74,7 @@ def test_rows_with_errors_are_counted_and_the_status_says_so(run: Run, tmp_path:
     rows = [*PAIRS[:2], "{", {"good": 1, "bad": "b", "UID": "a"}, "x" * 10_000_000, {"good": None}]
     done = run("eval", "pairs", write(tmp_path / "p.jsonl", rows), "--out", str(tmp_path / "run"))
     assert done.returncode == 1
-    assert "pairs: 2 of 6 rows scored; errors: 4 bad_input" in done.stdout
+    assert "pairs: 2 of 6 rows scored; errors: 3 bad_input, 1 no_text" in done.stdout
     assert "4 of 6 rows could not be scored" in done.stderr
     assert "Traceback" not in done.stderr
 

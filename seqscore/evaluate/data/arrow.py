@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from seqscore.errors import InputError
+from seqscore.evaluate.data.ipc import largest_batch
 from seqscore.evaluate.data.options import DataOptions, Kind
 from seqscore.evaluate.data.records import Record, check_distinct
 from seqscore.evaluate.data.streams import READ_ERRORS, is_compressed, is_stream, open_bytes, reason, source_name
@@ -86,7 +87,16 @@ def opened_arrow(source: str, options: DataOptions) -> Iterator[Any]:
         stream.seek(0)
         # A file of Arrow 0.x is another format ("FEA1"); the library says so.
         is_file = begin.startswith((b"ARROW1", b"FEA1"))
+        _refuse_bomb(stream, source, is_file=begin.startswith(b"ARROW1"))
         yield pa.ipc.open_file(stream) if is_file else pa.ipc.open_stream(stream)
+
+
+def _refuse_bomb(stream: BinaryIO, source: str, *, is_file: bool) -> None:
+    """Refuse a batch that comes to very many bytes out of very few."""
+    size, stored = largest_batch(stream, is_file=is_file)
+    stream.seek(0)
+    if size > _PLENTY and size > _RATIO * max(1, stored):
+        raise InputError(f"{source_name(source)} comes to {size:,} bytes out of {stored:,}, which is refused")
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import decimal
+import io
 import math
 import subprocess
 import sys
@@ -16,6 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from seqscore.errors import InputError
+from seqscore.evaluate.data import arrow
+from seqscore.evaluate.data.ipc import largest_batch
 from tests.evaluate.data.reading import read, rows_of
 
 
@@ -95,8 +98,10 @@ import resource, sys
 from pathlib import Path
 from tests.evaluate.data.reading import read
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-found, said = read(Path(sys.argv[1]))
-print(len(found), set(found), said, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024, sep="|")
+for name in sys.argv[1:]:
+    found, said = read(Path(name))
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+    print(len(found), set(found), said, grown, sep="|")
 """
 
 
@@ -116,14 +121,44 @@ def bombs() -> dict[str, pa.Table]:
 
 def test_small_files_that_ask_for_all_memory(tmp_path: Path) -> None:
     """100 GB and more, were each row to have its own copy; the limit of a value is 16 MiB."""
-    for name, table in bombs().items():
-        path = tmp_path / "a.parquet"
+    tables = bombs()
+    for name, table in tables.items():
+        path = tmp_path / f"{name}.parquet"
         pq.write_table(table, path, compression="zstd", dictionary_pagesize_limit=1 << 30, store_schema=False)
         assert path.stat().st_size < 10_000
-        done = subprocess.run([sys.executable, "-c", BOMB, str(path)], capture_output=True, text=True, check=False)
-        count, found, said, memory = done.stdout.strip().split("|")
-        assert int(count) == table.num_rows and int(memory) < 600, (name, done.stdout, done.stderr)
+    paths = [str(tmp_path / f"{name}.parquet") for name in tables]
+    done = subprocess.run([sys.executable, "-c", BOMB, *paths], capture_output=True, text=True, check=True)
+    for (name, table), line in zip(tables.items(), done.stdout.splitlines(), strict=True):
+        count, found, said, memory = line.split("|")
+        assert int(count) == table.num_rows and int(memory) < 600, (name, line)
         if name == "text":
             assert "longer than 16,777,216 bytes, the limit for a value" in found
         else:
             assert found == "{'x'}" and "left out" in said, name
+
+
+@pytest.mark.parametrize("compression", [None, "zstd", "lz4"])
+@pytest.mark.parametrize("make", [pa.ipc.new_file, pa.ipc.new_stream])
+def test_what_compressed_batches_come_to_is_known_before(compression: str | None, make: Any) -> None:
+    table = pa.table({"values": pa.array(np.arange(50_000) % 7, pa.int64()), "texts": ["text"] * 50_000})
+    sink = pa.BufferOutputStream()
+    with make(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression=compression)) as writer:
+        writer.write_table(table)
+    size, stored = largest_batch(io.BytesIO(sink.getvalue().to_pybytes()), is_file=make is pa.ipc.new_file)
+    # 8 bytes a number; 4 bytes a text, and one more place than texts in 4 bytes each
+    expected = 50_000 * 8 + 50_000 * 4 + 50_001 * 4
+    assert size == (0 if compression is None else expected)
+    assert stored >= expected if compression is None else 0 < stored < expected
+
+
+def test_an_arrow_file_that_asks_for_all_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(arrow, "_PLENTY", 1 << 20)
+    table = pa.table({"text": ["x"] * 10, "zeros": pa.array([np.zeros(1_000_000, np.int8)] * 10)})
+    path = tmp_path / "a.feather"
+    with (
+        path.open("wb") as sink,
+        pa.ipc.new_file(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="zstd")) as writer,
+    ):
+        writer.write_table(table)
+    with pytest.raises(InputError, match=r"comes to 10,0.* bytes out of .*, which is refused"):
+        read(path)
