@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, Any
 
 from seqscore.errors import InputError
 from seqscore.evaluate.manifest import write_atomically
@@ -59,40 +59,6 @@ def write_checksum(part: Path, digest: str) -> None:
 
 def _line(part: Path, digest: str) -> bytes:
     return f"{digest}  {part.name}\n".encode()
-
-
-class Hashed(io.RawIOBase):
-    """A stream that is written to from beginning to end, and the XXH128 of what was written."""
-
-    def __init__(self, stream: BinaryIO) -> None:
-        import xxhash
-
-        self._stream = stream
-        self._hash = xxhash.xxh3_128()
-
-    def writable(self) -> bool:
-        """It is."""
-        return True
-
-    def tell(self) -> int:
-        """Bytes so far."""
-        return self._stream.tell()
-
-    def write(self, data: Any) -> int:
-        """Write to the stream below, and take the bytes into the checksum."""
-        count = self._stream.write(data)
-        self._hash.update(data)
-        return count
-
-    def flush(self) -> None:
-        """Of the stream below."""
-        if not self._stream.closed:
-            self._stream.flush()
-
-    @property
-    def digest(self) -> str:
-        """32 hexadecimal digits."""
-        return str(self._hash.hexdigest())
 
 
 @dataclass(frozen=True, slots=True)

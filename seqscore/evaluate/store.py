@@ -10,10 +10,9 @@ Everything that is read is compared with a checksum: of a part beside it, of the
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -25,20 +24,15 @@ from seqscore.evaluate.manifest import (
     plain,
     read_sealed,
     sealed,
-    sync_folder,
     write_atomically,
     writing,
 )
+from seqscore.evaluate.part_writer import write_part
 from seqscore.evaluate.parts import (
-    DIGEST,
     PARTS,
-    ROWS,
-    Hashed,
     PartFiles,
-    checksum_path,
     part_numbers,
     part_path,
-    write_checksum,
 )
 from seqscore.evaluate.stored import checked_manifest, checked_summary
 
@@ -56,7 +50,7 @@ _MANIFEST, _SUMMARY, _LOCK = "manifest.json", "summary.json", ".lock"
 _SHOWN = 8  # differences in a message
 _LEFTOVER = re.compile(
     r"\.(manifest\.json|summary\.json|part-\d{6,}\.parquet(\.xxh128)?"
-    r"|(kept|dropped|head|middle|tail|unscored|input)\.[a-z0-9.]+)\.tmp",
+    r"|(kept|dropped|head|middle|tail|unscored|input(-\d+)?)\.[a-z0-9.]+)\.tmp",
     re.ASCII,
 )
 _INPUT = re.compile(r"input(-\d+)?\.[a-z]+", re.ASCII)  # what came through a pipe, kept
@@ -99,60 +93,8 @@ class RunFolder:
         Raises:
             OptionError: the part cannot be written (a full disk, a folder without permission).
         """
-        final = part_path(self.path, self.num_parts)
-        temporary = final.with_name(f".{final.name}.tmp")
-        try:
-            count, checksum = self._write(temporary, rows, digest)
-            with writing(final):
-                if not count:
-                    temporary.unlink()
-                    return 0
-            write_checksum(final, checksum)
-            with writing(final):
-                temporary.replace(final)
-                sync_folder(final.parent)
-        except BaseException:
-            with suppress(OSError):
-                temporary.unlink(missing_ok=True)
-                if not final.exists():
-                    checksum_path(final).unlink(missing_ok=True)
-            raise
-        self.num_parts += 1
-        return count
-
-    def _write(self, path: Path, rows: Iterable[Mapping[str, Any]], digest: Callable[[], str]) -> tuple[int, str]:
-        """The number of rows that were written, and the checksum of the file."""
-        with writing(path):
-            stream = path.open("wb")
-        try:
-            hashed = Hashed(stream)
-            count = self._write_groups(hashed, path, rows, digest)
-            with writing(path):
-                stream.flush()
-                os.fsync(stream.fileno())
-            return count, hashed.digest
-        finally:
-            with suppress(OSError):  # of a disk that is full, which was told by then
-                stream.close()
-
-    def _write_groups(
-        self, stream: Hashed, path: Path, rows: Iterable[Mapping[str, Any]], digest: Callable[[], str]
-    ) -> int:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        count = 0
-        writer = pq.ParquetWriter(stream, self.schema, compression="zstd", version="2.6")
-        try:
-            for group in _groups(rows):
-                table = pa.Table.from_pylist(group, schema=self.schema)
-                with writing(path):
-                    writer.write_table(table)
-                count += len(group)
-            writer.add_key_value_metadata({DIGEST: digest().encode(), ROWS: str(count).encode()})
-        finally:
-            with writing(path):
-                writer.close()
+        count = write_part(part_path(self.path, self.num_parts), rows, schema=self.schema, digest=digest)
+        self.num_parts += count > 0
         return count
 
     def finish(self, summary: Mapping[str, Json]) -> None:
@@ -160,23 +102,6 @@ class RunFolder:
         write_atomically(self.path / _SUMMARY, sealed(summary))
         self._manifest |= {"status": "complete", "parts": self.num_parts}
         write_atomically(self.path / _MANIFEST, sealed(self._manifest))
-
-
-_GROUP_TOKENS = 100_000
-
-
-def _groups(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    """Rows of one row group: cut by rows and tokens alone, so that the file is the same however it came about."""
-    group: list[Mapping[str, Any]] = []
-    tokens = 0
-    for row in rows:
-        group.append(row)
-        tokens += sum(len(item["token_ids"] or ()) for item in row.get("items") or ())
-        if len(group) >= 1_000 or tokens >= _GROUP_TOKENS:
-            yield group
-            group, tokens = [], 0
-    if group:
-        yield group
 
 
 @contextmanager

@@ -51,7 +51,7 @@ def tally_lines(tally: Tally, *, noted: bool) -> Iterator[str]:
 
 
 def _unread(tokens: int, rows: int) -> str:
-    what = f"{tokens:,} tokens at the beginning of contexts were not read, in {rows:,} rows"
+    what = f"{_of(tokens, 'token')} at the beginning of contexts not read, in {_of(rows, 'row')}"
     return f"{what}: the model cannot look back so far"
 
 
@@ -65,10 +65,15 @@ def _left_out(summary: Mapping[str, Any]) -> Iterator[str]:
     if unread:
         yield _unread(unread, summary["rows_unread"])
     if unknown:
-        yield f"{unknown:,} scored tokens in {summary['rows_unknown']:,} rows are the tokenizer's unknown token"
+        rows = _of(summary["rows_unknown"], "row")
+        yield f"scored although the tokenizer does not know it: {_of(unknown, 'unknown token')} in {rows}"
     for one in summary.get("left_out", ()):
         yield f"{one['figure']} leaves out {one['rows']:,} of {summary['scored']:,} rows: {one['reason']}"
     unusual = {name: count for name, count in summary["boundaries"].items() if name not in _USUAL_BOUNDARIES}
     if unusual:
         counts = "; ".join(f"{count:,} {_BOUNDARIES.get(name, name)}" for name, count in unusual.items())
         yield f"of {sum(summary['boundaries'].values()):,} contexts and texts {counts}"
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"

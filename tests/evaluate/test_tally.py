@@ -18,7 +18,7 @@ def test_failed_rows_and_contexts_that_were_not_read_are_told() -> None:
     ):
         tally.add(row)
     assert tally.failed == 2
-    unread = "1,200 tokens at the beginning of contexts were not read, in 1 rows: the model cannot look back so far"
+    unread = "1,200 tokens at the beginning of contexts not read, in 1 row: the model cannot look back so far"
     failed = ["2 of 4 rows could not be scored:", "  2 bad_input: it is empty ('a.txt', line 1, 'a.txt', line 7)"]
     assert list(tally_lines(tally, noted=False)) == [*failed, unread]
     assert list(tally_lines(tally, noted=True)) == failed

@@ -26,8 +26,8 @@ def test_only_what_is_not_usual_is_said() -> None:
         "8 bad_input: it is null ('a', line 3, 'a', line 5, ...)",
         "1 too_long: too long (row 4)",
         "1 with other errors",
-        "1,621 tokens at the beginning of contexts were not read, in 3 rows: the model cannot look back so far",
-        "2 scored tokens in 1 rows are the tokenizer's unknown token",
+        "1,621 tokens at the beginning of contexts not read, in 3 rows: the model cannot look back so far",
+        "scored although the tokenizer does not know it: 2 unknown tokens in 1 row",
         "accuracy_pmi leaves out 2 of 30 rows: other tokens",
         "of 30 contexts and texts 3 tokenised apart, since a token would reach over the boundary; 2 odd",
     ]
