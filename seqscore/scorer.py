@@ -332,8 +332,9 @@ class Scorer:
     def logits(self, item: Item, **policies: Unpack[Policies]) -> FloatArray:
         """The logits z_t of which each scored token's log-probability is log_softmax(z_t)[x_t], [num_scored, V].
 
-        By the model's own forward pass; float64 numbers, of a model in float32 or less those of float32. Takes 8 bytes
-        a number: 0.4 MB a token with 50,000 words.
+        (A token that is scored given its first bytes, ``boundary="healed"``, has log_softmax over the tokens that begin
+        so.) By the model's own forward pass; float64 numbers, of a model in float32 or less those of float32. Takes
+        8 bytes a number: 0.4 MB a token with 50,000 words.
 
         Raises:
             InputError: the item cannot be scored, or takes more than one window.

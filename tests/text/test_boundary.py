@@ -274,6 +274,8 @@ APART = [
     (wordpiece, "the ", "cat", ["the"], ["cat"], "clean"),
     (suffix_bpe, "c", "at", ["c</w>"], ["a", "t</w>"], "apart"),
     (lambda: byte_level(normalizer=normalizers.NFC()), "e", "\u0301 the", ["e"], None, "apart"),
+    # Two tokens for one character that the normaliser made of two: the second spans nothing, where the context ends.
+    (lambda: byte_level(normalizer=normalizers.NFC()), "u\u0301", " the", ["Ã", "º"], ["Ġ", "the"], "clean"),
 ]
 
 
