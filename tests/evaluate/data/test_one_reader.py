@@ -14,7 +14,9 @@ from seqscore.evaluate.data.dataset import DataRow, open_dataset
 from seqscore.evaluate.data.fields import guess_fields
 from seqscore.evaluate.data.options import DataOptions
 from seqscore.evaluate.data.texts import InputOptions, InputRow, open_inputs
+from seqscore.evaluate.measures import task_of_run
 from seqscore.evaluate.run import evaluate
+from seqscore.evaluate.tasks.choices import ChoicesTask
 from seqscore.evaluate.tasks.perplexity import PerplexityTask
 from tests.evaluate.evaluated import OPTIONS, rows_of, tiny_scorer
 
@@ -118,3 +120,16 @@ def test_paths_into_columns(tmp_path: Path) -> None:
     assert guess_fields("perplexity", data.columns, {"text": "doc.text"})["text"] == "doc.text"
     with pytest.raises(OptionError, match=r"there is no column 'dok.text' for text"):
         guess_fields("perplexity", data.columns, {"text": "dok.text"})
+
+
+def test_a_run_knows_choices_in_several_columns_again(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("question,choice1,choice2,answer\nIt,rained,snowed,1\nIt,rained,snowed,2\n")
+    data = open_dataset([str(path)], options=DataOptions(notify=lambda message: None))
+    task = ChoicesTask(fields=guess_fields("choices", data.columns))
+    run = evaluate(tiny_scorer(), data, task, tmp_path / "run", options=OPTIONS)
+    assert [row["gold"] for row in rows_of(run)] == [0, 1]
+    again = task_of_run(run)
+    assert isinstance(again, ChoicesTask) and again.fields["choices"] == ("choice1", "choice2")
+    assert run.summary is not None and "choice1" in run.summary["signature"]
+    assert evaluate(tiny_scorer(), data, task, tmp_path / "run", options=OPTIONS).summary == run.summary
