@@ -23,7 +23,8 @@ from typing import Any, BinaryIO, Protocol, cast
 
 from seqscore.errors import InputError
 from seqscore.evaluate.data.encoding import UTF8, as_utf8, splits_lines
-from seqscore.evaluate.data.json_rows import JsonText, array_rows, document_rows
+from seqscore.evaluate.data.json_rows import array_rows, document_rows
+from seqscore.evaluate.data.json_text import JsonText
 from seqscore.evaluate.data.kinds import kind_of
 from seqscore.evaluate.data.lines import read_lines
 from seqscore.evaluate.data.options import DataOptions, Kind
