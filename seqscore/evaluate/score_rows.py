@@ -10,7 +10,7 @@ from seqscore.errors import SeqscoreError
 from seqscore.evaluate.data.texts import InputRow, RowProblem
 from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
 from seqscore.scorer import Scorer
-from seqscore.text.items import Item, Pair
+from seqscore.text.items import Chat, Item, Pair
 
 
 def score_rows(scorer: Scorer, rows: Iterable[InputRow | RowProblem], **policies: Any) -> Iterator[Row]:
@@ -27,7 +27,7 @@ def score_rows(scorer: Scorer, rows: Iterable[InputRow | RowProblem], **policies
             if isinstance(row, RowProblem):
                 yield row.error
             else:
-                yield row.text if row.context is None else Pair(row.context, row.text)
+                yield row.text if row.context is None or isinstance(row.text, Chat) else Pair(row.context, row.text)
 
     for result in scorer.stream(items(), errors="record", **policies):
         row = waiting.popleft()

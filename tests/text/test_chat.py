@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
 import sys
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,10 @@ import pytest
 import torch
 
 from seqscore import Chat, Pair, Scorer
-from seqscore.errors import InputError
+from seqscore.errors import InputError, SeqscoreWarning
+from seqscore.evaluate.data.texts import open_inputs
+from seqscore.evaluate.rows import ErrorRow, ScoredRow
+from seqscore.evaluate.score_rows import score_rows
 from seqscore.text import template as template_module
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -207,3 +212,16 @@ def test_a_template_that_does_not_end_is_an_error(template: str, message: str, m
     with pytest.raises(InputError, match=message):
         scorer(template).score(Pair([user("a")], "b"))
     assert sys.gettrace() is before
+
+
+def test_a_file_of_conversations_is_scored_turn_by_turn(tmp_path: Path) -> None:
+    file = tmp_path / "chats.jsonl"
+    rows = [{"messages": TALK, "topic": "fox"}, {"messages": [user("a")]}, {"messages": "no list"}]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    with_chats = scorer()
+    with pytest.warns(SeqscoreWarning, match="the assistant's turns in 'messages' are scored"):
+        first, second, third = score_rows(with_chats, open_inputs([], [str(file)]))
+    expected = with_chats.score(Chat(TALK))
+    assert isinstance(first, ScoredRow) and first.score.turns() == expected.turns()
+    assert isinstance(second, ErrorRow) and "no message of the assistant" in second.message
+    assert isinstance(third, ScoredRow) and third.score.text == "no list"

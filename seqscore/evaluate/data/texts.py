@@ -10,21 +10,22 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset, find_dataset
 from seqscore.evaluate.data.fields import Fields, guess_fields
 from seqscore.evaluate.data.options import DataOptions
-from seqscore.evaluate.data.records import column_hint, has_column, no_column
+from seqscore.evaluate.data.records import Column, column_hint, has_column, no_column
 from seqscore.evaluate.data.streams import STANDARD_INPUT
 from seqscore.evaluate.rows import KeepColumns, check_kept, kept_columns
+from seqscore.text.items import Chat
 
 
 @dataclass(frozen=True, slots=True)
 class InputRow:
-    """A text to score, behind its context where there is one.
+    """A text to score, behind its context where there is one, or a conversation.
 
     ``id`` is its number from 0, or what its file says; ``number`` its number over all texts and files; ``columns`` are
     the row's other columns: all but those that are the text, the context and the id.
     """
 
     id: int | str
-    text: str
+    text: str | Chat
     context: str | None = None
     number: int = field(default=0, compare=False)
     columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -39,6 +40,9 @@ class RowProblem:
     number: int = field(default=0, compare=False)
     columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
+
+_MESSAGES = "messages"
+"""The usual name of a column of conversations: lists of messages with a role and a content."""
 
 InputItem: TypeAlias = InputRow | RowProblem
 
@@ -105,6 +109,8 @@ def only_texts(rows: Iterable[InputItem]) -> list[str]:
     for row in rows:
         if isinstance(row, RowProblem):
             raise row.error
+        if isinstance(row.text, Chat):
+            raise InputError(f"row {row.number} is a conversation; expected a text")
         texts.append(row.text)
     return texts
 
@@ -131,6 +137,11 @@ def _fields(dataset: Dataset, options: InputOptions) -> Fields:
 
 def _guessed(dataset: Dataset, found: dict[str, str]) -> Fields:
     """The column with another usual name of a text."""
+    if has_column(dataset.columns, _MESSAGES):
+        dataset.options.notify(
+            f"{dataset.name} has no column 'text'; the assistant's turns in {_MESSAGES!r} are scored"
+        )
+        return Fields({**found, "text": _MESSAGES}, frozenset({"text"}))
     try:
         guess = guess_fields("filter", dataset.columns)
     except OptionError as error:
@@ -163,9 +174,20 @@ def _row(row: DataRow | DataProblem, number: int, fields: Fields, options: Input
     used = {one for one in (*fields.columns.values(), options.data.id_column) if isinstance(one, str)}
     columns = kept_columns(row.values, options.keep, used)
     try:
-        return InputRow(row_id, row.text(fields["text"]), _context(row, fields, options), number, columns)
+        text, context = _text_or_chat(row, fields["text"]), _context(row, fields, options)
+        if isinstance(text, Chat) and context is not None:
+            raise InputError(f"{row.where} is a conversation, which takes no context: it holds its own")
+        return InputRow(row_id, text, context, number, columns)
     except InputError as error:
         return RowProblem(row_id, error, number, columns)
+
+
+def _text_or_chat(row: DataRow, column: Column) -> str | Chat:
+    value = row.at(column)
+    messages = (
+        isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) and "role" in one for one in value)
+    )
+    return Chat(value) if messages else row.text(column)
 
 
 def _context(row: DataRow, fields: Fields, options: InputOptions) -> str | None:
