@@ -117,12 +117,21 @@ def test_row_counts_that_were_not_tried_change_bits(monkeypatch: pytest.MonkeyPa
     assert bits(PackedEngine(adapter("llama")).run(requests(), extras=frozenset())) != expected
 
 
-@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 @pytest.mark.parametrize("architecture", ["llama", "mixtral"])
 def test_the_same_bits_in_other_dtypes(architecture: str, dtype: torch.dtype) -> None:
     for batch_tokens, sharing in ((100, True), (512, False)):
         engine = PackedEngine(adapter(architecture, dtype), batch_tokens=batch_tokens, sharing=sharing)
         assert bits(engine.run(requests(), extras=frozenset())) == alone(architecture, dtype)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gemma2", "mixtral"])
+def test_the_same_bits_in_float64(architecture: str) -> None:
+    """Promised as in float32 (``Scorer.keeps_bits``), so for numbers of threads too."""
+    for batch_tokens, sharing, number in ((100, True, 1), (512, False, 2), (16, True, 2)):
+        with threads(number):
+            engine = PackedEngine(adapter(architecture, torch.float64), batch_tokens=batch_tokens, sharing=sharing)
+            assert bits(engine.run(requests(), extras=frozenset())) == alone(architecture, torch.float64)
 
 
 def test_experts_of_transformers_own_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
