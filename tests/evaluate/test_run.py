@@ -28,7 +28,8 @@ from seqscore.evaluate.store import read_run
 from seqscore.evaluate.summary import run_signature
 from seqscore.evaluate.tasks.base import TaskRow
 from seqscore.evaluate.tasks.protocol import PROTOCOL_POLICIES, ProtocolTask, protocol_settings
-from seqscore.output.report.page import write_report
+from seqscore.output.evaluations import print_citation, print_summary
+from seqscore.output.report.page import report_html, write_report
 from seqscore.plan.chunks import ChunkLimits
 from seqscore.scores.intervals import Sums, bootstrap_interval, wilson_interval
 from seqscore.scores.protocols import num_words
@@ -170,6 +171,17 @@ def test_the_reasons_of_errors_stand_in_the_summary(tmp_path: Path) -> None:
         "has no column 'bad'; its columns are 'good', 'context'",
     ]
     assert others[0]["places"][0].endswith("data.jsonl', line 5")
+
+
+def test_a_run_in_which_all_rows_fail_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run = run_task(tmp_path, "choices", [{"query": "Two plus two is", "choices": ["four", ""], "gold": 0}])
+    assert run.summary is not None
+    print_citation(str(run_signature(run)), run.summary)
+    print_summary(run.summary)
+    shown = capsys.readouterr().out
+    why = "1 bad_input: choice 2: the continuation is empty"
+    assert shown.count("0 of 1 rows scored; errors: 1 bad_input") == 2 and shown.count(why) == 2
+    assert f'<li dir="auto">{why}' in report_html(report_of_runs((run.path,)))
 
 
 def test_what_is_left_out_unknown_or_split_is_stored_and_counted(
