@@ -171,8 +171,10 @@ def _places(parts: Sequence[_Part], names: Sequence[str], folder: Path) -> list[
     taken: set[str] = set()
     found = []
     for number, part in enumerate(parts):
-        file = part.name if part.name not in taken else f"{number}-{part.name}"
-        taken.add(file)
+        file = part.name
+        while file.casefold() in taken:
+            file = f"{number}-{file}"
+        taken.add(file.casefold())  # file systems that know no case take A.csv for a.csv
         found.append({name: folder / name / file for name in names})
     return found
 
@@ -194,6 +196,7 @@ class _Files:
 
     def temporary(self, bucket: str, final: Path) -> Path:
         """The name under which ``final`` is written."""
+        assert final not in self._made, f"{final} is written already"
         self._made[final] = self._folder / f".{bucket}.{len(self._made)}.tmp"
         return self._made[final]
 

@@ -301,6 +301,17 @@ def test_several_files_have_a_folder_a_bucket(tmp_path: Path) -> None:
     assert not [one for one in run.path.iterdir() if one.name.endswith(".tmp")]
 
 
+def test_names_of_copies_that_would_collide(tmp_path: Path) -> None:
+    sources = [tmp_path / name for name in ("2-x.csv", "x.csv", "y/x.csv")]
+    for number, source in enumerate(sources):
+        source.parent.mkdir(exist_ok=True)
+        source.write_text(f"text\nrow {number}\n")
+    run, data = run_over(tmp_path, *sources)
+    split_run(run, Thresholds(low=0), by="perplexity", dataset=data)
+    kept = {one.name: one.read_text() for one in (run.path / "kept").iterdir()}
+    assert kept == {name: f"text\nrow {i}\n" for i, name in enumerate(("2-x.csv", "x.csv", "2-2-x.csv"))}
+
+
 def test_only_the_rows_that_were_scored(tmp_path: Path) -> None:
     source = tmp_path / "a.csv"
     source.write_bytes(b"text\none\ntwo\nthree\n")

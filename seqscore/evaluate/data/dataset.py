@@ -105,14 +105,18 @@ class Dataset:
                 yield DataRow(_id(record, number, self.options.id_column), number, record)
 
     def look(self, count: int) -> Iterator[DataRow]:
-        """Rows from the beginning, to learn something about their columns: of files all there are, of what can be
-        read only once, or is fetched, at most ``count``; ``rows`` gives them again."""
+        """Rows from the beginning, to learn something about their columns: of files all that ``rows`` gives, of what
+        can be read only once, or is fetched, at most ``count``; ``rows`` gives them again."""
+        left = self.options.limit
         for part in self.parts:
+            if left == 0:
+                return
             if isinstance(part, StreamRecords):
                 records: Iterator[Record | InputError] = iter(part.look(count))
             else:
                 records = part.read() if isinstance(part, FileRecords) else islice(part.read(), count)
-            for record in islice(records, self.options.limit):
+            for record in islice(records, left):
+                left = None if left is None else left - 1
                 if isinstance(record, Record):
                     yield DataRow(0, 0, record)
 

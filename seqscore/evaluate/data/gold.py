@@ -43,27 +43,29 @@ def gold_index(
 ) -> int:
     """The index of the right choice, from 0.
 
-    ``value``: a number that counts from ``base``, also as digits or as 1.0; a label, where the choices have labels; a
-    letter (A, b, "(C)"); or the text of a choice, in any case where it is not there exactly. A value that may mean two
-    different choices is refused.
+    ``value``: a number that counts from ``base``, also as digits or as 1.0; a label, where the choices have labels,
+    and where these are numbers a number is nothing else; a letter (A, b, "(C)"); or the text of a choice, in any case
+    where it is not there exactly. A value that may mean two different choices is refused.
 
     Raises:
         InputError: it names no choice, or more than one.
     """
     number = _number(value)
-    if number is not None:
+    numbered = _are_numbers(labels)
+    if number is not None and not numbered:
         if base <= number < base + len(choices):
             return number - base
         raise InputError(
             f"{where}: column {column!r} is {value}, expected a number from {base} to {base + len(choices) - 1}"
         )
-    if not isinstance(value, str):
+    if number is None and not isinstance(value, str):
         raise InputError(f"{where}: column {column!r} must be a number, a label or a choice, got {_shown(value)}")
-    found = _meanings(value.strip(), choices, labels, base)
+    found = _labelled(number, labels) if number is not None else _meanings(value.strip(), choices, labels, base)
     if len(found) == 1:
         return found.pop()
     fault = "may mean several choices" if found else "names no choice"
-    counted = f" counted from {base}" if _DIGITS.fullmatch(value.strip()) else ""
+    counted = f" counted from {base}" if isinstance(value, str) and _DIGITS.fullmatch(value.strip()) else ""
+    counted = f" with the labels {', '.join(labels or ())}" if numbered else counted
     raise InputError(f"{where}: column {column!r} is {_shown(value)}, which {fault} of {len(choices)}{counted}")
 
 
@@ -84,11 +86,27 @@ def _meanings(value: str, choices: Sequence[str], labels: Sequence[str] | None, 
     found = {place for place, choice in enumerate(choices) if choice == value}
     found = found or {place for place, choice in enumerate(choices) if choice.strip().casefold() == value.casefold()}
     letter = _LETTER.fullmatch(value)
+    if _DIGITS.fullmatch(value) and _are_numbers(labels):
+        return _labelled(int(float(value)), labels) or found
     if _DIGITS.fullmatch(value):
         found.add(int(float(value)) - base)
     elif letter and not (found and letter[1].islower()):
         found.add(ord(letter[1].upper()) - ord("A"))
     return {place for place in found if 0 <= place < len(choices)}
+
+
+def _label_number(label: str) -> int | None:
+    return int(float(label)) if _DIGITS.fullmatch(label.strip()) else None
+
+
+def _labelled(number: int, labels: Sequence[str] | None) -> set[int]:
+    """The places of the choices whose label is this number."""
+    return {place for place, label in enumerate(labels or ()) if _label_number(label) == number}
+
+
+def _are_numbers(labels: Sequence[str] | None) -> bool:
+    """Whether any label is a number, as ARC has them: then numbers are labels and count nothing."""
+    return any(_label_number(label) is not None for label in labels or ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +116,7 @@ class GoldRow:
     where: str
     value: Any
     choices: Sequence[str]
-    has_labels: bool = False
+    labels: Sequence[str] | None = None
 
     @property
     def num_choices(self) -> int:
@@ -108,11 +126,11 @@ class GoldRow:
     @property
     def number(self) -> int | None:
         """The number that the value is and can only be; None of texts, letters and labels."""
-        if self.has_labels:
+        if _are_numbers(self.labels):
             return None
         if isinstance(self.value, str):
             text = self.value.strip()
-            known = any(choice.strip() == text for choice in self.choices)
+            known = any(one.strip() == text for one in self.choices)
             return int(float(text)) if _DIGITS.fullmatch(text) and not known else None
         return _number(self.value)
 

@@ -48,14 +48,17 @@ _REFUSED = {end: what for what, ends in _OTHER.items() for end in ends.split()}
 
 _BINARY = (
     (rb"PK\x03\x04|PK\x05\x06", "a ZIP archive, a workbook or a document"),
-    (rb"%PDF-", "a PDF document"),
+    (rb"%PDF-\d\.\d\s*[\r\n]", "a PDF document"),
     (rb"\xd0\xcf\x11\xe0\xa1\xb1", "an old workbook or document"),
-    (rb"\x89PNG|\xff\xd8\xff|GIF8[79]a|BM.{4}\x00\x00\x00\x00|II\*\x00|MM\x00\*|RIFF.{4}WEBP", "a picture"),
-    (rb"ID3[\x02-\x04]|OggS\x00|fLaC\x00|RIFF.{4}WAVE|.{4}ftyp", "a sound or a film"),
+    (
+        rb"\x89PNG|\xff\xd8\xff|GIF8[79]a[^\n]{0,6}[\x00-\x08]|BM.{4}\x00\x00\x00\x00|II\*\x00|MM\x00\*|RIFF.{3}[\x00-\x08]WEBP",
+        "a picture",
+    ),
+    (rb"ID3[\x02-\x04]|OggS\x00|fLaC\x00|RIFF.{3}[\x00-\x08]WAVE|\x00.{3}ftyp", "a sound or a film"),
     (rb"\x80[\x02-\x05](?:[\x80-\xff]|[}\](c])", "a pickle, which may run code when it is read"),
     (rb"\x93NUMPY", "a NumPy array"),
     (rb"SQLite format 3\x00", "a database"),
-    (rb"PAR1[\x00-\x20]", "Parquet; give its name the end .parquet"),
+    (rb"PAR1[\x00-\x08\x0b\x0c\x0e-\x1f]", "Parquet; give its name the end .parquet"),
     (rb"ARROW1\x00\x00|\xff\xff\xff\xff.{2}\x00\x00", "Arrow; give its name the end .arrow"),
     (rb"\x1f\x8b\x08", "compressed by gzip; give its name the end .gz"),
     (rb"BZh[1-9](?:1AY&SY|\x17rE8P\x90)", "compressed by bzip2; give its name the end .bz2"),
@@ -63,7 +66,7 @@ _BINARY = (
     (rb"\x28\xb5\x2f\xfd", "compressed by Zstandard; give its name the end .zst"),
     (rb"7z\xbc\xaf\x27\x1c|Rar!\x1a\x07", "an archive"),
     (rb"\x89HDF\r\n", "an HDF5 file"),
-    (rb"RD[XA][23]\n", "data of R; export it as CSV"),
+    (rb"RD[XA][23]\n[XAB]\n", "data of R; export it as CSV"),
     (rb"\x7fELF|GGUF[\x01-\x09]\x00\x00\x00|Obj\x01", "a program, a model or a container"),
 )
 _MAGIC = tuple((re.compile(pattern, re.DOTALL), what) for pattern, what in _BINARY)
@@ -99,7 +102,7 @@ def is_known(source: str) -> bool:
 
 
 def check_beginning(source: str, head: bytes, options: DataOptions) -> None:
-    """Refuse bytes that are no text, whatever the name says; say what looks like another kind than lines of text.
+    """Refuse bytes that are no text, whatever the name says, unless the caller says that they are (``read_as``).
 
     Raises:
         InputError: they begin as another format does, or hold zero bytes as no text does.
@@ -107,9 +110,9 @@ def check_beginning(source: str, head: bytes, options: DataOptions) -> None:
     name = source_name(source)
     if options.encoding == UTF8:
         refuse_wide(head, name)
-    for pattern, what in _MAGIC:
+    for pattern, what in _MAGIC if options.read_as != "text" else ():
         if pattern.match(head):
-            raise InputError(f"cannot read {name} as text: it is {what}")
+            raise InputError(f"cannot read {name} as text: it is {what}; --read-as text where it is text all the same")
     if not is_known(source) and options.read_as is None and _MARKUP.match(head):
         raise InputError(f"cannot read {name} as text: it is markup; extract its text, or say --read-as text")
     known = is_known(source) or source == STANDARD_INPUT

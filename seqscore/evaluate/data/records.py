@@ -34,14 +34,20 @@ class Record:
         """The value of a column; of several the list of theirs, without empty ones at its end.
 
         Raises:
-            NoTextError: of several one is empty before one that is not.
+            NoTextError: of several one is empty before one that is not, or has a word that may stand for nothing or
+                for itself: ``None`` is a common last answer.
             InputError: there is no such column in this row.
         """
         if not isinstance(column, str):
             found = [self.at(one) for one in column]
-            while found and self.is_missing(found[-1]):
+            while found and self.is_missing(found[-1]) and not _is_word(found[-1]):
                 found.pop()
             for name, value in zip(column, found, strict=False):
+                if self.is_missing(value) and _is_word(value):
+                    raise NoTextError(
+                        f"{self.where}: column {name!r} is {value}, which may be a text or stand for none; say "
+                        f"--empty-cells text where it is a text, or leave the cell empty"
+                    )
                 if self.is_missing(value):
                     raise NoTextError(
                         f"{self.where}: column {name!r} is {_empty(value)}, and {column[len(found) - 1]!r} is not"
@@ -76,6 +82,10 @@ class Record:
         if not isinstance(value, str):
             raise InputError(f"{self.where}: column {column!r} is {kind_of_value(value)}; expected text")
         return value
+
+
+def _is_word(value: Any) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def value_at(values: Mapping[str, Any], name: str) -> Any:

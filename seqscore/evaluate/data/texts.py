@@ -89,7 +89,8 @@ def open_inputs(
     """
     if not texts and not files:
         raise OptionError("nothing to score; give a text, a file, or - for standard input")
-    if options.names_columns and not files and STANDARD_INPUT not in texts:
+    named = options.names_columns or isinstance(options.keep, tuple)
+    if named and not files and STANDARD_INPUT not in texts:
         raise OptionError("columns were named, but only files (--file) have columns")
     parts: list[str | tuple[Dataset, Fields]] = [
         _opened([text], options) if text == STANDARD_INPUT else text for text in texts

@@ -157,7 +157,7 @@ class ChoicesTask:
         for row in dataset.look(_LOOK_AT):
             try:
                 choices, labels = choice_texts(row.at(column), where=row.where, column=column)
-                yield GoldRow(row.where, row.at(self.fields["gold"]), choices, has_labels=labels is not None)
+                yield GoldRow(row.where, row.at(self.fields["gold"]), choices, labels)
             except InputError:
                 continue  # the row's own error, when it is its turn
 

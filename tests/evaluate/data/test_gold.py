@@ -72,6 +72,45 @@ def test_texts_letters_and_labels_say_nothing_about_numbers(tmp_path: Path) -> N
     )
 
 
+@pytest.mark.parametrize("kind", [int, float, str, Decimal, lambda number: f"{number}.0"])
+def test_numbers_of_choices_with_numbers_as_labels_are_labels(tmp_path: Path, kind: Any) -> None:
+    """ARC holds both forms, with the right answer as text, or as a number once a data frame wrote it."""
+    for labels, given in ((["1", "2", "3"], 3), ([1, 2, 3], 3), (["3", "1", "0"], 0), (["1", "x", "3"], 3)):
+        found = gold_index(kind(given), CHOICES, [str(one) for one in labels], where="r", column="g")
+        assert found == 2, (labels, given)
+    with pytest.raises(InputError, match=r"r: column 'g' is .*names no choice of 3 with the labels 1, 2, 3"):
+        gold_index(kind(0), CHOICES, ["1", "2", "3"], where="r", column="g")
+    if kind in (int, float, str):
+        labelled = {"text": CHOICES, "label": ["1", "2", "3"]}
+        assert golds(tmp_path / "a.jsonl", rows(kind(1), kind(3), choices=labelled)) == ([0, 2], [])
+        letters = {"text": CHOICES, "label": ["A", "B", "C"]}
+        found, said = golds(tmp_path / "a.jsonl", rows(kind(1), kind(3), choices=letters))
+        assert found == [0, 2] and "counted from 1" in said[0], "letters are no numbers, so these are positions"
+
+
+@pytest.mark.parametrize("word", ["None", "NA", "null", "nan"])
+def test_a_last_choice_that_is_a_word_for_nothing_is_no_choice_less(tmp_path: Path, word: str) -> None:
+    data = f"question,A,B,C,answer\nq,Moon,Sun,{word},0\nq,Moon,Sun,Mars,2\nq,Moon,Sun,,0\n"
+    path = tmp_path / "a.csv"
+    found, said = golds(path, data)
+    assert f"line 2: column 'C' is {word}, which may be a text" in found[0] and "--empty-cells text" in found[0]
+    assert found[1:] == [2, 0] and said == []
+    path.write_text(data)
+    (row, *_) = open_dataset([str(path)], options=DataOptions(empty_cells="text")).look(1)
+    assert row.at(("A", "B", "C")) == ["Moon", "Sun", word]
+
+
+def test_rows_beyond_the_limit_do_not_say_what_numbers_count_from(tmp_path: Path) -> None:
+    for name, first in (("a", 0), ("b", 3)):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows(first, 1)))
+    data = open_dataset(
+        [str(tmp_path / "a.jsonl"), str(tmp_path / "b.jsonl")], options=DataOptions(limit=2, notify=print)
+    )
+    assert [row.values["gold"] for row in data.look(1000)] == [0, 1]
+    task = ChoicesTask(fields=guess_fields("choices", data.columns))
+    assert [entry.row.gold for entry in task.entries(data) if isinstance(entry.row, TaskRow)] == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("value", "index"), [("b", 1), ("(B)", 1), ("B.", 1), ("c)", 2), ("BLUE", 2), (1.0, 1), (Decimal(2), 2), ("1.0", 1)]
 )

@@ -134,6 +134,18 @@ def test_bytes_of_other_formats_are_refused_whatever_the_name(tmp_path: Path, na
             read(tmp_path / name, data, whole_file=True)
 
 
+@pytest.mark.parametrize("begin", ["The ftyp", "PAR1 is", "GIF89a is", "%PDF-1.7 is", "RIFFsomeWAVE", "RDX3\nis"])
+def test_text_that_begins_with_the_name_of_a_format(tmp_path: Path, begin: str) -> None:
+    assert read(tmp_path / "a.txt", f"{begin} a word of this text\n")[0][0].startswith(begin.split("\n")[0])
+
+
+def test_who_says_text_is_believed_over_the_first_bytes(tmp_path: Path) -> None:
+    data = b"PAR1\x01 is text\n"
+    with pytest.raises(InputError, match=r"it is Parquet; .*--read-as text where it is text"):
+        read(tmp_path / "a.txt", data)
+    assert read(tmp_path / "a.txt", data, read_as="text")[0] == ["PAR1\x01 is text"]
+
+
 def test_markup_without_an_end_is_refused_and_a_lone_zero_byte_is_the_writers(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="it is markup"):
         read(tmp_path / "page", b"<!DOCTYPE html>\n<html>")

@@ -328,6 +328,8 @@ def test_options_that_contradict_each_other(tmp_path: Path) -> None:
             open_inputs(["text"], [], options=options)
         with pytest.raises(OptionError, match="whole file as one text has no columns"):
             asked(whole_file=True, **{name: "x"})
+    with pytest.raises(OptionError, match="columns were named, but only files"):
+        open_inputs(["text"], [], options=InputOptions(keep=("nope",)))
 
 
 # -- columns -----------------------------------------------------------------------------------------------------------
