@@ -15,11 +15,11 @@ from typing import Any, BinaryIO, Literal, Protocol, Self, TypeAlias
 import numpy as np
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.copies import Rows, copied_suffix, copy_file, copy_rows_of_library
+from seqscore.evaluate.copies import Rows, check_copyable, copied_suffix, copy_file, copy_rows_of_library
 from seqscore.evaluate.data.dataset import Dataset
 from seqscore.evaluate.data.files import FileRecords
 from seqscore.evaluate.manifest import sync_folder, writing
-from seqscore.evaluate.store import Run
+from seqscore.evaluate.store import Run, held
 from seqscore.evaluate.summary import stored_rows
 
 By: TypeAlias = Literal["perplexity", "word_perplexity", "bits_per_byte"]
@@ -115,12 +115,37 @@ def split_run(run: Run, rule: Rule, *, by: By, dataset: Dataset) -> dict[str, Bu
     Rows are copied as they were read, in the format of their file and in its order: see ``copies``. Of one file there
     is ``kept.csv`` and so on, of several a folder with a file each: ``kept/a.csv``. Those that could not be read or
     scored, or of which nothing is scored, go to ``unscored``, and why to ``unscored.errors.jsonl``. Percentiles keep 8
-    bytes a row in memory.
+    bytes a row in memory. The run's folder is held by this process meanwhile. Buckets of another rule that are there
+    stay, which is said.
 
     Raises:
-        OptionError: a file cannot be written.
+        OptionError: a file cannot be written, or another process works on the folder.
         InputError: the data can be read only once, or are not those of the run.
     """
+    with held(run.path):
+        found = _split(run, rule, by, dataset)
+    others = sorted(str(path) for path in run.path.iterdir() if path.name.partition(".")[0] in _OTHER - found.keys())
+    if others:
+        dataset.options.notify(f"of another rule, and left as they are: {', '.join(others)}")
+    return found
+
+
+_OTHER = frozenset({"kept", "dropped", "head", "middle", "tail"})
+
+
+def check_sortable(dataset: Dataset) -> None:
+    """Make sure, before anything is scored, that ``split_run`` can copy the rows of a dataset.
+
+    Raises:
+        InputError: they can be read only once, or a column of theirs comes to too many bytes to be copied.
+    """
+    for part in dataset.parts:
+        _part(part, dataset)
+        if isinstance(part, FileRecords):
+            check_copyable(part.sources[0], dataset.options)
+
+
+def _split(run: Run, rule: Rule, by: By, dataset: Dataset) -> dict[str, Bucket]:
     chosen, names = _chooser(run, rule, by)
     names = (*names, "unscored")
     counts = dict.fromkeys(names, 0)

@@ -14,6 +14,7 @@ import json
 import lzma
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -51,6 +52,18 @@ def copied_suffix(source: str, options: DataOptions) -> str:
     return path.suffix or ".txt"
 
 
+def check_copyable(source: str, options: DataOptions) -> None:
+    """Make sure that ``copy_file`` can copy the rows of a file, by what the file says of itself.
+
+    Raises:
+        InputError: it cannot be read, or a column comes to too many bytes out of too few.
+    """
+    if not options.whole_file and kind_of(source, options) == "parquet":
+        from seqscore.evaluate.data.arrow import check_parquet
+
+        check_parquet(source, options)
+
+
 def copy_file(source: str, options: DataOptions, targets: Mapping[str, Path], rows: Rows) -> None:
     """Copy the rows of a file to the files of their buckets.
 
@@ -66,7 +79,10 @@ def copy_file(source: str, options: DataOptions, targets: Mapping[str, Path], ro
     with ExitStack() as stack:
         sinks: dict[str, Sink] = {name: stack.enter_context(_written(path, suffix)) for name, path in targets.items()}
         if wide:  # what is read as UTF-8 is written in its own encoding again
-            sinks = {name: _Recoded(sink, options.encoding) for name, sink in sinks.items()}
+            encoding, mark = _as_marked(source, options.encoding)
+            for sink in sinks.values():
+                sink.write(mark)
+            sinks = {name: _Recoded(sink, encoding) for name, sink in sinks.items()}
         if kind in ("parquet", "arrow"):
             from seqscore.evaluate.table_copies import copy_table
 
@@ -170,6 +186,23 @@ class _Target(io.RawIOBase):
                 self._stream.flush()
                 os.fsync(self._stream.fileno())
         super().close()
+
+
+def _as_marked(source: str, encoding: str) -> tuple[str, bytes]:
+    """The encoding with its order of bytes, which a file may tell by a mark, and that mark.
+
+    ``utf-16`` would write this machine's order with a mark, whatever was read.
+    """
+    if encoding not in ("utf-16", "utf-32"):
+        return encoding, b""
+    with open_bytes(source) as stream:
+        begin = stream.read(4)
+    native = "le" if sys.byteorder == "little" else "be"
+    for order in ("le", "be"):
+        mark = "\ufeff".encode(f"{encoding}-{order}")
+        if begin.startswith(mark):
+            return f"{encoding}-{order}", mark
+    return f"{encoding}-{native}", b""
 
 
 class _Recoded:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from seqscore.errors import OptionError
 from seqscore.evaluate.data.files import begins_as_object
@@ -13,7 +15,7 @@ from seqscore.evaluate.data.kinds import kind_of
 from seqscore.evaluate.data.options import DataOptions, Kind
 from seqscore.evaluate.data.streams import STANDARD_INPUT, beginning, is_stream, open_bytes, source_name
 from seqscore.evaluate.manifest import sync_folder, writing
-from seqscore.evaluate.store import refuse_strangers
+from seqscore.evaluate.store import held, refuse_strangers
 
 _SUFFIX: Mapping[Kind, str] = {
     "text": ".txt",
@@ -31,7 +33,7 @@ def keep_streams(sources: Sequence[str], folder: Path, options: DataOptions) -> 
     now holds what it gave.
 
     Raises:
-        OptionError: the folder holds other things, cannot be written, or holds another input.
+        OptionError: the folder holds other things, cannot be written, holds another input, or another process has it.
         InputError: a source cannot be read.
     """
     return [
@@ -41,28 +43,35 @@ def keep_streams(sources: Sequence[str], folder: Path, options: DataOptions) -> 
 
 def _kept(source: str, place: int, folder: Path, options: DataOptions) -> str:
     refuse_strangers(folder)
-    temporary = folder / f".input.{place}.tmp"
+    with open_bytes(source) as stream:
+        kind = kind_of(source, options)
+        if source == STANDARD_INPUT and kind == "text" and options.read_as is None:
+            kind = "jsonl" if begins_as_object(beginning(stream)) else kind
+        with writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+        with held(folder):  # two processes would write under one temporary name
+            final = folder / f"input{f'-{place}' if place else ''}{_SUFFIX[kind]}"
+            _copy(stream, source, folder / f".input.{place}.tmp", final)
+    return str(final)
+
+
+def _copy(stream: BinaryIO, source: str, temporary: Path, final: Path) -> None:
+    """What ``stream`` gives, on the disk as ``final`` once it is whole."""
     try:
-        with open_bytes(source) as stream:
-            kind = kind_of(source, options)
-            if source == STANDARD_INPUT and kind == "text" and options.read_as is None:
-                kind = "jsonl" if begins_as_object(beginning(stream)) else kind
-            with writing(temporary):
-                folder.mkdir(parents=True, exist_ok=True)
-                with temporary.open("wb") as target:
-                    shutil.copyfileobj(stream, target)
-        final = folder / f"input{f'-{place}' if place else ''}{_SUFFIX[kind]}"
+        with writing(temporary), temporary.open("wb") as target:
+            shutil.copyfileobj(stream, target)
+            target.flush()
+            os.fsync(target.fileno())
         if final.exists() and not _same(final, temporary):
             raise OptionError(
                 f"{source_name(source)} is not what {str(final)!r} holds; name another folder, or give that file"
             )
         with writing(final):
             temporary.replace(final)
-            sync_folder(folder)
+            sync_folder(final.parent)
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
-    return str(final)
 
 
 def _same(a: Path, b: Path) -> bool:

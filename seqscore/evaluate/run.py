@@ -304,7 +304,19 @@ def _record(entry: Entry, results: list[Any], options: RunOptions) -> dict[str, 
     for place, (item, result) in enumerate(zip(entry.row.items, results, strict=True)):
         if isinstance(result, SeqscoreError):
             return error_record(entry, _of_item(result, entry.row, item.role, place), options.keep_columns)
+        if not result.num_scored and item.role in _ALTERNATIVES:
+            error = _of_item(InputError(_UNSCORED), entry.row, item.role, place)
+            return error_record(entry, error, options.keep_columns)
     return score_record(entry, entry.row, results, options.keep, options.keep_columns)
+
+
+_ALTERNATIVES = frozenset({"good", "bad", "choice", "hypothesis"})
+"""Roles of texts that are compared; one of which nothing is scored has the log-likelihood 0 and would beat all."""
+
+_UNSCORED = (
+    "nothing of it is scored, so it cannot be compared: it is empty, or its one token stands behind nothing; name a "
+    "token as bos"
+)
 
 
 def _of_item(error: SeqscoreError, row: TaskRow, role: str, place: int) -> SeqscoreError:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain, groupby
+from dataclasses import replace
+from itertools import chain, groupby, islice
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -15,7 +15,6 @@ import numpy as np
 from seqscore.errors import InputError
 from seqscore.evaluate.charts import RunCharts, ValueChart
 from seqscore.evaluate.data.files import read_file
-from seqscore.evaluate.data.lines import text_lines
 from seqscore.evaluate.data.options import DataOptions
 from seqscore.evaluate.data.streams import suffix_of
 from seqscore.evaluate.views import ItemView, RowView, Tokens
@@ -26,6 +25,8 @@ from seqscore.scores.reductions import log_likelihood, perplexity
 __all__ = ["charts_of_scores", "read_scores"]
 
 _MAX_LINE = 64 * 2**20
+_MAX_TOKENS = 2**20  # of a text that is looked at
+_WRITTEN = DataOptions(quoting="standard", max_line_bytes=_MAX_LINE, notify=lambda message: None)
 
 
 def read_scores(path: Path) -> Iterator[RowView]:
@@ -47,14 +48,11 @@ _Placed: TypeAlias = tuple[str, Mapping[str, Any]]
 
 
 def _json_records(path: Path) -> Iterator[_Placed]:
-    for where, text in text_lines(str(path), limit=_MAX_LINE):
-        if isinstance(text, InputError):
-            raise text
-        if text.strip():
-            try:
-                yield where, json.loads(text)
-            except (ValueError, RecursionError) as error:
-                raise _no_record(where, error) from error
+    """Objects, a line each, whatever the end of the file's name is."""
+    for record in read_file(str(path), replace(_WRITTEN, read_as="jsonl")):
+        if isinstance(record, InputError):
+            raise record
+        yield record.where, record.values
 
 
 def _table_records(path: Path) -> Iterator[_Placed]:
@@ -68,13 +66,15 @@ def _table_records(path: Path) -> Iterator[_Placed]:
         yield from rows
         return
     for _, tokens in groupby(rows, key=lambda row: (row[1].get("row"), row[1].get("id"))):
-        yield _text_of_tokens(list(tokens))
+        held = list(islice(tokens, _MAX_TOKENS + 1))
+        if len(held) > _MAX_TOKENS:
+            raise InputError(f"{held[0][0]} begins a text of more than {_MAX_TOKENS:,} tokens, the limit for one text")
+        yield _text_of_tokens(held)
 
 
 def _typed_rows(path: Path) -> Iterator[_Placed]:
     """Rows whose numbers are numbers; what is empty in a text format is None."""
-    written = DataOptions(quoting="standard", max_line_bytes=_MAX_LINE, notify=lambda message: None)
-    for record in read_file(str(path), written):
+    for record in read_file(str(path), _WRITTEN):
         if isinstance(record, InputError):
             raise record
         try:

@@ -118,8 +118,7 @@ def open_run(path: Path, *, fingerprint: Mapping[str, Json], schema: pa.Schema, 
         raise OptionError(f"{str(path / PARTS)!r} is a link; a run keeps its parts within its own folder")
     with writing(path):
         (path / PARTS).mkdir(parents=True, exist_ok=True)
-    with _locked(path):
-        _remove_leftovers(path)
+    with held(path):
         wanted = {"format": FORMAT, "part_rows": part_rows, "fingerprint": plain(fingerprint)}
         if (path / _MANIFEST).exists():
             manifest = _manifest_of(path)
@@ -146,15 +145,21 @@ def refuse_strangers(path: Path) -> None:
     if not path.is_dir() or (path / _MANIFEST).exists():
         return
     with writing(path):
-        ours = (_LOCK, PARTS, f".{_MANIFEST}.tmp")
-        others = sorted(one.name for one in path.iterdir() if one.name not in ours and not _INPUT.fullmatch(one.name))
+        names = sorted(one.name for one in path.iterdir())
+    ours = (_INPUT.fullmatch, _LEFTOVER.fullmatch, (_LOCK, PARTS).__contains__)
+    others = [name for name in names if not any(is_ours(name) for is_ours in ours)]
     if others:
         raise OptionError(f"{str(path)!r} is not empty and no run ({others[0]!r} is in it); name another folder")
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    """Hold the run's lock. The kernel gives it back when a process ends, however it ends."""
+def held(path: Path) -> Iterator[None]:
+    """Hold the lock of a run's folder, without what a dead process left half written in it. The kernel gives the lock
+    back when a process ends, however it ends. It cannot be held twice, neither by this process.
+
+    Raises:
+        OptionError: another process has it, or it cannot be written.
+    """
     from filelock import FileLock, Timeout
 
     with writing(path / _LOCK):
@@ -166,6 +171,7 @@ def _locked(path: Path) -> Iterator[None]:
                 f"another process is working on {str(path)!r}; wait for it, or name another folder"
             ) from error
     try:
+        _remove_leftovers(path)
         yield
     finally:
         lock.release()

@@ -20,12 +20,21 @@ import pyarrow.parquet as pq
 import pytest
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.buckets import Bucket, Percentiles, Rule, Thresholds, bucket_value, split_run
+from seqscore.evaluate.buckets import (
+    Bucket,
+    Percentiles,
+    Rule,
+    Thresholds,
+    bucket_value,
+    check_sortable,
+    split_run,
+)
+from seqscore.evaluate.data import arrow
 from seqscore.evaluate.data.dataset import Dataset, open_dataset
 from seqscore.evaluate.data.fields import guess_fields
 from seqscore.evaluate.data.options import DataOptions
 from seqscore.evaluate.run import evaluate
-from seqscore.evaluate.store import Run
+from seqscore.evaluate.store import Run, held
 from seqscore.evaluate.tasks.perplexity import FilterTask
 from tests.evaluate.evaluated import OPTIONS, files, log_likelihood, rows_of, run_task, tiny_scorer
 
@@ -178,6 +187,18 @@ def test_another_encoding_stays(tmp_path: Path, encoding: str) -> None:
     assert sorted(texts[0] + texts[1]) == sorted(lines) and all(texts)
 
 
+@pytest.mark.parametrize("order", ["le", "be"])
+@pytest.mark.parametrize("wide", ["utf-16", "utf-32"])
+@pytest.mark.parametrize("mark", ["\ufeff", ""])
+def test_the_order_of_bytes_stays(tmp_path: Path, wide: str, order: str, mark: str) -> None:
+    encoding, head = f"{wide}-{order}", f"{mark}text\n".encode(f"{wide}-{order}")
+    row = "caf\u00e9 one\n".encode(encoding)
+    (tmp_path / "a.csv").write_bytes(head + row)
+    found = sorted_bytes(tmp_path, tmp_path / "a.csv", encoding=wide if mark else encoding)
+    assert found.pop("unscored.errors.jsonl") == b""
+    assert found == {"kept.csv": head + row, "dropped.csv": head, "unscored.csv": head}
+
+
 def test_text_of_any_name_and_empty_lines(tmp_path: Path) -> None:
     source = tmp_path / "corpus"
     rows = [b"one\n", b"\n", b"two \x0c cats\r\n", b"three"]
@@ -310,6 +331,38 @@ def test_names_of_copies_that_would_collide(tmp_path: Path) -> None:
     split_run(run, Thresholds(low=0), by="perplexity", dataset=data)
     kept = {one.name: one.read_text() for one in (run.path / "kept").iterdir()}
     assert kept == {name: f"text\nrow {i}\n" for i, name in enumerate(("2-x.csv", "x.csv", "2-2-x.csv"))}
+
+
+def test_a_folder_is_sorted_by_one_process_and_other_rules_are_told(tmp_path: Path) -> None:
+    source, told = tmp_path / "a.csv", []
+    source.write_text("text\nthe cat\na dog\n")
+    run, data = run_over(tmp_path, source)
+    data = replace(data, options=replace(data.options, notify=told.append))
+    split_run(run, Percentiles(), by="perplexity", dataset=data)
+    assert not told
+    (run.path / "headers.txt").write_text("somebody's")
+    with held(run.path), pytest.raises(OptionError, match="another process is working on"):
+        split_run(run, Thresholds(low=0), by="perplexity", dataset=data)
+    assert not (run.path / "kept.csv").exists()
+    split_run(run, Thresholds(low=0), by="perplexity", dataset=data)
+    (said,) = told
+    others = ", ".join(str(run.path / f"{name}.csv") for name in ("head", "middle", "tail"))
+    assert said == f"of another rule, and left as they are: {others}"
+
+
+def test_what_cannot_be_copied_is_told_before_anything_is_scored(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(arrow, "_PLENTY", 1 << 20)
+    source = tmp_path / "a.parquet"
+    table = pa.table({"text": ["the cat"] * 300_000, "flat": pa.array([0] * 300_000, pa.int64())})
+    pq.write_table(table, source, row_group_size=300_000)
+    data = open_dataset([str(source)], options=DataOptions(limit=1, notify=lambda message: None))
+    with pytest.raises(InputError, match="the column 'text' comes to .* write the file anew without it"):
+        check_sortable(data)
+    good = tmp_path / "good.csv"
+    good.write_text("text\na\n")
+    check_sortable(open_dataset([str(good)], options=DataOptions()))
 
 
 def test_only_the_rows_that_were_scored(tmp_path: Path) -> None:

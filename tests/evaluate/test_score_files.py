@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from seqscore.errors import InputError
+from seqscore.evaluate import score_files
 from seqscore.evaluate.gallery import rows_named
 from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
 from seqscore.evaluate.score_files import charts_of_scores, read_scores
@@ -73,12 +74,23 @@ def test_every_form_is_read_again(tmp_path: Path, name: str, signature: str, uni
         ("id,row,token_index,token_id,logprob\n0,0,0,5,-1\n", "line 2 is no record of seqscore score"),
         ("id,row,num_scored\n0,x,1\n", "line 2 is no record of seqscore score"),
         ("a,b\n1,2\n", "line 2 is no record of seqscore score"),
+        ('{"id": 0, "id": 1}\n', "line 1 is not JSON: .*twice"),
+        ("[1]\n", "line 1 must be a JSON object"),
+        ('{"id": NaN', "line 1 is not JSON"),
     ],
 )
 def test_other_tables_are_told(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "a.csv").write_text(text)
+    source = tmp_path / ("a.csv" if text[0] not in "{[" else "a.jsonl")
+    source.write_text(text)
     with pytest.raises(InputError, match=message):
-        list(read_scores(tmp_path / "a.csv"))
+        list(read_scores(source))
+
+
+def test_a_text_of_too_many_tokens_is_not_held(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(score_files, "_MAX_TOKENS", 2)
+    source = written(tmp_path, "a.csv", tokens=True)
+    with pytest.raises(InputError, match="begins a text of more than 2 tokens"):
+        list(read_scores(source))
 
 
 def test_rows_of_one_id_are_named_by_their_numbers(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -188,6 +189,28 @@ def test_nbest_without_first_pass_scores(tmp_path: Path) -> None:
 )
 def test_word_errors(reference: str, hypothesis: str, errors: int) -> None:
     assert word_errors(reference, hypothesis) == errors
+
+
+def test_an_alternative_of_which_nothing_is_scored_does_not_win(tmp_path: Path) -> None:
+    """Behind nothing the first token has no probability, and the sum over none is 0, above all others."""
+    many = "the cat sat"
+    rows: dict[Any, list[dict[str, Any]]] = {
+        "pairs": [{"good": "a", "bad": many}, {"good": many, "bad": many}],
+        "nbest": [{"reference": "a", "hypotheses": [many, "a"]}, {"reference": "a", "hypotheses": [many, many]}],
+        "choices": [
+            {"query": "", "choices": [many, "a"], "gold": 0},
+            {"query": "the", "choices": [f" {many}", " a"], "gold": 0},
+        ],
+    }
+    options = replace(OPTIONS, policies={"bos": "none"})
+    for name, given in rows.items():
+        settings = {"unconditional": False, "delimiter": ""} if name == "choices" else {}
+        run = run_task(tmp_path / name, name, given, options, **settings)
+        unscored, good = rows_of(run)
+        role = {"pairs": "good", "nbest": "hypothesis 2", "choices": "choice 2"}[name]
+        assert unscored["error_code"] == "bad_input"
+        assert unscored["error_message"].startswith(f"{role}: nothing of it is scored, so it cannot be compared")
+        assert good["error_code"] is None and run.summary["scored"] == 1, name
 
 
 @pytest.mark.parametrize(

@@ -45,7 +45,7 @@ def filter_(
     ] = None,
 ) -> int:
     """Sort out the rows of a corpus by perplexity: kept and dropped, or head, middle and tail."""
-    from seqscore.evaluate.buckets import split_run
+    from seqscore.evaluate.buckets import check_sortable, split_run
 
     rule = _rule(low, high, percentiles)
 
@@ -60,7 +60,7 @@ def filter_(
         found = split_run(run, rule, by=by, dataset=dataset)
         say("; ".join(f"{bucket.path}: {bucket.num_rows:,} rows" for bucket in found.values()))
 
-    return evaluate_task(shared, "filter", make, fields={"text": column}, after=split)
+    return evaluate_task(shared, "filter", make, fields={"text": column}, check=check_sortable, after=split)
 
 
 def _rule(low: float | None, high: float | None, percentiles: str | None) -> Rule:

@@ -121,11 +121,13 @@ def evaluate_task(
     *,
     fields: Mapping[str, str | None] | None = None,
     policies: Mapping[str, str] | None = None,
+    check: Callable[[Dataset], None] = lambda dataset: None,
     after: Callable[[Run, Dataset], None] | None = None,
 ) -> int:
     """Open the data and the model, run the task and show its summary.
 
     ``fields``: columns that options of the task name. ``policies``: of the scorer, instead of the options'.
+    ``check``: of the data, before the model is loaded.
     """
     from seqscore.cli.session import open_scorer, say
     from seqscore.errors import OptionError
@@ -135,6 +137,7 @@ def evaluate_task(
     if shared.out is None and not shared.dry_run:
         raise OptionError("no --out given; name a folder for the run (or --dry-run)")
     dataset = _dataset(shared, keeps_streams=task_name == "filter" and not shared.dry_run)
+    check(dataset)
     found = guess_fields(task_name, dataset.columns, _named_fields(shared.field or [], fields or {}))
     say(f"{task_name}: {found.describe()}")
     names = "model revision device dtype engine batch_tokens threads max_length allow_pickle trust_remote_code".split()

@@ -149,9 +149,25 @@ def parquet_batches(table: Any, name: str) -> Iterator[pa.RecordBatch]:
         InputError: a column comes to very many bytes out of very few.
     """
     for batch, left_out in _parquet_batches(table):
-        for column, why in left_out.items():
-            raise InputError(f"{name}: the column {column!r} {why}; write the file anew without it")
+        _refuse(left_out, name)
         yield batch
+
+
+def check_parquet(source: str, options: DataOptions) -> None:
+    """Make sure that all rows with all columns can be read, from what the file says of them.
+
+    Raises:
+        InputError: it cannot be read, or a column comes to very many bytes out of very few.
+    """
+    with opened_parquet(source, options) as table:
+        for group in range(table.metadata.num_row_groups):
+            left_out, _ = _sizes(table.metadata.row_group(group), table.schema_arrow.names)
+            _refuse(left_out, source_name(source))
+
+
+def _refuse(left_out: Mapping[str, str], name: str) -> None:
+    for column, why in left_out.items():
+        raise InputError(f"{name}: the column {column!r} {why}; write the file anew without it")
 
 
 def _parquet_batches(table: Any) -> Iterator[_Batch]:
