@@ -358,7 +358,7 @@ def test_what_cannot_be_copied_is_told_before_anything_is_scored(
     table = pa.table({"text": ["the cat"] * 300_000, "flat": pa.array([0] * 300_000, pa.int64())})
     pq.write_table(table, source, row_group_size=300_000)
     data = open_dataset([str(source)], options=DataOptions(limit=1, notify=lambda message: None))
-    with pytest.raises(InputError, match="the column 'text' comes to .* write the file anew without it"):
+    with pytest.raises(InputError, match=r"the column 'text' comes to .* write the file anew without it"):
         check_sortable(data)
     good = tmp_path / "good.csv"
     good.write_text("text\na\n")

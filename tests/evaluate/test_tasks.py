@@ -220,7 +220,7 @@ def test_an_alternative_of_which_nothing_is_scored_does_not_win(tmp_path: Path) 
         ("pairs", {"good": "a"}, "has no column 'bad'"),
         ("pairs", {"good": ["a"], "bad": "b"}, "column 'good' is a list; expected text"),
         ("choices", {"query": "q", "choices": ["a"], "gold": 0}, "1 choices; expected at least 2"),
-        ("choices", {"query": "q", "choices": ["a", "b"], "gold": 3}, "expected an index from 0 to 1"),
+        ("choices", {"query": "q", "choices": ["a", "b"], "gold": 3}, "expected a number from 0 to 1"),
         ("choices", {"query": 3, "choices": ["a", "b"], "gold": 1}, "column 'query' is a number; expected text"),
         ("nbest", {"reference": " ", "hypotheses": ["a"], "scores": [0]}, "the reference has no word"),
         ("nbest", {"reference": "a", "hypotheses": [], "scores": []}, "list of at least one text"),
@@ -244,7 +244,7 @@ def test_rows_that_do_not_fit_are_recorded(tmp_path: Path, name: Any, row: dict[
         and "line 2" in bad["error_message"]
     )
     assert first["items"] == last["items"] and first["error_code"] is None
-    assert run.summary is not None and run.summary["errors"] == {"bad_input": 1} and run.summary["scored"] == 2
+    assert run.summary is not None and run.summary["errors"] == {bad["error_code"]: 1} and run.summary["scored"] == 2
 
 
 def test_delimiters() -> None:
