@@ -35,6 +35,13 @@ def score(
         str | None,
         typer.Option("--context", "-c", help="Stands before every text and is not scored.", rich_help_panel=_INPUT),
     ] = None,
+    delimiter: Annotated[
+        str,
+        typer.Option(
+            help="Between context and text: '', white space, or auto (a space where they would touch).",
+            rich_help_panel=_INPUT,
+        ),
+    ] = "",
     id_column: reading.IdColumn = None,
     split: reading.Split = None,
     config: reading.Config = None,
@@ -107,6 +114,7 @@ def score(
             column=column,
             context_column=context_column,
             context=context,
+            delimiter=delimiter,
             keep=kept,
             data=reading.data_options(given),
         ),

@@ -18,6 +18,7 @@ _OF_ITEM: Mapping[str, Kind] = {
     "is_greedy": "flag",
     "start_token": "whole",
     "boundary": "text",
+    "delimiter": "text",
     "num_windows": "whole",
     "num_cut": "whole",
     "num_unread": "whole",

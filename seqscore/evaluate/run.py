@@ -200,8 +200,9 @@ def evaluate_parts(
     return read_run(folder)
 
 
-_KEPT_ROLES = frozenset({"gold", "reference"})
-"""Roles whose column is not stored as it is: of the right choice the place is stored, of a reference the length."""
+_KEPT_ROLES = frozenset({"gold", "reference", "messages"})
+"""Roles whose column is not stored as it is: of the right choice the place is stored, of a reference the length, of
+messages what the chat template makes of them."""
 
 
 def _entries(dataset: Dataset, task: Task) -> Iterator[Entry]:

@@ -27,7 +27,7 @@ def score_rows(scorer: Scorer, rows: Iterable[InputRow | RowProblem], **policies
             if isinstance(row, RowProblem):
                 yield row.error
             else:
-                yield row.text if row.context is None or isinstance(row.text, Chat) else Pair(row.context, row.text)
+                yield _item(row)
 
     for result in scorer.stream(items(), errors="record", **policies):
         row = waiting.popleft()
@@ -35,3 +35,9 @@ def score_rows(scorer: Scorer, rows: Iterable[InputRow | RowProblem], **policies
             yield ErrorRow(row.id, result.code, result.message, row.number, row.columns)
         else:
             yield ScoredRow(row.id, result, row.number, row.columns)
+
+
+def _item(row: InputRow) -> Item:
+    if row.context is None or isinstance(row.text, Chat):
+        return row.text
+    return Pair(row.context, row.text, delimiter=row.delimiter)

@@ -74,6 +74,7 @@ _SUMMARY = fields(
         "errors": mapping_of(count),
         "error_reasons": list_of(_REASON),
         "boundaries": mapping_of(count),
+        "delimiters": mapping_of(count),
         "figures": list_of(_FIGURE),
         "calibration": optional(list_of(_BIN)),
         "signature": text,

@@ -164,18 +164,20 @@ _LEFT_OUT = {"cut": "num_cut", "unread": "num_unread", "unknown": "num_unknown"}
 
 def _counted(run: Run) -> dict[str, Any]:
     """Rows, errors and their reasons; tokens that were cut, not read or unknown, and in how many rows; how contexts and
-    texts met."""
+    texts met, and what was put between them."""
     errors: Counter[str] = Counter()
-    tokens, concerned, boundaries, reasons = Counter[str](), Counter[str](), Counter[str](), Reasons()
+    tokens, concerned, reasons = Counter[str](), Counter[str](), Reasons()
+    met = {"boundary": Counter[str](), "delimiter": Counter[str]()}
     rows = 0
-    items = [f"items.list.element.{name}" for name in (*_LEFT_OUT.values(), "boundary")]
+    items = [f"items.list.element.{name}" for name in (*_LEFT_OUT.values(), *met)]
     for row in stored_rows(run, ["id", "error_code", "error_message", *items]):
         rows += 1
         if row["error_code"] is not None:
             errors[row["error_code"]] += 1
             reasons.add(row["error_code"], row["error_message"], row=row["id"])
         stored = row["items"] or ()
-        boundaries.update(item["boundary"] for item in stored if item["boundary"] is not None)
+        for name, kinds in met.items():
+            kinds.update(item[name] for item in stored if item[name] is not None)
         for name, column in _LEFT_OUT.items():
             count = sum(item[column] for item in stored)
             tokens[name] += count
@@ -187,7 +189,8 @@ def _counted(run: Run) -> dict[str, Any]:
         "error_reasons": reasons.to_list(),
         **{f"tokens_{name}": tokens[name] for name in _LEFT_OUT},
         **{f"rows_{name}": concerned[name] for name in _LEFT_OUT},
-        "boundaries": dict(sorted(boundaries.items())),
+        "boundaries": dict(sorted(met["boundary"].items())),
+        "delimiters": dict(sorted(met["delimiter"].items())),
     }
 
 

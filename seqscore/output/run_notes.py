@@ -73,6 +73,9 @@ def _left_out(summary: Mapping[str, Any]) -> Iterator[str]:
     if unusual:
         counts = "; ".join(f"{count:,} {_BOUNDARIES.get(name, name)}" for name, count in unusual.items())
         yield f"of {sum(summary['boundaries'].values()):,} contexts and texts {counts}"
+    if set(summary["delimiters"]) - {" "}:
+        taken = sorted(summary["delimiters"].items(), key=lambda one: -one[1])
+        yield "delimiters: " + ", ".join(f"{delimiter!r} {count:,}" for delimiter, count in taken)
 
 
 def _of(count: int, what: str) -> str:

@@ -20,6 +20,7 @@ __all__ = [
     "Pair",
     "SpecialTokensPolicy",
     "check_boundary",
+    "check_delimiter",
     "item_size",
 ]
 
@@ -128,6 +129,16 @@ def check_boundary(policy: object) -> None:
         )
     if policy not in BOUNDARY_POLICIES:
         raise OptionError(f"boundary={policy!r} is unknown; expected one of {', '.join(BOUNDARY_POLICIES)}")
+
+
+def check_delimiter(delimiter: str) -> None:
+    """Refuse what would be read as part of the text.
+
+    Raises:
+        OptionError: the delimiter is neither ``auto`` nor white space nor empty.
+    """
+    if delimiter != DELIMITER_AUTO and delimiter.strip():
+        raise OptionError(f"delimiter={delimiter!r} must be 'auto', empty, or white space")
 
 
 def item_size(item: Item) -> int:

@@ -89,6 +89,26 @@ def test_csv_and_parquet_hold_full_precision(run: Run, scorer: Scorer, tmp_path:
     assert table["text"].to_pylist() == [TEXT, "=1+1"]
 
 
+def test_a_delimiter_parts_context_and_text(run: Run, scorer: Scorer, tmp_path: Path) -> None:
+    file, output = tmp_path / "rows.jsonl", tmp_path / "scores.csv"
+    rows = [("The quick", "fox"), ("今日は", "晴れ"), (None, "fox")]
+    file.write_text("".join(json.dumps({"context": context, "text": text}) + "\n" for context, text in rows))
+    done = run("score", "-f", str(file), "--context-column", "context", "--delimiter", "auto", "-o", str(output))
+    assert done.returncode == 0, done.stderr
+    expected = scorer.score([Pair("The quick", " fox"), Pair("今日は", "晴れ"), "fox"])
+    with output.open(encoding="utf-8", newline="") as lines_of_csv:
+        records = list(csv.DictReader(lines_of_csv))
+    assert [one["delimiter"] for one in records] == [" ", "", ""]
+    for record, score in zip(records, expected, strict=True):
+        assert float(record["log_likelihood"]) == score.log_likelihood
+        assert record["boundary"] == (score.boundary or "")
+        for name in ("num_cut", "num_unread", "num_unknown"):
+            assert int(record[name]) == getattr(score, name)
+    for delimiter, context, said in (("x", ["-c", "a"], "must be 'auto', empty"), (" ", [], "no context was given")):
+        done = run("score", "fox", *context, "--delimiter", delimiter)
+        assert done.returncode == 2 and said in done.stderr
+
+
 def test_columns_of_structured_files(run: Run, tmp_path: Path) -> None:
     file = tmp_path / "rows.jsonl"
     file.write_text(

@@ -32,7 +32,7 @@ FINGERPRINT = {
 SUMMARY: dict[str, Any] = {
     **{"task": "perplexity", "rows": 7, "scored": 7, "errors": {}, "error_reasons": [], "boundaries": {}},
     **dict.fromkeys([f"{of}_{what}" for of in ("tokens", "rows") for what in ("cut", "unread", "unknown")], 0),
-    **{"figures": [], "calibration": None, "signature": "s", "infinite": float("inf")},
+    **{"delimiters": {}, "figures": [], "calibration": None, "signature": "s", "infinite": float("inf")},
 }
 ROOT = Path(__file__).resolve().parents[2]
 

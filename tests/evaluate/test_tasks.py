@@ -10,11 +10,16 @@ from typing import Any
 import jiwer
 import pytest
 
+from seqscore import Chat, Scorer
 from seqscore.errors import OptionError
-from seqscore.evaluate.run import RunOptions
+from seqscore.evaluate.run import RunOptions, evaluate
 from seqscore.evaluate.tasks.base import joined
 from seqscore.evaluate.tasks.nbest import word_errors
-from tests.evaluate.evaluated import OPTIONS, figures, log_likelihood, rows_of, run_task
+from seqscore.evaluate.views import view_run
+from seqscore.output.run_notes import run_notes
+from tests.evaluate.evaluated import OPTIONS, dataset, figures, log_likelihood, made, rows_of, run_task
+from tests.tiny_models import tiny_model
+from tests.tiny_tokenizers import tiny_tokenizer
 
 # Float32 against float64: at most 30 tokens, each off by at most about 5e-6 nat on this model.
 CLOSE = 2e-4
@@ -46,6 +51,42 @@ def test_continuations(tmp_path: Path) -> None:
     assert found["item_perplexity"] == pytest.approx(math.exp(-sum(a for a, _ in own) / 3), rel=CLOSE)
     assert [row["items"][0]["num_scored"] for row in rows_of(run)] == [n for _, n in own]
     assert found["accuracy"] == sum(row["items"][0]["is_greedy"] for row in rows_of(run)) / 3
+
+
+def test_conversations_are_scored_turn_by_turn(tmp_path: Path) -> None:
+    talk = [("user", "What?"), ("assistant", "The fox"), ("user", "Who?"), ("assistant", "The quick fox")]
+    messages = [{"role": role, "content": content} for role, content in talk]
+    rows = [
+        {"messages": messages, "topic": "fox"},
+        {"messages": messages[:2]},
+        {"messages": messages[:1]},
+        {"messages": "x"},
+        {"messages": []},
+    ]
+    data = dataset(tmp_path / "data.jsonl", rows)
+    scorer = Scorer(tiny_model("llama"), tiny_tokenizer(chat=True))
+    run = evaluate(scorer, data, made("perplexity", data), tmp_path / "run", options=OPTIONS)
+    long, short, *bad = rows_of(run)
+    own = [scorer.score(Chat(one)) for one in (messages, messages[:2])]
+    totals = [sum(turn.log_likelihood or 0 for turn in one.turns()) for one in own]
+    assert [len(one.turns()) for one in own] == [2, 1] and totals[0] < totals[1] < 0
+    for row, total, score in zip((long, short), totals, own, strict=True):
+        (item,) = row["items"]
+        assert item["log_likelihood"] == pytest.approx(total, rel=1e-12)
+        assert item["num_bytes_scored"] == item["num_bytes"] and item["num_scored"] == score.num_scored
+    assert long["items"][0]["num_words"] == 5 and "messages" in long["columns"] and "topic" in long["columns"]
+    said = ["no message of the assistant", "is text; expected messages with a role", "is empty; expected messages"]
+    assert all(one in row["error_message"] for one, row in zip(said, bad, strict=True))
+    found, scored = figures(run), sum(one.num_scored for one in own)
+    assert found["perplexity"] == pytest.approx(math.exp(-sum(totals) / scored))
+    assert found["item_perplexity"] == pytest.approx(math.exp(-sum(totals) / 2)) and "accuracy" in found
+    assert found["word_perplexity"] == pytest.approx(math.exp(-sum(totals) / 7))
+    assert [len(list(item.pieces())) for row in view_run(run) for item in row.items] == [own[0].num_scored + 1, 2]
+    with pytest.raises(OptionError, match="the chat template says what stands between messages"):
+        made("perplexity", data, delimiter=" ")
+    (tmp_path / "texts").mkdir()
+    named = run_task(tmp_path / "texts", "perplexity", [{"text": "a"}, {"text": messages}])
+    assert "name it with --field messages=text" in rows_of(named)[1]["error_message"]
 
 
 def test_pairs_hits_ties_and_groups(tmp_path: Path) -> None:
@@ -247,16 +288,30 @@ def test_rows_that_do_not_fit_are_recorded(tmp_path: Path, name: Any, row: dict[
     assert run.summary is not None and run.summary["errors"] == {bad["error_code"]: 1} and run.summary["scored"] == 2
 
 
-def test_delimiters() -> None:
-    assert joined("a", "b", "auto").continuation == " b"
-    assert [joined(*pair, "auto").continuation for pair in (("a ", "b"), ("", "b"), ("a", " b"), ("a\n", "b"))] == [
-        "b",
-        "b",
-        " b",
-        "b",
-    ]
-    assert joined("", "b", " ").continuation == " b"
-    assert joined("a", "b", "").continuation == "b"
+@pytest.mark.parametrize(
+    ("context", "text", "delimiter", "expected"),
+    [
+        *(("a", "b", "auto", " b"), ("a ", "b", "auto", "b"), ("", "b", "auto", "b"), ("a", " b", "auto", " b")),
+        *(("a\n", "b", "auto", "b"), ("", "b", " ", " b"), ("a", "b", "", "b")),
+    ],
+)
+def test_delimiters(context: str, text: str, delimiter: str, expected: str) -> None:
+    assert joined(context, text, delimiter).resolved().continuation == expected
+
+
+def test_delimiters_that_were_taken_are_counted(tmp_path: Path) -> None:
+    rows = [{"context": a, "continuation": b} for a, b in (("one", "two"), ("one", "three"), ("今日は", "晴れ"))]
+    run = run_task(tmp_path, "perplexity", rows)
+    assert [row["items"][0]["delimiter"] for row in rows_of(run)] == [" ", " ", ""]
+    assert run.summary is not None and run.summary["delimiters"] == {"": 1, " ": 2}
+    assert run_notes(run.summary) == ["delimiters: ' ' 2, '' 1"]
+    (tmp_path / "choices").mkdir()
+    question = {"query": "one", "choices": ["two", "three"], "gold": 0}
+    run = run_task(tmp_path / "choices", "choices", [question], domain_context="so")
+    assert run.summary is not None and (run.summary["delimiters"], run_notes(run.summary)) == ({" ": 6}, [])
+    (tmp_path / "texts").mkdir()
+    texts = run_task(tmp_path / "texts", "perplexity", [{"text": "one"}]).summary
+    assert texts is not None and texts["delimiters"] == {}
 
 
 def test_a_delimiter_with_text_is_refused(tmp_path: Path) -> None:

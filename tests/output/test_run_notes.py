@@ -14,13 +14,15 @@ SUMMARY: dict[str, Any] = {
     ],
     **{"tokens_cut": 0, "tokens_unread": 1621, "tokens_unknown": 2, "rows_cut": 0, "rows_unread": 3, "rows_unknown": 1},
     "boundaries": {"clean": 20, "separate": 5, "apart": 3, "odd": 2},
+    "delimiters": {"": 3, " ": 1200},
     "left_out": [{"figure": "accuracy_pmi", "rows": 2, "reason": "other tokens"}],
 }
 
 
 def test_only_what_is_not_usual_is_said() -> None:
     usual = {"rows": 2, "scored": 2, "errors": {}, "error_reasons": [], "boundaries": {"clean": 4}, "left_out": []}
-    assert run_notes({**SUMMARY, **usual, "tokens_unread": 0, "tokens_unknown": 0}) == []
+    for delimiters in ({}, {" ": 4}):
+        assert run_notes({**SUMMARY, **usual, "tokens_unread": 0, "tokens_unknown": 0, "delimiters": delimiters}) == []
     assert scored_line(SUMMARY) == "30 of 40 rows scored; errors: 9 bad_input, 1 too_long"
     assert run_notes(SUMMARY) == [
         "8 bad_input: it is null ('a', line 3, 'a', line 5, ...)",
@@ -30,5 +32,6 @@ def test_only_what_is_not_usual_is_said() -> None:
         "scored although the tokenizer does not know it: 2 unknown tokens in 1 row",
         "accuracy_pmi leaves out 2 of 30 rows: other tokens",
         "of 30 contexts and texts 3 tokenised apart, since a token would reach over the boundary; 2 odd",
+        "delimiters: ' ' 1,200, '' 3",
     ]
     assert reason_lines(SUMMARY["error_reasons"], 10, most=1)[1:] == ["2 with other errors"]

@@ -22,7 +22,10 @@ _TASK = "Task"
 @with_shared_options
 def perplexity(
     shared: SimpleNamespace,
-    column: Annotated[str | None, typer.Option(help="Column of texts.", rich_help_panel=_TASK)] = None,
+    column: Annotated[
+        str | None,
+        typer.Option(help="Column of texts; of conversations: --field messages=COLUMN.", rich_help_panel=_TASK),
+    ] = None,
     context_column: Annotated[
         str | None, typer.Option(help="Column of contexts, which are not scored.", rich_help_panel=_TASK)
     ] = None,
@@ -51,8 +54,8 @@ def perplexity(
 
         if protocol is None:
             return PerplexityTask(fields=fields, delimiter=delimiter)
-        if "context" in fields:
-            raise OptionError(f"protocol {protocol!r} reads whole texts; it has no contexts")
+        if "context" in fields or "messages" in fields:
+            raise OptionError(f"protocol {protocol!r} reads whole texts; it has no contexts and no conversations")
         settings = protocol_settings(protocol, scorer, window=window, stride=stride)
         return ProtocolTask(fields=fields, protocol=settings, tokenizer=scorer.description.tokenizer)
 

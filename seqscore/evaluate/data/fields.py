@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal, TypeAlias, get_args
 
 from seqscore.errors import OptionError
+from seqscore.evaluate.data.conversations import MESSAGES
 from seqscore.evaluate.data.records import Column, column_hint, has_column
 
 TaskName: TypeAlias = Literal["perplexity", "pairs", "choices", "nbest", "filter"]
@@ -43,11 +44,15 @@ def _ranked(*names: str) -> _Groups:
 
 _PAIR_GROUPS = _ranked("UID", "paradigm", "phenomenon", "linguistics_term", "category", "condition")
 
+_TEXTS = _Form({"text": (_TEXT, _TARGET)}, {"context": ()})
+
 _FORMS: Mapping[TaskName, tuple[_Form, ...]] = MappingProxyType(
     {
         "perplexity": (
             _Form({"text": (_TARGET,), "context": _ranked("context", "prompt", "prefix")}, {}),
-            _Form({"text": (_TEXT, _TARGET)}, {"context": ()}),
+            _TEXTS,
+            _Form({"messages": ((MESSAGES,),)}, {}),
+            _TEXTS,  # where none fits, the last is the one that a message is about
         ),
         "filter": (_Form({"text": (_TEXT,)}, {}),),
         "pairs": (

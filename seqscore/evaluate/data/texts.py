@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.data.conversations import MESSAGES, is_conversation
 from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset, find_dataset
 from seqscore.evaluate.data.fields import Fields, guess_fields
 from seqscore.evaluate.data.options import DataOptions
 from seqscore.evaluate.data.records import Column, column_hint, has_column, no_column
 from seqscore.evaluate.data.streams import STANDARD_INPUT
 from seqscore.evaluate.rows import KeepColumns, check_kept, kept_columns
-from seqscore.text.items import Chat
+from seqscore.text.items import Chat, check_delimiter
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class InputRow:
     """A text to score, behind its context where there is one, or a conversation.
 
     ``id`` is its number from 0, or what its file says; ``number`` its number over all texts and files; ``columns`` are
-    the row's other columns: all but those that are the text, the context and the id.
+    the row's other columns: all but those that are the text, the context and the id. ``delimiter``: see ``Pair``.
     """
 
     id: int | str
@@ -29,6 +30,7 @@ class InputRow:
     context: str | None = None
     number: int = field(default=0, compare=False)
     columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
+    delimiter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,6 @@ class RowProblem:
     columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
-_MESSAGES = "messages"
-"""The usual name of a column of conversations: lists of messages with a role and a content."""
-
 InputItem: TypeAlias = InputRow | RowProblem
 
 
@@ -53,18 +52,22 @@ class InputOptions:
 
     ``column`` holds the texts: "text" where it is not given, or else a column with another usual name, which is said.
     ``context_column`` holds what stands before each; ``context`` stands before every text. ``keep``: which columns go
-    along with a row. ``data``: see there.
+    along with a row. ``delimiter`` parts context and text, see ``Pair``. ``data``: see there.
     """
 
     column: str | None = None
     context_column: str | None = None
     context: str | None = None
+    delimiter: str = ""
     keep: KeepColumns = "all"
     data: DataOptions = field(default_factory=DataOptions)
 
     def __post_init__(self) -> None:
         if self.context is not None and self.context_column is not None:
             raise OptionError("a context for every text and a column of contexts were both given; choose one")
+        check_delimiter(self.delimiter)
+        if self.delimiter and self.context is None and self.context_column is None:
+            raise OptionError(f"delimiter={self.delimiter!r} stands between a context and a text; no context was given")
         if self.data.whole_file and self.names_columns:
             raise OptionError("a whole file as one text has no columns; leave out one of the two options")
 
@@ -138,11 +141,9 @@ def _fields(dataset: Dataset, options: InputOptions) -> Fields:
 
 def _guessed(dataset: Dataset, found: dict[str, str]) -> Fields:
     """The column with another usual name of a text."""
-    if has_column(dataset.columns, _MESSAGES):
-        dataset.options.notify(
-            f"{dataset.name} has no column 'text'; the assistant's turns in {_MESSAGES!r} are scored"
-        )
-        return Fields({**found, "text": _MESSAGES}, frozenset({"text"}))
+    if has_column(dataset.columns, MESSAGES):
+        dataset.options.notify(f"{dataset.name} has no column 'text'; the assistant's turns in {MESSAGES!r} are scored")
+        return Fields({**found, "text": MESSAGES}, frozenset({"text"}))
     try:
         guess = guess_fields("filter", dataset.columns)
     except OptionError as error:
@@ -157,7 +158,7 @@ def _rows(parts: Sequence[str | tuple[Dataset, Fields]], options: InputOptions) 
     number = 0
     for part in parts:
         if isinstance(part, str):
-            yield InputRow(number, part, options.context, number)
+            yield InputRow(number, part, options.context, number, delimiter=options.delimiter)
             number += 1
             continue
         dataset, fields = part
@@ -178,17 +179,14 @@ def _row(row: DataRow | DataProblem, number: int, fields: Fields, options: Input
         text, context = _text_or_chat(row, fields["text"]), _context(row, fields, options)
         if isinstance(text, Chat) and context is not None:
             raise InputError(f"{row.where} is a conversation, which takes no context: it holds its own")
-        return InputRow(row_id, text, context, number, columns)
+        return InputRow(row_id, text, context, number, columns, options.delimiter)
     except InputError as error:
         return RowProblem(row_id, error, number, columns)
 
 
 def _text_or_chat(row: DataRow, column: Column) -> str | Chat:
     value = row.at(column)
-    messages = (
-        isinstance(value, list) and bool(value) and all(isinstance(one, Mapping) and "role" in one for one in value)
-    )
-    return Chat(value) if messages else row.text(column)
+    return Chat(value) if is_conversation(value) else row.text(column)
 
 
 def _context(row: DataRow, fields: Fields, options: InputOptions) -> str | None:

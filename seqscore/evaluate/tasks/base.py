@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, TypeAlias
 
-from seqscore.errors import InputError, OptionError
+from seqscore.errors import InputError
 from seqscore.evaluate.data.dataset import DataItem, DataProblem, DataRow, Dataset
 from seqscore.scores.intervals import Figure
-from seqscore.text.items import DELIMITER_AUTO, Context, Pair
+from seqscore.text.items import DELIMITER_AUTO, Chat, Context, Pair
 
 __all__ = [
     "DELIMITER_AUTO",
@@ -32,7 +32,7 @@ class TaskItem:
     text as the dataset has it, without a delimiter."""
 
     role: str
-    item: str | Pair
+    item: str | Pair | Chat
     num_chars: int = 0
     num_bytes: int = 0
     num_words: int = 0
@@ -164,15 +164,5 @@ def settings_of(task: Any) -> dict[str, Any]:
 
 
 def joined(context: Context, text: str, delimiter: str) -> Pair:
-    """The pair of a context and a text behind it, parted by the delimiter, which belongs to the text."""
-    return Pair(context, text, delimiter=delimiter).resolved()
-
-
-def check_delimiter(delimiter: str) -> None:
-    """Refuse what would be read as part of the text.
-
-    Raises:
-        OptionError: the delimiter is neither ``auto`` nor white space nor empty.
-    """
-    if delimiter != DELIMITER_AUTO and delimiter.strip():
-        raise OptionError(f"delimiter={delimiter!r} must be 'auto', empty, or white space")
+    """The pair of a context and a text behind it, parted by the delimiter, which is scored with the text."""
+    return Pair(context, text, delimiter=delimiter)

@@ -20,13 +20,12 @@ from seqscore.evaluate.tasks.base import (
     Stored,
     TaskItem,
     TaskRow,
-    check_delimiter,
     entries_of,
     joined,
     settings_of,
 )
 from seqscore.evaluate.tasks.perplexity import item_of
-from seqscore.text.items import Pair
+from seqscore.text.items import check_delimiter
 
 _LOOK_AT = 10_000  # rows of what is fetched or can be read once, for what right choices are counted from
 
@@ -183,7 +182,9 @@ class ChoicesTask:
         others = {"unconditional": "" if self.unconditional else None, "domain": self.domain_context}
         for role, other in others.items():
             if other is not None:
-                items += [item_of(role, Pair(other, pair.resolved().continuation), choice) for choice, pair in pairs]
+                items += [
+                    item_of(role, joined(other, choice, pair.taken_delimiter()), choice) for choice, pair in pairs
+                ]
         gold = self._gold(row, choices, labels, base)
         return TaskRow(items=tuple(items), gold=gold, group=group_of(row, self.fields))
 

@@ -17,12 +17,12 @@ from seqscore.evaluate.tasks.base import (
     RowValues,
     Stored,
     TaskRow,
-    check_delimiter,
     entries_of,
     joined,
     settings_of,
 )
 from seqscore.evaluate.tasks.perplexity import item_of
+from seqscore.text.items import check_delimiter
 
 __all__ = ["WEIGHTS", "NbestTask", "word_errors"]
 

@@ -7,8 +7,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.data.conversations import is_conversation
 from seqscore.evaluate.data.dataset import DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields
+from seqscore.evaluate.data.records import Column, kind_of_value
 from seqscore.evaluate.tasks.base import (
     DELIMITER_AUTO,
     Entry,
@@ -17,11 +20,11 @@ from seqscore.evaluate.tasks.base import (
     Stored,
     TaskItem,
     TaskRow,
-    check_delimiter,
     entries_of,
     joined,
     settings_of,
 )
+from seqscore.text.items import Chat, check_delimiter
 
 __all__ = ["FilterTask", "PerplexityTask"]
 
@@ -32,6 +35,7 @@ class PerplexityTask:
 
     With contexts also: whether greedy decoding gives the continuation (accuracy), and exp of the mean negative
     log-likelihood of a whole continuation (item_perplexity, which lm-eval calls the perplexity of LAMBADA).
+    The same of conversations: of all turns of the assistant, each given everything before it.
     """
 
     name: ClassVar[str] = "perplexity"
@@ -42,6 +46,8 @@ class PerplexityTask:
 
     def __post_init__(self) -> None:
         check_delimiter(self.delimiter)
+        if self._has_messages and self.delimiter != DELIMITER_AUTO:
+            raise OptionError(f"delimiter={self.delimiter!r}: the chat template says what stands between messages")
 
     @property
     def settings(self) -> Mapping[str, Any]:
@@ -53,7 +59,14 @@ class PerplexityTask:
         return entries_of(dataset, self._row)
 
     def _row(self, row: DataRow) -> TaskRow:
-        text = row.text(self.fields["text"])
+        if self._has_messages:
+            return TaskRow(items=(_conversation(row, self.fields["messages"]),))
+        column = self.fields["text"]
+        if is_conversation(row.at(column)):
+            raise InputError(
+                f"{row.where}: column {column!r} holds a conversation; name it with --field messages={column}"
+            )
+        text = row.text(column)
         item = joined(row.text(self.fields["context"]), text, self.delimiter) if self._has_context else text
         return TaskRow(items=(item_of("text", item, text),))
 
@@ -61,14 +74,19 @@ class PerplexityTask:
     def _has_context(self) -> bool:
         return "context" in self.fields
 
+    @property
+    def _has_messages(self) -> bool:
+        return "messages" in self.fields
+
     def measures(self) -> Sequence[Measure]:
         """Per token, word and byte; of continuations also how often they are what greedy decoding gives."""
+        many, one = ("conversations", "conversation") if self._has_messages else ("texts", "continuation")
         continuations = (
-            Measure(name="accuracy", figure="ratio", unit="share of texts", method="wilson", better="higher"),
-            Measure(name="item_perplexity", figure="perplexity", unit="per continuation"),
+            Measure(name="accuracy", figure="ratio", unit=f"share of {many}", method="wilson", better="higher"),
+            Measure(name="item_perplexity", figure="perplexity", unit=f"per {one}"),
         )
         return (
-            *(continuations if self._has_context else ()),
+            *(continuations if self._has_context or self._has_messages else ()),
             Measure(name="perplexity", figure="perplexity", unit="per token"),
             Measure(name="word_perplexity", figure="perplexity", unit="per word"),
             Measure(name="byte_perplexity", figure="perplexity", unit="per byte"),
@@ -89,7 +107,7 @@ class PerplexityTask:
             "bits_per_byte": (-total / math.log(2), float(size)),
             "mean_perplexity": (exp(-total / scored), 1.0),
         }
-        if self._has_context:
+        if self._has_context or self._has_messages:
             found["accuracy"] = (float(item["is_greedy"]), 1.0)
             found["item_perplexity"] = (total, 1.0)
         return found
@@ -140,6 +158,23 @@ def item_of(role: str, item: Any, text: str, **more: Any) -> TaskItem:
     """An item whose characters, bytes and words are those of ``text``."""
     size = len(text.encode("utf-8", "surrogatepass"))
     return TaskItem(role=role, item=item, num_chars=len(text), num_bytes=size, num_words=len(text.split()), **more)
+
+
+def _conversation(row: DataRow, column: Column) -> TaskItem:
+    """An item of which the assistant's turns are scored; its characters, bytes and words are theirs."""
+    value = row.at(column)
+    if not is_conversation(value):
+        found = "empty" if row.record.is_missing(value) or value == [] else kind_of_value(value)
+        raise InputError(f"{row.where}: column {column!r} is {found}; expected messages with a role and a content")
+    said = [one.get("content") for one in value if one["role"] == "assistant"]
+    parts = [item_of("text", one, one) for one in said if isinstance(one, str)]  # of others the scorer tells
+    return TaskItem(
+        role="text",
+        item=Chat(value),
+        num_chars=sum(part.num_chars for part in parts),
+        num_bytes=sum(part.num_bytes for part in parts),
+        num_words=sum(part.num_words for part in parts),
+    )
 
 
 def exp(value: float) -> float:
