@@ -75,13 +75,13 @@ def test_conversations_are_scored_turn_by_turn(tmp_path: Path) -> None:
         assert item["log_likelihood"] == pytest.approx(total, rel=1e-12)
         assert item["num_bytes_scored"] == item["num_bytes"] and item["num_scored"] == score.num_scored
     assert long["items"][0]["num_words"] == 5 and "messages" in long["columns"] and "topic" in long["columns"]
-    said = ["no message of the assistant", "is text; expected messages with a role", "is empty; expected messages"]
+    said = ["no message of the assistant", "is a text; expected messages with a role", "is empty; expected messages"]
     assert all(one in row["error_message"] for one, row in zip(said, bad, strict=True))
     found, scored = figures(run), sum(one.num_scored for one in own)
     assert found["perplexity"] == pytest.approx(math.exp(-sum(totals) / scored))
     assert found["item_perplexity"] == pytest.approx(math.exp(-sum(totals) / 2)) and "accuracy" in found
     assert found["word_perplexity"] == pytest.approx(math.exp(-sum(totals) / 7))
-    assert [len(list(item.pieces())) for row in view_run(run) for item in row.items] == [own[0].num_scored + 1, 2]
+    assert [len(list(item.pieces())) for row in view_run(run) for item in row.items] == [one.num_scored for one in own]
     with pytest.raises(OptionError, match="the chat template says what stands between messages"):
         made("perplexity", data, delimiter=" ")
     (tmp_path / "texts").mkdir()
