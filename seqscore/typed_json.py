@@ -12,6 +12,7 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, NamedTuple
@@ -57,7 +58,7 @@ def decoded(text: str, *, where: str) -> dict[str, Any]:
 def _encoded_cell(value: Any) -> str:
     try:
         return _dumped(_tagged(value))
-    except (RecursionError, ValueError) as error:  # nested too deeply, a number of thousands of digits
+    except (*_FAULTS, BufferError) as error:  # nested too deeply, a number of thousands of digits
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         return _dumped({"$not_kept": what})
 
@@ -73,6 +74,10 @@ def _tagged(value: Any) -> Any:
         value = value.tolist()
     if value is None or isinstance(value, bool | str):
         return value
+    if getattr(value, "shape", None) and type(value).__name__ == "ndarray":  # of times
+        return [_tagged(one) for one in value]
+    if isinstance(value, datetime) and str(value) == "NaT":  # pandas' missing time is a datetime, and no other is so
+        return None
     if isinstance(value, int):
         return int(value)
     if isinstance(value, float):
@@ -86,26 +91,57 @@ def _tagged(value: Any) -> Any:
 
 def _tagged_mapping(value: Mapping[Any, Any]) -> dict[str, Any]:
     if not all(isinstance(name, str) for name in value):
-        return {"$map": [[_tagged(name), _tagged(one)] for name, one in value.items()]}
+        return {"$map": [[_tagged(_hashed(name)), _tagged(one)] for name, one in value.items()]}
     found = {name: _tagged(one) for name, one in value.items()}
     return {"$object": found} if len(found) == 1 and next(iter(found)).startswith("$") else found
 
 
+def _hashed(name: Any) -> Any:
+    """A key that can be one again when it is read."""
+    if isinstance(name, tuple) and not isinstance(name, NotKept):
+        return tuple(map(_hashed, name))
+    return NotKept(f"a {type(name).__name__}") if isinstance(name, Mapping | frozenset) else name
+
+
 def _tagged_other(value: Any) -> dict[str, Any]:
     if isinstance(value, bytes | bytearray | memoryview):
-        return {"$bytes": base64.b64encode(value).decode("ascii")}
+        return {"$bytes": base64.b64encode(bytes(value)).decode("ascii")}
     if isinstance(value, Decimal):
         return {"$decimal": str(value)}
     if isinstance(value, timedelta):
-        return {"$duration": [value.days, value.seconds, value.microseconds]}
+        parts = [value.days, value.seconds, value.microseconds]
+        nanoseconds = getattr(value, "nanoseconds", 0)  # of pandas
+        return {"$duration": [*parts, nanoseconds] if nanoseconds else parts}
     for name, kind in (("$timestamp", datetime), ("$date", date), ("$time", time)):
         if isinstance(value, kind):
             return {name: value.isoformat()}
     if isinstance(value, UUID):
         return {"$uuid": str(value)}
-    if type(value).__name__ == "datetime64":
-        return {"$timestamp": str(value)}
+    if type(value).__name__ in ("datetime64", "timedelta64"):
+        return _tagged_numpy(value)
     return {"$not_kept": value.what if isinstance(value, NotKept) else f"a {type(value).__name__}"}
+
+
+def _tagged_numpy(value: Any) -> Any:
+    """A time or a duration of NumPy, whose units are many, in the first unit that holds it and is read again."""
+    import numpy as np
+
+    if np.isnat(value):
+        return None
+    if value.dtype.kind == "m":
+        whole = value.astype("m8[ns]")
+        if np.datetime_data(value.dtype)[0] not in ("Y", "M", "generic") and whole.astype(value.dtype) == value:
+            microseconds, nanoseconds = divmod(int(whole.astype(np.int64)), 1000)
+            found = timedelta(microseconds=microseconds)
+            parts = [found.days, found.seconds, found.microseconds]
+            return {"$duration": [*parts, nanoseconds] if nanoseconds else parts}
+        return {"$not_kept": "a timedelta64"}
+    for unit in ("us", "ns", "ps", "s"):
+        with suppress(ValueError, OverflowError):
+            same = value.astype(f"M8[{unit}]")
+            if same.astype(value.dtype) == value and np.datetime64(_timestamp(str(same))) == same:
+                return {"$timestamp": str(same)}
+    return {"$not_kept": "a datetime64"}
 
 
 def _untagged(value: Any) -> Any:
@@ -125,19 +161,39 @@ def _timestamp(text: str) -> Any:
     """A datetime; with nanoseconds, which that has no room for, a NumPy datetime64, or with a zone the text itself."""
     fraction = re.search(r"\.(\d+)", text)
     if fraction is None or len(fraction[1]) <= 6:
-        return datetime.fromisoformat(text)
+        with suppress(ValueError):
+            return datetime.fromisoformat(text)
+        if not re.match(r"-?\d{4}", text):  # NumPy reads "now", too
+            raise ValueError(f"{text!r} is no time")
     import numpy as np
 
     return text if re.search(r"[+Z-]", text[11:]) else np.datetime64(text)
 
 
+def _duration(parts: Any) -> Any:
+    """A timedelta; with nanoseconds, which that has no room for, a NumPy timedelta64."""
+    days, seconds, microseconds, *nanoseconds = parts
+    found = timedelta(days, seconds, microseconds)
+    if not nanoseconds:
+        return found
+    import numpy as np
+
+    (more,) = nanoseconds
+    return np.timedelta64(1000 * (found // timedelta(microseconds=1)) + more, "ns")
+
+
+def _key(value: Any) -> Any:
+    """A key of a mapping, where a list was a tuple."""
+    return tuple(map(_key, value)) if isinstance(value, list) else value
+
+
 _READ: Mapping[str, Callable[[Any], Any]] = {
     "$object": _untagged_values,
-    "$map": lambda pairs: {_untagged(name): _untagged(one) for name, one in pairs},
+    "$map": lambda pairs: {_key(_untagged(name)): _untagged(one) for name, one in pairs},
     "$float": float,
     "$bytes": lambda text: base64.b64decode(text, validate=True),
     "$decimal": Decimal,
-    "$duration": lambda parts: timedelta(*parts),
+    "$duration": _duration,
     "$timestamp": _timestamp,
     "$date": date.fromisoformat,
     "$time": time.fromisoformat,

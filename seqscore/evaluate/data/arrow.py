@@ -236,6 +236,8 @@ def _values(column: pa.Array, limit: int) -> Callable[[int], Any]:
     """A function from the place of a row to its value."""
     import pyarrow as pa
 
+    if _has_odd_nanoseconds(column):  # the library drops them where it makes a time of Python
+        column = column.cast(pa.string())
     if _size(column) <= limit:
         try:
             return column.to_pylist().__getitem__  # type: ignore[no-any-return]
@@ -254,6 +256,17 @@ def _values(column: pa.Array, limit: int) -> Callable[[int], Any]:
             return str(scalar)  # no type of Python holds it: nanoseconds, names twice in a struct
 
     return value_of
+
+
+def _has_odd_nanoseconds(column: pa.Array) -> bool:
+    """Whether these are times of day of which one is no whole number of microseconds."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    if column.type != pa.time64("ns"):
+        return False
+    odd = pc.not_equal(column, column.cast(pa.time64("us"), safe=False).cast(pa.time64("ns")))
+    return bool(pc.any(odd).as_py())
 
 
 def _bytes(scalar: Any) -> bytes | None:

@@ -19,6 +19,7 @@ import pytest
 from seqscore.errors import InputError
 from seqscore.evaluate.data import arrow
 from seqscore.evaluate.data.ipc import largest_batch
+from seqscore.typed_json import decoded, encoded
 from tests.evaluate.data.reading import read, rows_of
 
 
@@ -76,6 +77,27 @@ def test_values_that_python_cannot_hold_cost_no_row(tmp_path: Path) -> None:
     (row,), _ = rows_of(path)
     assert row.text == "a" and "1" in row.columns["twice"] and row.columns["latin"] == b"\xff"
     assert "row 0: column 'latin' is not UTF-8" in read(path, column="latin")[0][0]
+
+
+def test_nanoseconds_are_kept(tmp_path: Path) -> None:
+    table = pa.table(
+        {
+            "text": ["a", "b"],
+            "duration": pa.array([1, None], pa.duration("ns")),
+            "time": pa.array([1, None], pa.time64("ns")),
+            "whole": pa.array([1000, None], pa.time64("ns")),
+            "when": pa.array([1, None], pa.timestamp("ns")),
+        }
+    )
+    (row, empty), _ = rows_of(written(tmp_path, table, ".parquet"))
+    found = decoded(encoded(row.columns), where="row 0")
+    assert found == {
+        "duration": np.timedelta64(1, "ns"),
+        "time": "00:00:00.000000001",
+        "whole": datetime.time(microsecond=1),
+        "when": np.datetime64(1, "ns"),
+    }
+    assert set(decoded(encoded(empty.columns), where="row 1").values()) == {None}
 
 
 @pytest.mark.parametrize("end", [".parquet", ".feather", ".arrow"])

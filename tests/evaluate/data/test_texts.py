@@ -506,7 +506,7 @@ def test_parquet_values_and_types(tmp_path: Path) -> None:
 
 def test_parquet_texts_have_the_limit_of_lines(tmp_path: Path) -> None:
     source = structured(tmp_path, ".parquet")
-    assert problem(rows(source, max_line_bytes=10)[1]) == (
+    assert problem(rows(source, max_line_bytes=10, notify=print)[1]) == (
         f"{source!r}, row 1: column 'text' is longer than 10 bytes, the limit for a value"
     )
 
