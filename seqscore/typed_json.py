@@ -103,7 +103,7 @@ def _hashed(name: Any) -> Any:
     return NotKept(f"a {type(name).__name__}") if isinstance(name, Mapping | frozenset) else name
 
 
-def _tagged_other(value: Any) -> dict[str, Any]:
+def _tagged_other(value: Any) -> Any:
     if isinstance(value, bytes | bytearray | memoryview):
         return {"$bytes": base64.b64encode(bytes(value)).decode("ascii")}
     if isinstance(value, Decimal):

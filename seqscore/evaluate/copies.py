@@ -28,7 +28,7 @@ from seqscore.evaluate.data.json_rows import array_rows, document_rows
 from seqscore.evaluate.data.json_text import JsonText
 from seqscore.evaluate.data.kinds import kind_of
 from seqscore.evaluate.data.lines import read_lines
-from seqscore.evaluate.data.options import DataOptions, Kind
+from seqscore.evaluate.data.options import Counted, DataOptions, Kind
 from seqscore.evaluate.data.separated import Table, dialect_of
 from seqscore.evaluate.data.streams import beginning, is_compressed, open_bytes, source_name
 from seqscore.evaluate.manifest import writing
@@ -292,7 +292,7 @@ def _copy_json(stream: BinaryIO, name: str, options: DataOptions, sinks: Mapping
     else:
         _copy_objects(text, options, sinks, rows)
         return
-    written = dict.fromkeys(sinks, 0)
+    written, too_long = dict.fromkeys(sinks, 0), Counted()
     encoding = options.encoding
     for sink in sinks.values():
         sink.write("[".encode(encoding))
@@ -302,10 +302,13 @@ def _copy_json(stream: BinaryIO, name: str, options: DataOptions, sinks: Mapping
             break
         rows.take()
         sinks[bucket].write((",\n" if written[bucket] else "\n").encode(encoding))
-        sinks[bucket].write(_bytes(row, rows.count, name, options))
+        sinks[bucket].write(_bytes(row, options))
+        if not row:
+            too_long.add(f"row {rows.count - 1}")
         written[bucket] += 1
     for sink in sinks.values():
         sink.write("\n]\n".encode(encoding))
+    _say_too_long(too_long, name, options)
 
 
 def _document_texts(whole: str, value: Any, name: str, options: DataOptions) -> Iterator[str]:
@@ -318,15 +321,22 @@ def _document_texts(whole: str, value: Any, name: str, options: DataOptions) -> 
 
 
 def _copy_objects(text: JsonText, options: DataOptions, sinks: Mapping[str, Sink], rows: Rows) -> None:
+    too_long = Counted()
     while (bucket := rows.take()) is not None:
-        sinks[bucket].write(_bytes(text.last, rows.count, text.name, options) + "\n".encode(options.encoding))
+        sinks[bucket].write(_bytes(text.last, options) + "\n".encode(options.encoding))
+        if not text.last:
+            too_long.add(f"row {rows.count - 1}")
         if text.peek() == "":
-            return
+            break
         text.element(options.max_line_bytes)
+    _say_too_long(too_long, text.name, options)
 
 
-def _bytes(row: str, number: int, name: str, options: DataOptions) -> bytes:
-    """The text of an element in its encoding; null for one that was too long to be held, which is said."""
-    if not row:
-        options.notify(f"{name}, row {number - 1} is longer than a row may be; null stands in its place")
+def _say_too_long(found: Counted, name: str, options: DataOptions) -> None:
+    if found.count:
+        options.notify(f"{name}, {found.first}{found.more}: longer than a row may be; null stands in the place")
+
+
+def _bytes(row: str, options: DataOptions) -> bytes:
+    """The text of an element in its encoding; null for one that was too long to be held."""
     return (row or "null").encode(options.encoding, "surrogateescape")

@@ -31,11 +31,20 @@ def refuse_overwriting(target: Path | None, sources: Sequence[str]) -> None:
     """Make sure that what is written does not replace what is read.
 
     Raises:
-        OptionError: the target is one of the sources.
+        OptionError: the target is one of the sources, or stands in a folder that is one, where the next run reads it.
     """
-    for source in sources if target is not None and target.is_file() else ():
-        if Path(source).is_file() and target is not None and target.samefile(source):
+    if target is None:
+        return
+    for source in sources:
+        path = Path(source)
+        read = path.iterdir() if path.is_dir() else [path]
+        if target.is_file() and any(one.is_file() and target.samefile(one) for one in read):
             raise OptionError(f"-o {target} is also the input and would be replaced; name another file")
+        if path.is_dir() and target.parent.resolve() == path.resolve():
+            raise OptionError(
+                f"-o {target} is in the folder {source!r}, all files of which are read: the next run would read it as "
+                f"data; name a file outside it"
+            )
 
 
 class Output:

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from seqscore.errors import OptionError
-from seqscore.output.files import Output
+from seqscore.output.files import Output, refuse_overwriting
 
 
 def test_a_file_appears_at_the_end_and_whole(tmp_path: Path) -> None:
@@ -23,6 +23,21 @@ def test_a_file_appears_at_the_end_and_whole(tmp_path: Path) -> None:
         assert len(list(tmp_path.iterdir())) == 1
     assert target.read_bytes() == b"first second"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_folder_that_is_read_is_not_written_into(tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    (folder / "below").mkdir(parents=True)
+    (folder / "a.txt").write_text("a\n")
+    (tmp_path / "link.txt").symlink_to(folder / "a.txt")
+    for target in (folder / "out.csv", folder / "below" / ".." / "out.csv"):
+        with pytest.raises(OptionError, match="the next run would read it as data"):
+            refuse_overwriting(target, ["x.txt", str(folder)])
+    for target in (folder / "a.txt", tmp_path / "link.txt"):
+        with pytest.raises(OptionError, match="is also the input and would be replaced"):
+            refuse_overwriting(target, [str(folder)])
+    for target in (tmp_path / "out.csv", folder / "below" / "out.csv", None):
+        refuse_overwriting(target, [str(folder), "-", "no\0file"])
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, BrokenPipeError, OSError, SystemExit])

@@ -53,6 +53,10 @@ class DataRow:
         """The text in a column; see ``Record.text``."""
         return self.record.text(column)
 
+    def context(self, column: Column) -> str | None:
+        """The text that stands before another one, or None; see ``Record.context``."""
+        return self.record.context(column)
+
 
 @dataclass(frozen=True, slots=True)
 class DataProblem:

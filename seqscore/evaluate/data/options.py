@@ -43,6 +43,29 @@ def once(notify: Notify) -> Notify:
     return say
 
 
+@dataclass(slots=True)
+class Counted:
+    """Something that befell rows of a file, of which a reader is told once: where first, and how often."""
+
+    first: str = ""
+    count: int = 0
+
+    def add(self, where: str) -> None:
+        """It befell this row too."""
+        self.first, self.count = self.first or where, self.count + 1
+
+    @property
+    def more(self) -> str:
+        """Of how many besides the first there is to say."""
+        return f" and {self.count - 1:,} more" if self.count > 1 else ""
+
+
+def say_no_context(found: Counted, notify: Notify) -> None:
+    """Say of how many rows the context is empty."""
+    if found.count:
+        notify(f"{found.first}{found.more}: the context is empty, so the text is scored without one")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataOptions:
     """How a dataset is read.

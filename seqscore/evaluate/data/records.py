@@ -83,6 +83,17 @@ class Record:
             raise InputError(f"{self.where}: column {column!r} is {kind_of_value(value)}; expected text")
         return value
 
+    def context(self, column: Column) -> str | None:
+        """The text in a column that stands before another one; None where there is truly nothing. A word that may
+        stand for nothing (``NA``) is an error as in any text: it may as well be the context.
+
+        Raises:
+            NoTextError: the cell has such a word.
+            InputError: there is no such column, or it holds something else.
+        """
+        value = self.at(column)
+        return None if self.is_missing(value) and not _is_word(value) else self.text(column)
+
 
 def _is_word(value: Any) -> bool:
     return isinstance(value, str) and value != ""

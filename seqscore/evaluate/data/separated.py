@@ -5,12 +5,14 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from threading import Lock
 from typing import Any, BinaryIO
 
 from seqscore.errors import InputError
 from seqscore.evaluate.data.lines import Line, decoded, read_lines
-from seqscore.evaluate.data.options import DataOptions, Kind
+from seqscore.evaluate.data.options import Counted, DataOptions, Kind
 from seqscore.evaluate.data.records import EMPTY_CELLS, Record, check_distinct
 from seqscore.evaluate.data.streams import open_bytes
 
@@ -33,7 +35,8 @@ def read_separated(
     """The rows below a header, in order; an error stands for a bad one. Empty lines are passed over.
 
     A row of more than one line, each of which would be a whole row if quotation marks were text, is an error: three
-    rows of which the first begins and the last ends with a mark must not become one text.
+    rows of which the first begins and the last ends with a mark must not become one text. Of two lines of two texts,
+    or of lines of one, it is not known which they are: they are one row, which is said once, with their number.
 
     Raises:
         InputError: there is no header, two columns have one name, or where the next row begins cannot be known.
@@ -42,14 +45,17 @@ def read_separated(
     header = _named(table.header())
     check_distinct(name, header)
     empty = EMPTY_CELLS if options.empty_cells == "error" else frozenset()
-    while (row := table.next_row()) is not None:
-        if isinstance(row, InputError):
-            yield row
-        elif len(row) != len(header):
-            count = f"number of values is {len(row)}, expected {len(header)} as in the header"
-            yield InputError(f"{table.where}: {count}{_row_names(row, header, table)}")
-        else:
-            yield Record(table.where, dict(zip(header, row, strict=True)), empty)
+    try:
+        while (row := table.next_row()) is not None:
+            if isinstance(row, InputError):
+                yield row
+            elif len(row) != len(header):
+                count = f"number of values is {len(row)}, expected {len(header)} as in the header"
+                yield InputError(f"{table.where}: {count}{_row_names(row, header, table)}")
+            else:
+                yield Record(table.where, dict(zip(header, row, strict=True)), empty)
+    finally:  # also where --limit ends it
+        table.say_doubts()
 
 
 def _named(header: Sequence[str]) -> list[str]:
@@ -132,6 +138,31 @@ class _NotWellFormed(InputError):
     where = ""
 
 
+class _FieldLimit:
+    """The longest field that the csv module reads: a global of it, raised only meanwhile, in however many threads."""
+
+    def __init__(self) -> None:
+        self._lock, self._asked, self._before = Lock(), list[int](), 0
+
+    @contextmanager
+    def up_to(self, limit: int) -> Iterator[None]:
+        """Fields of at least this length are read."""
+        with self._lock:
+            if not self._asked:
+                self._before = csv.field_size_limit()
+            self._asked.append(limit)
+            csv.field_size_limit(max(self._asked))
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._asked.remove(limit)
+                csv.field_size_limit(max(self._asked, default=self._before))
+
+
+_FIELDS = _FieldLimit()
+
+
 class Table:
     """Rows of values as the csv module parts them; knows on which line the last one began."""
 
@@ -142,6 +173,7 @@ class Table:
         self._name, self._dialect, self._options = name, dialect, options
         self._reader = self._made(dialect.separator)
         self.where, self.num_rows, self._width = name, 0, 0
+        self._doubts = Counted()
 
     def _made(self, separator: str) -> Any:
         if self._dialect.quoted:
@@ -180,11 +212,24 @@ class Table:
             return self._lines.bad
         return _Glued(self._glued()) if self._is_glued() else row
 
+    def say_doubts(self) -> None:
+        """Say which rows of several lines may be several rows."""
+        if self._doubts.count:
+            them = "are each" if self._doubts.count > 1 else "are"
+            self._options.notify(
+                f"{self._name}, {self._doubts.first}{self._doubts.more} {them} one text, for a quotation mark opens "
+                f"at the beginning and closes at the end; --quoting none where marks are part of the text, --quoting "
+                f"standard where texts have several lines"
+            )
+
     def _next(self) -> list[str] | None:
         self._lines.begin()
-        before = csv.field_size_limit(self._options.max_line_bytes)  # a global of the module: set only meanwhile
+        limit = self._options.max_line_bytes
         try:
-            row: list[str] | None = next(self._reader, None)
+            with _FIELDS.up_to(limit):
+                row: list[str] | None = next(self._reader, None)
+            if max(map(len, row or ()), default=0) > limit:  # another thread may read longer ones
+                raise csv.Error(f"field larger than field limit ({limit})")
         except csv.Error as error:
             where = f"{self._name}, line {self._lines.first}"
             problem = _NotWellFormed(
@@ -193,8 +238,6 @@ class Table:
             )
             problem.where = where
             raise problem from error
-        finally:
-            csv.field_size_limit(before)
         self.where = f"{self._name}, line {self._lines.first}"
         return row
 
@@ -203,16 +246,15 @@ class Table:
         lines = self._lines.taken
         if len(lines) < 2 or self._dialect.certain:
             return False
-        if self._width == 1 and not self.judges_every_line:
-            self._options.notify(
-                f"{self._name}, lines {self._lines.first} to {self._lines.last} are one text, for a quotation mark "
-                f"opens at the beginning and closes at the end; --quoting none where marks are part of the text"
-            )
-            return False
         parts = [line.split(self._dialect.separator) for line in lines]
-        if any(len(one) != self._width for one in parts):
+        if self._width > 1 and any(len(one) != self._width for one in parts):
             return False
-        return self.judges_every_line or self._width > 2 or len(parts) > 2 or _same_numbers(parts)
+        if self.judges_every_line:
+            return all(len(one) == self._width for one in parts)
+        if self._width > 2 or (self._width == 2 and (len(parts) > 2 or _same_numbers(parts))):
+            return True
+        self._doubts.add(f"lines {self._lines.first} to {self._lines.last}")
+        return False
 
     def _glued(self) -> str:
         return (

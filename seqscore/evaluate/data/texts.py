@@ -10,7 +10,7 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.conversations import MESSAGES, is_conversation
 from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset, find_dataset
 from seqscore.evaluate.data.fields import Fields, guess_fields
-from seqscore.evaluate.data.options import DataOptions
+from seqscore.evaluate.data.options import Counted, DataOptions, say_no_context
 from seqscore.evaluate.data.records import Column, column_hint, has_column, no_column
 from seqscore.evaluate.data.streams import STANDARD_INPUT
 from seqscore.evaluate.rows import KeepColumns, check_kept, kept_columns
@@ -162,11 +162,20 @@ def _rows(parts: Sequence[str | tuple[Dataset, Fields]], options: InputOptions) 
             number += 1
             continue
         dataset, fields = part
-        first = number
+        first, alone = number, Counted()
         for row in dataset.rows():
             number = first + row.number
-            yield _row(row, number, fields, options)
+            found = _row(row, number, fields, options)
+            if (
+                "context" in fields
+                and isinstance(row, DataRow)
+                and isinstance(found, InputRow)
+                and found.context is None
+            ):
+                alone.add(row.where)
+            yield found
             number += 1
+        say_no_context(alone, dataset.options.notify)
 
 
 def _row(row: DataRow | DataProblem, number: int, fields: Fields, options: InputOptions) -> InputItem:
@@ -192,5 +201,4 @@ def _text_or_chat(row: DataRow, column: Column) -> str | Chat:
 def _context(row: DataRow, fields: Fields, options: InputOptions) -> str | None:
     if "context" not in fields:
         return options.context
-    value = row.at(fields["context"])
-    return None if row.record.is_missing(value) else row.text(fields["context"])
+    return row.context(fields["context"])

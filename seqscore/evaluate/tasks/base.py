@@ -8,6 +8,8 @@ from typing import Any, Literal, Protocol, TypeAlias
 
 from seqscore.errors import InputError
 from seqscore.evaluate.data.dataset import DataItem, DataProblem, DataRow, Dataset
+from seqscore.evaluate.data.options import Counted, say_no_context
+from seqscore.evaluate.data.records import Column
 from seqscore.scores.intervals import Figure
 from seqscore.text.items import DELIMITER_AUTO, Chat, Context, Pair
 
@@ -120,10 +122,22 @@ class Task(Protocol):
         ...
 
 
-def entries_of(dataset: Dataset, convert: Callable[[DataRow], TaskRow]) -> Iterator[Entry]:
-    """An entry for every row; one that cannot be converted carries its error."""
+def entries_of(
+    dataset: Dataset, convert: Callable[[DataRow], TaskRow], *, context: Column | None = None
+) -> Iterator[Entry]:
+    """An entry for every row; one that cannot be converted carries its error. Rows whose ``context`` is empty are
+    counted, which is said at the end."""
+    alone = Counted()
     for row in map(_shallow, dataset.rows()):
-        yield Entry(str(row.id), row.number, _source(row), _converted(row, convert))
+        found = _converted(row, convert)
+        if context is not None and isinstance(row, DataRow) and _stands_alone(row, found, context):
+            alone.add(row.where)
+        yield Entry(str(row.id), row.number, _source(row), found)
+    say_no_context(alone, dataset.options.notify)
+
+
+def _stands_alone(row: DataRow, found: TaskRow | InputError, context: Column) -> bool:
+    return isinstance(found, TaskRow) and row.context(context) is None
 
 
 _MAX_DEPTH = 100  # what walks a value calls itself for each level, and Python stops that near 1,000

@@ -54,10 +54,10 @@ class PairsTask:
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """Two items a row, the good one first."""
-        return entries_of(dataset, self._row)
+        return entries_of(dataset, self._row, context=self.fields.columns.get("context"))
 
     def _row(self, row: DataRow) -> TaskRow:
-        context = row.text(self.fields["context"]) if "context" in self.fields else ""
+        context = (row.context(self.fields["context"]) if "context" in self.fields else None) or ""
         return TaskRow(
             items=tuple(self._item(role, context, row.text(self.fields[role])) for role in ("good", "bad")),
             group=group_of(row, self.fields),

@@ -57,7 +57,7 @@ class NbestTask:
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """An item a hypothesis."""
-        return entries_of(dataset, self._row)
+        return entries_of(dataset, self._row, context=self.fields.columns.get("context"))
 
     def _row(self, row: DataRow) -> TaskRow:
         reference = row.text(self.fields["reference"])
@@ -65,7 +65,7 @@ class NbestTask:
             raise InputError(f"{row.where}: the reference has no word, so errors have nothing to be a share of")
         hypotheses = self._hypotheses(row)
         first_pass = self._first_pass(row, len(hypotheses))
-        context = row.text(self.fields["context"]) if "context" in self.fields else ""
+        context = row.context(self.fields["context"]) if "context" in self.fields else None
         items = tuple(
             item_of(
                 "hypothesis",

@@ -56,7 +56,7 @@ class PerplexityTask:
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """One item a row."""
-        return entries_of(dataset, self._row)
+        return entries_of(dataset, self._row, context=self.fields.columns.get("context"))
 
     def _row(self, row: DataRow) -> TaskRow:
         if self._has_messages:
@@ -67,7 +67,8 @@ class PerplexityTask:
                 f"{row.where}: column {column!r} holds a conversation; name it with --field messages={column}"
             )
         text = row.text(column)
-        item = joined(row.text(self.fields["context"]), text, self.delimiter) if self._has_context else text
+        context = row.context(self.fields["context"]) if self._has_context else None
+        item = text if context is None else joined(context, text, self.delimiter)
         return TaskRow(items=(item_of("text", item, text),))
 
     @property

@@ -16,6 +16,7 @@ from seqscore.evaluate.data.options import DataOptions
 from seqscore.evaluate.data.texts import InputOptions, InputRow, open_inputs
 from seqscore.evaluate.measures import task_of_run
 from seqscore.evaluate.run import evaluate
+from seqscore.evaluate.tasks.base import TaskRow
 from seqscore.evaluate.tasks.choices import ChoicesTask
 from seqscore.evaluate.tasks.perplexity import PerplexityTask
 from tests.evaluate.evaluated import OPTIONS, rows_of, tiny_scorer
@@ -55,6 +56,33 @@ def test_another_usual_name_of_the_text_is_taken_and_said(tmp_path: Path) -> Non
     path.write_text('{"sentence": "a"}\n')
     scored, evaluated, said = both([path])
     assert scored == evaluated == [(0, 0, "a")] and "has no column 'text'; text = 'sentence' (guessed)" in said[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "data"),
+    [
+        ("a.csv", "context,target\nIt,rained\n,rained\nNA,rained\n,snowed\n"),
+        ("a.jsonl", "".join(f'{{"context": {one}, "target": "a"}}\n' for one in ('"It"', "null", "3", "null"))),
+    ],
+)
+def test_an_empty_context_is_none_and_counted_and_a_word_for_it_is_an_error(
+    tmp_path: Path, name: str, data: str
+) -> None:
+    path, said = tmp_path / name, list[str]()
+    path.write_text(data)
+    reading = DataOptions(notify=said.append)
+    found = list(
+        open_inputs([], [str(path)], options=InputOptions(column="target", context_column="context", data=reading))
+    )
+    assert [isinstance(row, InputRow) and (row.context or "") for row in found] == ["It", "", False, ""]
+    notice = [one for one in said if "the context is empty, so the text is scored without one" in one]
+    assert len(notice) == 1 and " and 1 more: " in notice[0]
+    dataset = open_dataset([str(path)], options=reading)
+    entries = [
+        entry.row for entry in PerplexityTask(fields=guess_fields("perplexity", dataset.columns)).entries(dataset)
+    ]
+    assert [isinstance(row, TaskRow) for row in entries] == [True, True, False, True]
+    assert said[-1] == notice[0], "the evals say the same"
 
 
 def test_a_limit_says_which_files_it_did_not_reach(tmp_path: Path) -> None:

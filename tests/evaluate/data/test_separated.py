@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import threading
+from contextlib import ExitStack
 from pathlib import Path
 
 import pandas as pd
@@ -11,6 +13,7 @@ import pytest
 
 from seqscore.errors import InputError, NoTextError, OptionError
 from seqscore.evaluate.data.options import DataOptions
+from seqscore.evaluate.data.separated import _FIELDS
 from tests.evaluate.data.reading import read, rows_of
 
 ROWS = ['"Well', "The rain fell.", 'fine."', "The end."]
@@ -62,7 +65,35 @@ def test_texts_of_several_lines_are_read(tmp_path: Path) -> None:
         assert read(tmp_path / name) == (texts, [])
     frame[["text"]].to_csv(tmp_path / "one.csv", index=False)
     found, said = read(tmp_path / "one.csv")
-    assert found == texts and "lines 2 to 4 are one text" in said[0], "of one column it is not known, so it is said"
+    assert found == texts and "lines 2 to 4 and 1 more are each one text" in said[0], (
+        "of one column it is not known, so it is said"
+    )
+
+
+def test_rows_that_may_be_several_are_told_once_a_file_with_their_number(tmp_path: Path) -> None:
+    several = "text\n" + '"of two\nlines"\n' * 5
+    found, said = read(tmp_path / "a.csv", several)
+    assert found == ["of two\nlines"] * 5
+    assert len(said) == 1 and "lines 2 to 3 and 4 more are each one text" in said[0]
+    assert len(read(tmp_path / "a.csv", several, limit=2)[1]) == 1
+    found, said = read(tmp_path / "b.csv", 'who,text\na,"He said\nb,she said"\n')
+    assert found == ["He said\nb,she said"] and len(said) == 1 and "lines 2 to 3 are one text" in said[0]
+    for quoting, expected in (("standard", ["He said\nb,she said"]), ("none", ['"He said', 'she said"'])):
+        assert read(tmp_path / "b.csv", quoting=quoting) == (expected, [])
+
+
+def test_readers_in_two_threads_leave_the_csv_modules_limit_as_it_was(tmp_path: Path) -> None:
+    before, rows = csv.field_size_limit(), []
+    one, other = _FIELDS.up_to(before + 1), _FIELDS.up_to(before + 2)
+    with ExitStack() as first, ExitStack() as second:
+        first.enter_context(one)
+        second.enter_context(other)
+        first.close()
+        assert csv.field_size_limit() == before + 2
+        data = "text\n" + '"' + "x\n" * 60 + '"\n'
+        with pytest.raises(InputError, match="field larger than field limit"):
+            rows += read(tmp_path / "a.csv", data, max_line_bytes=100)[0]
+    assert csv.field_size_limit() == before and rows == []
 
 
 @pytest.mark.parametrize("data", ['id,text\n1,"Hello" she said\n', 'id,text\n1,"never closed\n2,b\n'])
