@@ -29,15 +29,18 @@ _SETTING = "_experts_implementation_internal"
 
 
 class ExpertRows:
-    """Row counts that were found for experts layers, by the shape of their weights; kept from pass to pass."""
+    """Row counts that were found for experts layers, by the number of threads and the shape of their weights; kept
+    from pass to pass."""
 
     def __init__(self) -> None:
         self._counts: dict[object, tuple[int, ...]] = {}
 
     def counts(self, layer: Any) -> tuple[int, ...]:
         """How many rows one expert of ``layer`` may run at once."""
+        import torch
+
         first = _first(layer)
-        kind = (first.shape, layer.down_proj.shape, first.dtype, first.device)
+        kind = (torch.get_num_threads(), first.shape, layer.down_proj.shape, first.dtype, first.device)
         if kind not in self._counts:
             self._counts[kind] = _tried(layer)
         return self._counts[kind]

@@ -128,10 +128,14 @@ def _differs(
 
 
 def _is_the_models(error: Exception) -> bool:
-    """Whether the innermost function of ours on the way to an error had handed over to a layer of the model."""
+    """Whether the innermost function of ours on the way to an error had handed over to a layer of the model.
+
+    In front of the call of a compiled layer stand frames of torch's compiler.
+    """
     modules = [str(frame.f_globals.get("__name__", "")) for frame, _ in traceback.walk_tb(error.__traceback__)]
     ours = [place for place, name in enumerate(modules) if name.partition(".")[0] == "seqscore"]
-    return modules[ours[-1] + 1 : ours[-1] + 2] == ["torch.nn.modules.module"]
+    behind = modules[ours[-1] + 1 :]
+    return "torch.nn.modules.module" in behind or behind[:1] == ["torch._dynamo.eval_frame"]
 
 
 def _kept(error: Exception) -> Exception:
@@ -176,7 +180,7 @@ def _twin(model: nn.Module, device: Any) -> ModelAdapter | Refusal:
     for shrink in (_narrow, _shallow):
         try:
             twin = _build(type(model), shrink(copy.deepcopy(model.config)), device)
-        except (*FROM_A_MODEL, AssertionError) as error:  # not every class can be made in other sizes
+        except FROM_A_MODEL as error:  # not every class can be made in other sizes
             refused = Refusal(f"{refused.reason.partition(' (')[0]} ({type(error).__name__}: {error})", _kept(error))
             continue
         if twin is not None:

@@ -11,7 +11,6 @@ A row's arithmetic depends on its own prefix and its absolute position only: att
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
@@ -71,6 +70,7 @@ class PackedEngine:
         self.batch_tokens = batch_tokens
         self._sharing = sharing
         self._experts = ExpertRows()
+        self._head_counts: dict[int, tuple[int, ...]] = {}
         self.attention_layers = 0
         """How many attention layers the last pack went through."""
 
@@ -120,9 +120,9 @@ class PackedEngine:
             (kept[number],) = self._run_all([requests[number]], filler, extras, sharing=False)
         return kept
 
-    @cached_property
+    @property
     def row_counts(self) -> tuple[int, ...]:
-        """How many rows a pack may have, smallest first."""
+        """How many rows a pack may have, smallest first, with as many threads as torch has now."""
         largest = max(self.batch_tokens, min(CANDIDATES))
         doubled: list[int] = []
         while (size := CANDIDATES[-1] << (len(doubled) + 1)) <= largest:
@@ -131,11 +131,19 @@ class PackedEngine:
         usable = [count for count in steady if count <= largest] or [min(steady)]
         return (*usable, *(size for size in doubled if size in steady_row_counts(self._trunk, (512, size))))
 
-    @cached_property
+    @property
     def _head_rows(self) -> tuple[int, ...]:
-        weight = self._head.weight
         import torch
 
+        threads = torch.get_num_threads()
+        if threads not in self._head_counts:
+            self._head_counts[threads] = self._tried_head()
+        return self._head_counts[threads]
+
+    def _tried_head(self) -> tuple[int, ...]:
+        import torch
+
+        weight = self._head.weight
         like = weight[:0].to(torch.promote_types(weight.dtype, torch.float32))
         candidates = [count for count in CANDIDATES if count <= _HEAD_ROWS]
         return steady_products(

@@ -11,7 +11,16 @@ if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
 
-FROM_A_MODEL = (AttributeError, IndexError, KeyError, RuntimeError, TypeError, ValueError)
+FROM_A_MODEL = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    IndexError,
+    KeyError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
 """What a forward pass raises that cannot be done."""
 
 _PROBE_LENGTH = 8

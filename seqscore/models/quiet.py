@@ -11,6 +11,7 @@ from typing import Any
 
 from seqscore.errors import ModelError, failing_as
 from seqscore.models.device import explain_out_of_memory
+from seqscore.models.sharing import Shared, switched
 
 __all__ = ["loading", "quiet_transformers", "without_gguf_bar"]
 
@@ -36,17 +37,27 @@ def quiet_transformers() -> Iterator[None]:
     """Silence transformers, huggingface_hub and Python warnings inside the block, and restore what was set before.
 
     What matters of those messages (weights missing, shapes that differ, code of its own) is checked by the caller and
-    raised as an error instead. Errors themselves pass through. Not meant for several threads at once.
+    raised as an error instead. Errors themselves pass through. Loggers, filters and bars are those of the process: of
+    several blocks at once the first to begin silences, and the last to end restores.
     """
     import transformers.utils.logging  # noqa: F401  (importing it sets its level, so first)
 
+    with _QUIET.held():
+        yield
+
+
+def _silence() -> ExitStack:
+    """What restores everything when it is closed."""
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
         for name in ("transformers", "huggingface_hub", "gguf"):
             stack.enter_context(_level(logging.getLogger(name), logging.CRITICAL))
         stack.enter_context(_no_progress_bars())
-        yield
+        return stack.pop_all()
+
+
+_QUIET = Shared(_silence, ExitStack.close)
 
 
 @contextmanager
@@ -87,12 +98,8 @@ def without_gguf_bar() -> Iterator[None]:
     if not hasattr(module, "tqdm"):
         yield
         return
-    before = module.tqdm
-    module.tqdm = _no_bar
-    try:
+    with switched([module], "tqdm", _no_bar):
         yield
-    finally:
-        module.tqdm = before
 
 
 def _no_bar(iterable: Iterable[Any], *_: object, **__: object) -> Iterable[Any]:

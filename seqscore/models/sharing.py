@@ -16,6 +16,8 @@ from functools import partial
 from threading import Lock, RLock
 from typing import Any, Generic, TypeVar
 
+from seqscore.errors import EngineError
+
 T = TypeVar("T")
 
 _MISSING = object()
@@ -82,7 +84,11 @@ def _forget(locks: dict[int, Any], key: int, _: object) -> None:
 
 @contextmanager
 def switched(owners: Iterable[object], name: str, value: object) -> Iterator[None]:
-    """The attribute ``name`` of every owner is ``value`` within the block, and until the last such block ends."""
+    """The attribute ``name`` of every owner is ``value`` within the block, and until the last such block ends.
+
+    Raises:
+        EngineError: another block holds it at another value.
+    """
     user, held = object(), list(owners)
     try:
         _take(held, name, value, user)
@@ -108,6 +114,13 @@ def is_switched(owner: object, name: str) -> bool:
 def _take(owners: list[object], name: str, value: object, user: object) -> None:
     state = _state()
     with state.guard:
+        for owner in owners:
+            held = state.switches.get((id(owner), name))
+            if held is not None and held.value is not value:
+                raise EngineError(
+                    f"{type(owner).__name__}.{name} is {held.value!r} in another run and cannot be {value!r} at the "
+                    f"same time; end that run first"
+                )
         for owner in owners:  # all of them before any is set: two owners may be one behind the scenes
             key = id(owner), name
             if key not in state.switches:

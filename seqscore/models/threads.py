@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from threading import Lock
+from threading import Lock, local
 
 from seqscore.errors import OptionError
 
@@ -39,50 +39,96 @@ def threads_of_run(asked: int | None) -> int:
 
     ``asked``, else torch's number; that is cut to what the control group grants, unless ``OMP_NUM_THREADS`` is set.
     """
-    import torch
-
     if asked is not None:
         return asked
-    usual = _SWITCH.usual or torch.get_num_threads()
+    usual = _switch().own_number()
     return usual if os.environ.get("OMP_NUM_THREADS") else min(usual, usable_cores())
 
 
 @contextmanager
 def running_threads(asked: int | None) -> Iterator[None]:
-    """torch uses ``threads_of_run(asked)`` threads within the block.
+    """torch uses ``threads_of_run(asked)`` threads within the block, and afterwards the calling thread's own number.
 
-    It is a switch of the process: with several blocks at once the last one to begin decides, and the last one to end
-    puts back what the first one found.
+    A thread of Python has a number of its own in torch, and the one that it begins with is what was set last in any
+    thread. So a thread that uses torch for the first time during another's block, outside of ours, keeps the number of
+    that block; ``torch.set_num_threads`` in that thread mends it.
     """
     import torch
 
-    number = threads_of_run(asked)
-    with _SWITCH.lock:
-        _SWITCH.usual = _SWITCH.usual or torch.get_num_threads()
-        _SWITCH.users += 1
-        if number != torch.get_num_threads():
-            torch.set_num_threads(number)
+    switch, number = _switch(), threads_of_run(asked)
+    with switch.lock:
+        found = torch.get_num_threads()
+        outside = switch.enter(number)
+        _set_threads(number)
     try:
         yield
     finally:
-        with _SWITCH.lock:
-            _SWITCH.users -= 1
-            if torch.get_num_threads() != _SWITCH.usual:
-                torch.set_num_threads(_SWITCH.usual)
-            if not _SWITCH.users:
-                _SWITCH.usual = 0
+        if switch.pid == os.getpid():
+            with switch.lock:
+                nested = switch.leave(number)
+                _set_threads(found if nested else outside)
+        else:  # forked within the block: nothing is known here of the blocks of then
+            _set_threads(outside)
+
+
+def _set_threads(number: int) -> None:
+    import torch
+
+    if number != torch.get_num_threads():
+        torch.set_num_threads(number)
 
 
 @dataclass(slots=True)
 class _Switch:
-    """``usual``: torch's number before anybody switched it, 0 while nobody does."""
+    """The open blocks of one process.
 
+    ``numbers``: what they switched to. ``usual``: torch's number where the first of them began. ``thread``: of each
+    thread how many blocks it is in (``depth``, absent before its first) and its number ``outside`` of them.
+    """
+
+    pid: int = field(default_factory=os.getpid)
     lock: Lock = field(default_factory=Lock)
-    users: int = 0
+    numbers: list[int] = field(default_factory=list)
     usual: int = 0
+    thread: local = field(default_factory=local)
+
+    def own_number(self) -> int:
+        """This thread's number outside of all blocks.
+
+        A thread that is new here and has the number of an open block is taken to have got it from that block.
+        """
+        import torch
+
+        if getattr(self.thread, "depth", 0):
+            return int(self.thread.outside)
+        found = torch.get_num_threads()
+        return self.usual if not hasattr(self.thread, "depth") and found in self.numbers else found
+
+    def enter(self, number: int) -> int:
+        """Count a block of this thread; gives its number outside."""
+        self.thread.outside = self.own_number()
+        self.thread.depth = getattr(self.thread, "depth", 0) + 1
+        if not self.numbers:
+            self.usual = self.thread.outside
+        self.numbers.append(number)
+        return int(self.thread.outside)
+
+    def leave(self, number: int) -> bool:
+        """End a block of this thread; gives whether it is still in another."""
+        self.numbers.remove(number)
+        self.thread.depth -= 1
+        return bool(self.thread.depth)
 
 
 _SWITCH = _Switch()
+
+
+def _switch() -> _Switch:
+    """That of this process: a fork copies locks that nobody opens any more, and blocks that nobody leaves."""
+    global _SWITCH
+    if _SWITCH.pid != os.getpid():
+        _SWITCH = _Switch()
+    return _SWITCH
 
 
 def usable_cores() -> int:

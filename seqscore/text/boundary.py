@@ -76,9 +76,10 @@ class Boundary:
         whole = self.encode(self.context + self.continuation)
         return self._clean(whole) or self._healed(whole) or self._apart_unless_same(whole)
 
-    def lm_eval(self, stem: str) -> Joined:
-        """lm-eval's rule: enc(stem), then enc(context + continuation) behind as many tokens. ``stem`` is the context
-        without the white space at its end."""
+    def lm_eval(self) -> Joined:
+        """lm-eval's rule: enc(stem), then enc(context + continuation) behind as many tokens. The stem is the context
+        without the white space at its end, also where a chat template wrote it."""
+        stem = self.context.rstrip()
         before, whole = self.encode(stem), self.encode(self.context + self.continuation)
         n = len(before.ids)
         if n >= len(whole.ids):

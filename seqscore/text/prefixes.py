@@ -31,14 +31,15 @@ class PrefixTable:
         """Ids, ascending, of the tokens that begin with ``prefix`` and are marked as ``like`` is. The same array again
         for the same prefix, as long as not very many others were asked for."""
         key = (self._continues(like), prefix)
-        if key not in self._found:
+        found = self._found.get(key)  # once: another thread may clear what is kept
+        if found is None:
             if len(self._found) >= _KEPT:
                 self._found.clear()
             first, last = bisect_left(self._keys, key), bisect_left(self._keys, (key[0], _behind(prefix)))
             found = np.sort(self._ids[first:last])
             found.flags.writeable = False
             self._found[key] = found
-        return self._found[key]
+        return found
 
 
 def _behind(prefix: bytes) -> bytes:

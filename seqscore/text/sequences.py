@@ -23,6 +23,12 @@ from seqscore.text.unknown import UnknownTokens, find_unknown
 __all__ = ["BoundaryFlag", "SequenceBuilder", "TokenSequence"]
 
 
+_NOTHING_BEFORE = (
+    "nothing stands before the continuation's only token, so it has no probability: the context gives no token, and "
+    "there is no start token in front of it; give a context, or a start token (bos)"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class TokenSequence:
     """An item as tokens.
@@ -176,7 +182,6 @@ class SequenceBuilder:
         encode = encoder.encode_with_defaults if lm_eval else encoder.encode
         found = self._meet(
             Boundary(context, continuation, encoder, self.encoder, encode),
-            stem=context if rendered else context.rstrip(),
             foreign=foreign,
         )
         return self._joined(found, context, with_start=not lm_eval or found.first == 0)
@@ -189,13 +194,20 @@ class SequenceBuilder:
             raise InputError(NO_TOKEN)
         return found
 
-    def _meet(self, boundary: Boundary, *, stem: str, foreign: bool) -> Joined:
+    def _meet(self, boundary: Boundary, *, foreign: bool) -> Joined:
         """Context and continuation as this policy joins them."""
         if self.boundary == "separate" or foreign:
             return boundary.apart("separate" if self.boundary == "separate" else "apart")
         if self.boundary == "lm-eval":
-            return boundary.lm_eval(stem)
-        return boundary.healed() if self.boundary == "healed" else boundary.clean_or_apart()
+            return boundary.lm_eval()
+        found = boundary.healed() if self.boundary == "healed" else boundary.clean_or_apart()
+        # A healed token needs something before it; tokenised apart, the context has it, and all of the text is scored.
+        return boundary.apart("apart") if found.flag == "healed" and self._is_bare(found) else found
+
+    def _is_bare(self, joined: Joined) -> bool:
+        """Whether nothing stands before the first scored token, not even a start token."""
+        start, merge = self.start.token_id, self.start.kind != "token"
+        return not joined.first and (start is None or (merge and int(joined.whole.ids[0]) == start))
 
     def _joined(self, joined: Joined, context: str | None, *, with_start: bool) -> TokenSequence:
         whole = joined.whole
@@ -212,8 +224,11 @@ class SequenceBuilder:
             boundary=joined.flag,
             alternatives=joined.alternatives,
         )
-        settled = sequence if with_start else _lift_start(sequence, self.start.token_id)
-        return _settle_start(settled, merge=self.start.kind != "token")
+        lifted = sequence if with_start else _lift_start(sequence, self.start.token_id)
+        settled = _settle_start(lifted, merge=self.start.kind != "token")
+        if settled.first_scored >= len(settled.ids):
+            raise InputError(_NOTHING_BEFORE)
+        return settled
 
 
 def _marked(sequence: TokenSequence, item: Item, unknown: UnknownTokens) -> TokenSequence:

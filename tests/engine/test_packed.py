@@ -105,6 +105,20 @@ def test_the_same_bits_with_any_number_of_threads(architecture: str, number: int
         assert bits(engine.run(requests(), extras=frozenset())) == alone(architecture)
 
 
+def test_row_counts_are_those_of_the_threads_that_torch_has_now(monkeypatch: pytest.MonkeyPatch) -> None:
+    def tried(*_: Any, **__: Any) -> tuple[int, ...]:
+        return (16 * torch.get_num_threads(),)
+
+    for place in ("packed.steady_row_counts", "packed.steady_products", "experts._tried"):
+        monkeypatch.setattr(f"seqscore.engine.{place}", tried)
+    own = adapter("mixtral")
+    engine, layer = PackedEngine(own), own.model.model.layers[0].mlp.experts  # type: ignore[union-attr, index]
+    for number in (1, 2, 1):
+        with threads(number):
+            found = engine.row_counts, engine._head_rows, engine._experts.counts(layer)
+        assert found == ((16 * number,),) * 3
+
+
 def test_the_same_bits_whatever_is_asked_for_besides() -> None:
     engine = PackedEngine(adapter("llama"))
     assert bits(engine.run(requests(), extras=frozenset({"rank", "entropy"}))) == alone("llama")
@@ -325,6 +339,37 @@ def test_what_a_model_cannot_do_is_told_with_its_own_words(monkeypatch: pytest.M
     with pytest.raises(EngineError, match="no more than 70 rows") as found:
         resolve_engine("packed", own)
     assert isinstance(found.value.__cause__, ValueError)
+
+
+def test_an_assertion_of_a_model_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fitness, "_VERDICTS", {})
+    model = tiny_model("llama")
+    own, kind = adapt(model), type(model.model.layers[0].mlp)
+    plain = kind.forward
+
+    def picky(self: Any, x: Any) -> Any:
+        if x.shape[1] > 70:
+            raise AssertionError("too many rows")
+        return plain(self, x)
+
+    monkeypatch.setattr(kind, "forward", picky)
+    monkeypatch.setattr("seqscore.engine.resolve._narrow_packed", PackedEngine)
+    with pytest.warns(SeqscoreWarning, match=r"does not take packs \(AssertionError: too many rows\)"):
+        assert resolve_engine("auto", own).name == "padded"
+
+
+class _Refusing(torch.nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise ValueError("not these rows")
+
+
+@pytest.mark.parametrize("layer", [_Refusing(), torch.compile(_Refusing(), backend="eager")], ids=["plain", "compiled"])
+def test_an_error_of_a_compiled_layer_is_the_models(layer: Any) -> None:
+    names: dict[str, Any] = {"__name__": "seqscore.engine.packed"}
+    exec("def forward(layer, rows):\n    return layer(rows)", names)
+    with pytest.raises(ValueError, match="not these rows") as found:
+        names["forward"](layer, torch.ones(2))
+    assert fitness._is_the_models(found.value)
 
 
 def _mixed(hidden: torch.Tensor) -> torch.Tensor:

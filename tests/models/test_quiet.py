@@ -1,11 +1,15 @@
 from __future__ import annotations
 
 import logging
+import threading
 import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
 from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+from transformers import modeling_gguf_pytorch_utils as reader
 from transformers.utils import logging as library
 
 from seqscore.errors import DeviceError, ModelError
@@ -51,9 +55,30 @@ def test_bars_that_were_off_stay_off() -> None:
     enable_progress_bars()
 
 
-def test_the_bar_of_the_gguf_reader_is_silent_and_back_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
-    from transformers import modeling_gguf_pytorch_utils as reader
+@pytest.mark.parametrize("block", [quiet_transformers, without_gguf_bar])
+def test_of_two_threads_the_last_to_leave_restores(block: Callable[[], AbstractContextManager[None]]) -> None:
+    def state() -> list[object]:
+        return [library.get_verbosity(), list(warnings.filters), are_progress_bars_disabled(), reader.tqdm]
 
+    before, inside, leave = state(), threading.Event(), threading.Event()
+
+    def other() -> None:
+        with block():
+            inside.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=other)
+    with block():
+        quiet = state()
+        thread.start()
+        assert inside.wait(30)
+    assert state() == quiet != before  # the other is still inside
+    leave.set()
+    thread.join()
+    assert state() == before
+
+
+def test_the_bar_of_the_gguf_reader_is_silent_and_back_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
     before = reader.tqdm
     with without_gguf_bar():
         items: Any = reader.tqdm([1, 2], desc="loud")

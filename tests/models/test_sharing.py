@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from seqscore.errors import EngineError
 from seqscore.models import sharing
 from seqscore.models.sharing import Shared, found_before, is_switched, lock_of, switched
 from tests.tiny_models import tiny_model
@@ -38,6 +39,15 @@ def test_what_somebody_else_sets_meanwhile_stays() -> None:
     with switched([thing], "mode", "ours"):
         thing.mode = "theirs"
     assert thing.mode == "theirs"
+
+
+def test_another_value_is_refused_and_the_first_one_is_put_back() -> None:
+    thing, free = SimpleNamespace(mode="own"), SimpleNamespace(mode="own")
+    with switched([thing], "mode", "ours"):
+        with pytest.raises(EngineError, match="mode is 'ours' in another run"), switched([free, thing], "mode", "x"):
+            pass
+        assert thing.mode == "ours" and free.mode == "own" and not is_switched(free, "mode")
+    assert thing.mode == "own"
 
 
 def test_one_attribute_behind_two_names() -> None:

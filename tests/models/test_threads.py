@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import threading
 from pathlib import Path
 from typing import Any
@@ -95,10 +96,10 @@ def test_a_run_uses_the_number_asked_for_and_torchs_is_put_back(engine: str) -> 
 def test_the_number_is_put_back_after_a_failure() -> None:
     with pytest.raises(RuntimeError), running_threads(1):
         raise RuntimeError
-    assert torch.get_num_threads() == 3 and threads._SWITCH.users == 0
+    assert torch.get_num_threads() == 3 and not threads._SWITCH.numbers
 
 
-def test_of_two_runs_at_once_the_last_puts_back_what_the_first_found() -> None:
+def test_a_thread_that_begins_during_anothers_run_gets_the_usual_number() -> None:
     """A thread that begins meanwhile starts with the switched number, and must not take it for torch's own."""
     inside, leave, found = threading.Event(), threading.Event(), []
 
@@ -117,7 +118,61 @@ def test_of_two_runs_at_once_the_last_puts_back_what_the_first_found() -> None:
     leave.set()
     thread.join()
     assert found == [min(3, usable_cores()), 3]
-    assert torch.get_num_threads() == 3 and threads._SWITCH.users == threads._SWITCH.usual == 0
+    assert torch.get_num_threads() == 3 and not threads._SWITCH.numbers
+
+
+def test_every_thread_gets_its_own_number_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "usable_cores", lambda: 64)
+    ready, go, found = threading.Event(), threading.Event(), []
+
+    def other() -> None:
+        torch.set_num_threads(2)
+        torch.get_num_threads()  # the number is the thread's own as soon as the thread has used it
+        ready.set()
+        go.wait(30)
+        with running_threads(None):
+            found.append(torch.get_num_threads())
+            with running_threads(4):
+                found.append(torch.get_num_threads())
+            found.append(torch.get_num_threads())
+        found.append(torch.get_num_threads())
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert ready.wait(30)
+    with running_threads(1):
+        go.set()
+        thread.join()
+    assert found == [2, 4, 2, 2] and torch.get_num_threads() == 3
+
+
+def test_a_process_forked_during_a_run_has_its_own_switch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "usable_cores", lambda: 64)
+    inside, leave = threading.Event(), threading.Event()
+
+    def other() -> None:
+        with running_threads(2):
+            inside.set()
+            leave.wait(30)
+
+    thread = threading.Thread(target=other)
+    thread.start()
+    assert inside.wait(30)
+    with threads._SWITCH.lock:  # somebody else's at the time of the fork
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)  # ends the child should it hang
+            try:
+                torch.set_num_threads(1)
+                right = threads_of_run(None) == 1
+                with running_threads(None):
+                    right &= torch.get_num_threads() == 1
+                os._exit(0 if right else 1)
+            finally:
+                os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    leave.set()
+    thread.join()
 
 
 @pytest.mark.parametrize("number", [0, -1, 1.5, "2", True, 2000])

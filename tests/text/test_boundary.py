@@ -15,7 +15,7 @@ from tokenizers import normalizers
 from transformers import LlamaTokenizer, T5Tokenizer
 
 from seqscore import Pair, Scorer
-from seqscore.errors import OptionError, SeqscoreError
+from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.text.encoder import TextEncoder
 from seqscore.text.items import BoundaryPolicy
 from seqscore.text.sequences import SequenceBuilder, TokenSequence
@@ -131,9 +131,33 @@ def test_words_over_a_healed_boundary_have_no_log_likelihood(scorer: Scorer) -> 
     assert (first.text, first.log_likelihood) == ("Answer", None) and rest[0].log_likelihood is not None
 
 
-def test_healed_without_anything_in_front_scores_what_has_something_in_front(scorer: Scorer) -> None:
-    score = scorer.score(Pair("Answ", "er the"), boundary="healed", bos="none")
-    assert not score.scored[0] and score.num_scored == score.num_tokens - 1
+def test_a_healed_token_with_nothing_before_it_is_taken_apart(scorer: Scorer) -> None:
+    """Its probability is not known, and that of the continuation must be: no 0.0 in place of a log-likelihood."""
+    for continuation in ("er", "er the"):
+        before, after = ids_of("Answ"), ids_of(continuation)
+        score = scorer.score(Pair("Answ", continuation), boundary="healed", bos="none")
+        assert (score.boundary, score.token_ids.tolist()) == ("apart", before + after)
+        assert score.num_scored == len(after)
+        assert score.log_likelihood == pytest.approx(log_p(before + after, len(before)), abs=1e-12)
+    assert scorer.score(Pair("Answ", "er the"), boundary="healed").boundary == "healed"
+
+
+@pytest.mark.parametrize("pair", [Pair("", "The"), Pair([], ids_of("The"))], ids=["text", "ids"])
+@pytest.mark.parametrize("boundary", ["auto", "healed", "separate", "lm-eval"])
+def test_a_pair_without_anything_to_score_is_an_error(scorer: Scorer, pair: Pair, boundary: BoundaryPolicy) -> None:
+    assert scorer.score(pair, boundary=boundary).num_scored == 1
+    with pytest.raises(InputError, match="nothing stands before the continuation's only token"):
+        scorer.score(pair, boundary=boundary, bos="none")
+
+
+def test_lm_evals_rule_moves_the_white_space_of_a_chat_template_too() -> None:
+    tokenizer = tiny_tokenizer(chat=True)
+    tokenizer.chat_template = "<|user|>{{ messages[0]['content'] }}<|end|>The quick "
+    context, whole = ([3, *ids_of("Hi"), 5, *ids_of(text)] for text in ("The quick", "The quick fox"))
+    assert whole[: len(context)] == context
+    score = Scorer(MODEL, tokenizer).score(Pair([{"role": "user", "content": "Hi"}], "fox"), boundary="lm-eval")
+    assert (score.boundary, score.token_ids.tolist()) == ("shifted", whole)
+    assert score.log_likelihood == pytest.approx(log_p(whole, len(context)), abs=1e-12)
 
 
 def test_lm_evals_rule_under_our_start_token(scorer: Scorer) -> None:

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 import torch
 
-from seqscore import Scorer
+from seqscore import Chat, Pair, Scorer
 from seqscore.errors import InputError, OptionError
 from seqscore.text.given import given_items
 from tests.tiny_models import tiny_model
@@ -183,3 +183,11 @@ def test_numbers_of_positions_are_whole(value: Any) -> None:
 
 def test_a_token_id_of_numpy_is_a_start_token() -> None:
     assert SCORER.score("ab", bos=np.int64(7)).start_token == 7  # type: ignore[arg-type]
+
+
+def test_what_the_hint_at_messages_advises_is_scored() -> None:
+    messages = [{"role": "user", "content": "What?"}, {"role": "assistant", "content": "The fox"}]
+    with pytest.raises(InputError, match=r"Pair\(messages, answer\), or a Chat\(messages\)"):
+        SCORER.score([messages])
+    scorer = Scorer(tiny_model("llama"), tiny_tokenizer(chat=True))
+    assert all(one.num_scored for one in scorer.score([Chat(messages), Pair(messages[:1], "The fox")]))
