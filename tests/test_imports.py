@@ -255,6 +255,21 @@ def test_package_keeps_the_import_rule() -> None:
     assert not found, "\n".join(found)
 
 
+def test_no_two_modules_import_each_other() -> None:
+    edges = {(module.name, one.target) for module in read_tree(ROOT / "seqscore") for one in module.imports}
+    found = {(a, b) for a, b in edges if a < b and (b, a) in edges}
+    assert found <= {  # each names a result's class one way and calls a function the other way, when it runs
+        ("seqscore.evaluate.run", "seqscore.evaluate.summary"),
+        ("seqscore.scores.notebook", "seqscore.scores.sequence"),
+    }
+
+
+def test_the_guide_names_every_part_with_a_layer() -> None:
+    guide = (ROOT / ".github" / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    table = guide.split("### Who may import whom")[1].split("Imports go down")[0]
+    assert not [part for part in BELOW if not part.startswith("__") and f"`{part}" not in table]
+
+
 def test_the_whole_package_is_read() -> None:
     modules = read_tree(ROOT / "seqscore")
     assert {"seqscore", "seqscore.errors", "seqscore.scorer", "seqscore.engine.resolve"} <= {m.name for m in modules}

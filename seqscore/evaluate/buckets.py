@@ -15,7 +15,8 @@ from typing import Any, BinaryIO, Literal, Protocol, Self, TypeAlias
 import numpy as np
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.copies import Rows, check_copyable, copied_suffix, copy_file, copy_rows_of_library
+from seqscore.evaluate.copied import Rows
+from seqscore.evaluate.copies import check_copyable, copied_suffix, copy_file, copy_rows_of_library
 from seqscore.evaluate.data.dataset import Dataset
 from seqscore.evaluate.data.files import FileRecords
 from seqscore.evaluate.manifest import sync_folder, writing

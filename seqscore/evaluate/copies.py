@@ -20,9 +20,10 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from gzip import GzipFile
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import Any, BinaryIO, cast
 
 from seqscore.errors import InputError
+from seqscore.evaluate.copied import Rows, Sink
 from seqscore.evaluate.data.encoding import UTF8, as_utf8, splits_lines
 from seqscore.evaluate.data.json_rows import array_rows, document_rows
 from seqscore.evaluate.data.json_text import JsonText
@@ -35,13 +36,6 @@ from seqscore.evaluate.manifest import writing
 from seqscore.typed_json import plain
 
 _BOM = codecs.BOM_UTF8
-
-
-class Sink(Protocol):
-    """Something that bytes are written to."""
-
-    def write(self, data: bytes, /) -> Any:
-        """Write all of them."""
 
 
 def copied_suffix(source: str, options: DataOptions) -> str:
@@ -103,27 +97,6 @@ def copy_rows_of_library(dataset: Any, targets: Mapping[str, Path], rows: Rows) 
 
     with ExitStack() as stack:
         copy_loaded(dataset, {name: stack.enter_context(_written(path, "")) for name, path in targets.items()}, rows)
-
-
-class Rows:
-    """The buckets of the rows, one after the other; each is told once, however the files are cut."""
-
-    def __init__(self, buckets: Iterator[str]) -> None:
-        self._buckets = buckets
-        self._next: str | None = None
-        self.count = 0
-
-    def peek(self) -> str | None:
-        """The bucket of the next row; None where there is none."""
-        if self._next is None:
-            self._next = next(self._buckets, None)
-        return self._next
-
-    def take(self) -> str | None:
-        """The same, and go on to the row behind it."""
-        found, self._next = self.peek(), None
-        self.count += found is not None
-        return found
 
 
 def _copy_whole(source: str, targets: Mapping[str, Path], rows: Rows) -> None:

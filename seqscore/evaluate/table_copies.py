@@ -6,14 +6,13 @@ from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
+from seqscore.evaluate.copied import Rows, Sink
 from seqscore.evaluate.data.arrow import arrow_batches, opened_arrow, opened_parquet, parquet_batches
 from seqscore.evaluate.data.options import DataOptions, Kind
 from seqscore.evaluate.data.streams import source_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from seqscore.evaluate.copies import Rows, Sink
 
 _GROUP_ROWS, _GROUP_BYTES = 10_000, 64 * 2**20
 
