@@ -18,6 +18,7 @@ import pytest
 
 from seqscore import Pair, Scorer
 from tests.cli.conftest import Run
+from tests.cli.told import told
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
@@ -227,7 +228,7 @@ def test_a_closed_pipe_ends_quietly(tiny_folder: Path, environment: dict[str, st
     command = """yes 'a line' | "$1" -m seqscore score - --format jsonl --model "$2" | head -n 3"""
     shell = ["bash", "-c", command, "bash", sys.executable, str(tiny_folder)]
     done = subprocess.run(shell, capture_output=True, env=environment, timeout=120, check=False)
-    assert len(done.stdout.splitlines()) == 3 and done.stderr == b""
+    assert len(done.stdout.splitlines()) == 3 and told(done.stderr.decode()) == []
 
 
 def _obey_interrupts() -> None:
@@ -271,7 +272,7 @@ def test_a_model_that_runs_padded_is_told_in_a_line(run: Run, tmp_path: Path) ->
     tiny_tokenizer().save_pretrained(tmp_path)
     done = run("score", "It rained.", "--format", "jsonl", "--signature", "rows", model=str(tmp_path))
     assert done.returncode == 0 and "engine:padded" in done.stdout and "fallback" not in done.stdout
-    (line,) = [line for line in done.stderr.splitlines() if "loading model" not in line]  # told while it takes long
+    (line,) = told(done.stderr)
     assert line.startswith("seqscore: warning: BloomForCausalLM runs padded, not packed: 0 of its 2 layers")
     named = run("score", "It rained.", "--engine", "packed", model=str(tmp_path))
     assert named.returncode == 1 and "use engine='padded'" in named.stderr

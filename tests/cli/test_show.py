@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Run
+from tests.cli.told import told
 
 PAIRS = [
     {"sentence_good": "The keys are here.", "sentence_bad": "The keys is here.", "UID": "agreement"},
@@ -67,7 +68,7 @@ def test_explain_one_lesson_on_own_text_as_json(run: Run, tmp_path: Path) -> Non
 def test_what_is_wrong_is_one_line(run: Run, arguments: tuple[str, ...], status: int, message: str) -> None:
     done = run(*arguments)
     assert done.returncode == status and message in done.stderr
-    assert len(done.stderr.strip().splitlines()) == 1 and not done.stdout
+    assert len(told(done.stderr)) == 1 and not done.stdout
 
 
 def test_plot_of_a_run_and_of_two(run: Run, pairs: Path, tmp_path: Path) -> None:

@@ -58,6 +58,15 @@ def complete(path: Path) -> Path:
     return path
 
 
+def go_on(path: Path) -> None:
+    """A run of three parts, from where it was left."""
+    with opened(path) as run:
+        for part in range(run.num_parts, 3):
+            run.write_part(rows(3 * part, 3), digest=lambda: "digest")
+        if run.status != "complete":
+            run.finish(SUMMARY)
+
+
 def whole_part(path: Path, part: int, data: bytes) -> None:
     """A part with the checksum of its bytes, as a run writes them."""
     (path / "parts" / f"part-{part:06d}.parquet").write_bytes(data)
@@ -247,45 +256,35 @@ def test_no_row_is_no_part(tmp_path: Path) -> None:
     assert read_run(tmp_path / "run").num_rows == 0
 
 
-def test_killed_at_random_moments(tmp_path: Path) -> None:
-    """Processes that write parts slowly, each killed after a while, until one gets to the end."""
+def test_killed_at_every_moment(tmp_path: Path) -> None:
+    """Killed before every call that touches files, and once more while it goes on: the bytes are those of a whole run.
+
+    One process is warmed up and forked.
+    """
     code = textwrap.dedent(
         """
-        import os, random, signal, sys, time
+        import random, sys
         from pathlib import Path
-        import filelock, pyarrow.parquet, xxhash
-        from tests.evaluate.test_store import SUMMARY, files, opened, rows
-        def slow(part, pause):
-            for row in rows(3 * part, 3):
-                time.sleep(pause)
-                yield row
-        def write(path, pause):
-            with opened(path) as run:
-                for part in range(run.num_parts, 20):
-                    run.write_part(slow(part, pause), digest=lambda: f"digest {part}")
-                if run.status != "complete":
-                    run.finish(SUMMARY)
+        from tests.evaluate.killed import FILES, calls_of, killed_before
+        from tests.evaluate.test_store import complete, files, go_on
         folder = Path(sys.argv[1])
-        write(folder / "whole", 0)
-        generator, killed, parts, status = random.Random(0), 0, set(), -1
-        while status != 0:
-            child = os.fork()
-            if child == 0:
-                write(folder / "run", 0.003)
-                os._exit(0)
-            time.sleep(generator.uniform(0, 0.1 + 0.02 * killed))
-            os.kill(child, signal.SIGKILL)
-            status = os.waitpid(child, 0)[1]
-            killed += status != 0
-            parts.add(len(list((folder / "run").glob("parts/part-*.parquet"))))
-        assert files(folder / "run") == files(folder / "whole")
-        print(killed, len(parts))
+        go_on(folder / "warm")
+        calls = calls_of(lambda: go_on(folder / "whole"), FILES)
+        whole, generator, parts, again = files(folder / "whole"), random.Random(0), set(), 0
+        for stop in range(1, calls + 1):
+            path = folder / str(stop)
+            assert killed_before(stop, lambda: go_on(path), FILES), stop
+            parts.add(len(list(path.glob("parts/part-*.parquet"))))
+            again += killed_before(generator.randint(1, calls), lambda: go_on(path), FILES)
+            go_on(path)
+            assert files(path) == whole, stop
+        print(calls, len(parts), again)
         """
     )
     done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    killed, stops = map(int, done.stdout.split())
-    assert killed >= 3 and stops >= 2
+    calls, stops, again = map(int, done.stdout.split())
+    assert calls >= 30 and stops == 4 and again >= 10, done.stdout
 
 
 def test_json_files_hold_no_nan(tmp_path: Path) -> None:
