@@ -25,6 +25,7 @@ from typing import Any, BinaryIO, cast
 from seqscore.errors import InputError
 from seqscore.evaluate.copied import Rows, Sink
 from seqscore.evaluate.data.encoding import UTF8, as_utf8, splits_lines
+from seqscore.evaluate.data.fields import KNOWN_NAMES
 from seqscore.evaluate.data.json_rows import array_rows, document_rows
 from seqscore.evaluate.data.json_text import JsonText
 from seqscore.evaluate.data.kinds import kind_of
@@ -285,7 +286,7 @@ def _copy_json(stream: BinaryIO, name: str, options: DataOptions, sinks: Mapping
 
 
 def _document_texts(whole: str, value: Any, name: str, options: DataOptions) -> Iterator[str]:
-    for record in document_rows(value, name, options):
+    for record in document_rows(value, name, options, KNOWN_NAMES):
         if isinstance(record, InputError):
             yield "null"
         else:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from seqscore.errors import InputError
 from seqscore.evaluate.data.arrow import num_rows, read_table, table_columns
+from seqscore.evaluate.data.fields import KNOWN_NAMES
 from seqscore.evaluate.data.json_rows import read_json, read_json_lines
 from seqscore.evaluate.data.kinds import ENDS, KINDS, check_beginning, is_known, kind_of, look_of
 from seqscore.evaluate.data.lines import read_whole, texts_of
@@ -155,7 +156,7 @@ def read_file(source: str, options: DataOptions) -> Iterator[Record | InputError
         elif kind in ("csv", "tsv"):
             yield from read_separated(stream, name, dialect, options)
         elif kind == "json":
-            yield from read_json(stream, name, options)
+            yield from read_json(stream, name, options, KNOWN_NAMES)
         elif kind == "jsonl" or (source == STANDARD_INPUT and options.read_as is None and begins_as_object(head)):
             yield from read_json_lines(stream, name, options)
         else:

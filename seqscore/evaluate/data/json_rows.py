@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from seqscore.errors import InputError
-from seqscore.evaluate.data.fields import KNOWN_NAMES
 from seqscore.evaluate.data.json_text import JsonText, parsed
 from seqscore.evaluate.data.lines import decoded, read_lines
 from seqscore.evaluate.data.options import DataOptions
@@ -39,13 +38,16 @@ def _record(value: object, where: str) -> Record | InputError:
     return InputError(f'{where} must be a JSON object like {{"text": "..."}}, got {kind_of_value(value)}')
 
 
-def read_json(stream: BinaryIO, name: str, options: DataOptions) -> Iterator[Record | InputError]:
+def read_json(
+    stream: BinaryIO, name: str, options: DataOptions, known: Collection[str]
+) -> Iterator[Record | InputError]:
     """The rows of a file of JSON, whichever way it holds them, in order; an error stands for a bad one.
 
     An array of objects or of texts is read row by row. So are objects one behind the other, a line each or laid out
     over several. One object is a row, or a table as pandas and polars write it: columns of lists or of
     ``{"0": ...}``, rows by their index, ``{"columns": [...], "data": [...]}``, or ``{"data": [{...}, ...]}``; such a
-    document is held as a whole.
+    document is held as a whole. ``known``: names that a column may have, by which columns of rows and rows of columns
+    are told apart.
 
     Raises:
         InputError: it is no JSON, or of none of these forms.
@@ -59,7 +61,7 @@ def read_json(stream: BinaryIO, name: str, options: DataOptions) -> Iterator[Rec
         return
     first = text.element(options.max_file_bytes)
     if text.peek() == "":
-        yield from document_rows(first, name, options)
+        yield from document_rows(first, name, options, known)
         return
     number = 0
     row: Any = first
@@ -95,17 +97,17 @@ def array_rows(text: JsonText) -> Iterator[Record | InputError]:
         raise InputError(f"{text.name} goes on behind the end of its list, at character {text.position:,}")
 
 
-def document_rows(value: Any, name: str, options: DataOptions) -> Iterator[Record | InputError]:
+def document_rows(value: Any, name: str, options: DataOptions, known: Collection[str]) -> Iterator[Record | InputError]:
     """The rows of one JSON value that is no array."""
     if isinstance(value, InputError):
         raise value
     if not isinstance(value, dict):
         raise InputError(f"{name} must hold JSON objects, got {kind_of_value(value)}")
-    for number, row in enumerate(_rows(value, name, options)):
+    for number, row in enumerate(_rows(value, name, options, known)):
         yield _record(row, f"{name}, row {number}")
 
 
-def _rows(table: Mapping[str, Any], name: str, options: DataOptions) -> Iterator[Any]:
+def _rows(table: Mapping[str, Any], name: str, options: DataOptions, known: Collection[str]) -> Iterator[Any]:
     """The rows of an object, by the form that it has; the object itself where it has none of a table."""
     names, data = table.get("columns"), table.get("data")
     if isinstance(names, list) and isinstance(data, list) and all(isinstance(one, list) for one in data):
@@ -116,7 +118,7 @@ def _rows(table: Mapping[str, Any], name: str, options: DataOptions) -> Iterator
     if values and all(isinstance(one, list) for one in values) and not _is_list_of_rows(values):
         return _of_lists(table, name)
     if values and all(isinstance(one, dict) for one in values) and len({frozenset(one) for one in values}) == 1:
-        return _of_objects(table, name)
+        return _of_objects(table, name, frozenset(known))
     held = [key for key, one in table.items() if _is_list_of_rows([one])]
     if len(held) == 1:
         options.notify(f"{name} is one object; its rows are those of the list {held[0]!r}")
@@ -145,12 +147,12 @@ def _of_lists(table: Mapping[str, Any], name: str) -> Iterator[Any]:
     return (dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True))
 
 
-def _of_objects(table: Mapping[str, Any], name: str) -> Iterator[Any]:
+def _of_objects(table: Mapping[str, Any], name: str, known: frozenset[str]) -> Iterator[Any]:
     """Columns by name of rows by index, or the other way round, told by which of the two are numbers or known names."""
     outer, inner = list(table), list(next(iter(table.values())))
-    if (_counts(inner) and not _counts(outer)) or (KNOWN_NAMES & set(outer) and not KNOWN_NAMES & set(inner)):
+    if (_counts(inner) and not _counts(outer)) or (known & set(outer) and not known & set(inner)):
         return ({column: table[column][row] for column in outer} for row in inner)
-    if (_counts(outer) and not _counts(inner)) or (KNOWN_NAMES & set(inner) and not KNOWN_NAMES & set(outer)):
+    if (_counts(outer) and not _counts(inner)) or (known & set(inner) and not known & set(outer)):
         return iter(table.values())
     raise InputError(
         f"{name} is an object of objects, of which neither level is surely that of the columns; write it as a list of "
