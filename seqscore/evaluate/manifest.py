@@ -15,13 +15,13 @@ from typing import Any, TypeAlias
 
 from seqscore.errors import InputError, OptionError
 
-__all__ = ["Json", "differences", "plain", "read_sealed", "sealed", "sync_folder", "write_atomically", "writing"]
+__all__ = ["Json", "differences", "read_sealed", "sealed", "storable", "sync_folder", "write_atomically", "writing"]
 
 Json: TypeAlias = Any
 """What JSON can hold: dicts with names as keys, lists, text, numbers, booleans, None."""
 
 
-def plain(value: Json) -> Json:
+def storable(value: Json) -> Json:
     """``value`` as strict JSON has it: tuples as lists, infinities as the text "Infinity" or "-Infinity", and what is
     no Unicode in a text (of a file name, say) as an escape.
 
@@ -29,9 +29,9 @@ def plain(value: Json) -> Json:
         InputError: a number is NaN, which no figure of a run may be.
     """
     if isinstance(value, Mapping):
-        return {_unicode(str(name)): plain(one) for name, one in value.items()}
+        return {_unicode(str(name)): storable(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [storable(one) for one in value]
     if isinstance(value, float) and not math.isfinite(value):
         if math.isnan(value):
             raise InputError("a number to be stored is NaN; a figure that is not defined must be null")
@@ -45,7 +45,7 @@ def _unicode(text: str) -> str:
 
 def sealed(value: Mapping[str, Json]) -> bytes:
     """A JSON object as a file of a run: its last field is the checksum of the others."""
-    content = plain(value)
+    content = storable(value)
     return _bytes({**content, _CHECKSUM: _checksum(content)})
 
 
@@ -60,7 +60,7 @@ def _checksum(content: Mapping[str, Json]) -> str:
 
 def _bytes(value: Json) -> bytes:
     """Indented JSON in UTF-8, keys in their order, a newline at the end."""
-    return (json.dumps(plain(value), ensure_ascii=False, allow_nan=False, indent=2) + "\n").encode("utf-8")
+    return (json.dumps(storable(value), ensure_ascii=False, allow_nan=False, indent=2) + "\n").encode("utf-8")
 
 
 def read_sealed(path: Path, *, layout: int | None = None) -> dict[str, Json]:

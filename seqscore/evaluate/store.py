@@ -21,9 +21,9 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.manifest import (
     Json,
     differences,
-    plain,
     read_sealed,
     sealed,
+    storable,
     write_atomically,
     writing,
 )
@@ -119,7 +119,7 @@ def open_run(path: Path, *, fingerprint: Mapping[str, Json], schema: pa.Schema, 
     with writing(path):
         (path / PARTS).mkdir(parents=True, exist_ok=True)
     with held(path):
-        wanted = {"format": FORMAT, "part_rows": part_rows, "fingerprint": plain(fingerprint)}
+        wanted = {"format": FORMAT, "part_rows": part_rows, "fingerprint": storable(fingerprint)}
         if (path / _MANIFEST).exists():
             manifest = _manifest_of(path)
             _refuse_another(path, manifest, wanted)
