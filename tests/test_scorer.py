@@ -111,6 +111,20 @@ def test_never_two_start_tokens(scorer: Scorer) -> None:
     close(score.logprobs[1:], oracle([BOS, *ids_of("ab")]))
 
 
+def test_a_start_token_that_texts_hold_too_is_text_where_a_text_has_it() -> None:
+    """A line break may stand before every text of a model of characters."""
+    tokenizer = tiny_tokenizer(bos=None, eos=None)
+    model = tiny_model("llama", dtype=torch.float64)
+    (line_break,) = ids_of("\n")
+    model.config.bos_token_id = line_break
+    of_lines = Scorer(model, tokenizer)
+    for item in ("\nab", "\n", Pair("", "\nab")):
+        score = of_lines.score(item)
+        text = ids_of(item if isinstance(item, str) else "\nab")
+        assert score.start_token == line_break and score.num_scored == len(text)
+        close(score.logprobs, oracle([line_break, *text]))
+
+
 def test_text_that_spells_a_special_token_is_ordinary_text(scorer: Scorer) -> None:
     before = TOKENIZER.backend_tokenizer.to_str()
     literal, parsed = scorer.score("a</s>b"), scorer.score("a</s>b", special_tokens="parse")

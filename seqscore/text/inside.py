@@ -9,6 +9,7 @@ cut do not depend on the other side.
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterator
 from string import ascii_letters
 
@@ -32,7 +33,7 @@ def encode_inside(encoder: TextEncoder, text: str, *, behind: str) -> Encoded:
     alone = encoder.encode(text)
     if encoder.is_verbatim(alone.ids, text) and not encoder.marks_continued_words:
         return alone
-    for front in _fronts(encoder, behind[-1:], text[:1]):
+    for front in _fronts(encoder, behind, text):
         found = _behind(encoder, front, text)
         if found is not None:
             return found
@@ -44,14 +45,23 @@ def encode_inside(encoder: TextEncoder, text: str, *, behind: str) -> Encoded:
     )
 
 
-def _fronts(encoder: TextEncoder, before: str, first: str) -> Iterator[str]:
-    """Characters to try. Of a word that goes on, only letters: behind anything else it would begin anew."""
+def _fronts(encoder: TextEncoder, behind: str, text: str) -> Iterator[str]:
+    """Characters to try. Where tokens that continue a word are marked, the one that stands there comes first; then,
+    where a word goes on, only letters: behind anything else it would begin anew."""
     if not encoder.marks_continued_words:
         yield from (*_BREAKS, *_LETTERS)
-    elif before.isalnum() and first.isalnum():
-        yield from _LETTERS
-    else:
-        yield from _BREAKS
+        return
+    if behind and not behind[-1].isspace():
+        yield behind[-1]
+    yield from _LETTERS if _is_of_a_word(behind[-1:]) and _is_of_a_word(text[:1]) else _BREAKS
+
+
+def _is_of_a_word(character: str) -> bool:
+    """Whether tokenizers that split at white space and punctuation leave a character in its word: letters, digits,
+    marks, and symbols that are not ASCII (emoji)."""
+    if character.isascii():
+        return character.isalnum()
+    return unicodedata.category(character)[0] in "LMNS"
 
 
 def _behind(encoder: TextEncoder, front: str, text: str) -> Encoded | None:

@@ -16,11 +16,22 @@ DELIMITER_AUTO = "auto"
 
 # How the names of a script's characters begin in the Unicode Character Database.
 _WITHOUT_SPACES = (
-    *("CJK ", "IDEOGRAPHIC ", "KANGXI ", "HIRAGANA", "KATAKANA", "HALFWIDTH KATAKANA", "HENTAIGANA", "BOPOMOFO"),
+    *(
+        "CJK ",
+        "IDEOGRAPHIC ",
+        "KANGXI ",
+        "HIRAGANA",
+        "KATAKANA",
+        "HALFWIDTH KATAKANA",
+        "HALFWIDTH IDEOGRAPHIC",
+        "HENTAIGANA",
+        "BOPOMOFO",
+    ),
     *("COMBINING KATAKANA", "FULLWIDTH", "VERTICAL KANA", "YI ", "TANGUT", "NUSHU", "KHITAN"),
     *("THAI", "LAO ", "KHMER", "MYANMAR", "TAI LE ", "NEW TAI LUE ", "TAI THAM ", "TAI VIET ", "AHOM "),
     *("TIBETAN", "JAVANESE", "BALINESE", "BATAK", "BUGINESE", "CHAM ", "KAWI ", "MAKASAR"),
 )
+_JOINERS = "\u200c\u200d"
 _CJK_PUNCTUATION = (range(0x3000, 0x3040), range(0xFE10, 0xFE20), range(0xFE30, 0xFE70))
 
 
@@ -28,9 +39,12 @@ def delimiter_between(context: str, text: str) -> str:
     """What ``--delimiter auto`` puts between a context and the text behind it: a space, or nothing.
 
     Nothing where one of them is empty, where white space stands already, where the context ends in a script without
-    spaces (or its punctuation), and where the text begins in one and the context is not wholly of other scripts.
+    spaces (or its punctuation), and where the text begins in one and the context is not wholly of other scripts; nor
+    within a character (before a combining mark, around a joiner of emoji).
     """
     if not context or not text or context[-1].isspace() or text[0].isspace():
+        return ""
+    if context[-1] in _JOINERS or text[0] in _JOINERS or _extends(text[0]):
         return ""
     if _without_spaces(_last_base(context)):
         return ""
@@ -43,6 +57,11 @@ def run_together(context: str, text: str) -> bool:
         return False
     last, first = _last_base(context), text[0]
     return _in_word(last) and _in_word(first) and not _without_spaces(last) and not _without_spaces(first)
+
+
+def _extends(character: str) -> bool:
+    """Whether a character is part of the one before it: a combining mark, a variation selector, a skin tone."""
+    return unicodedata.category(character).startswith("M") or "\U0001f3fb" <= character <= "\U0001f3ff"
 
 
 def _last_base(text: str) -> str:

@@ -83,7 +83,7 @@ class SequenceBuilder:
         built: list[TokenSequence | SeqscoreError] = [InputError("not encoded")] * len(items)
         texts = [i for i, item in enumerate(items) if isinstance(item, str)]
         for i, encoded in zip(texts, self._encode_texts([str(items[i]) for i in texts]), strict=True):
-            built[i] = encoded if isinstance(encoded, SeqscoreError) else self._plain(encoded)
+            built[i] = encoded if isinstance(encoded, SeqscoreError) else self._plain(encoded, merge=self._merges_text)
         for i, item in enumerate(items):
             if not isinstance(item, str):
                 try:
@@ -114,7 +114,18 @@ class SequenceBuilder:
         except SeqscoreError as error:
             return error
 
-    def _plain(self, encoded: Encoded) -> TokenSequence:
+    @property
+    def _merges_text(self) -> bool:
+        """Whether a text whose first token is the start token brings it along: where special tokens are parsed, and by
+        lm-eval's rule. In a literal text that token (a line break, say) is text like any other."""
+        return self.start.kind == "lm-eval" or (self.start.kind == "auto" and self.special_tokens == "parse")
+
+    @property
+    def _merges_ids(self) -> bool:
+        """Whether token ids that begin with the start token bring it along."""
+        return self.start.kind != "token"
+
+    def _plain(self, encoded: Encoded, *, merge: bool) -> TokenSequence:
         """A text or token ids on their own: everything is scored that something stands before."""
         whole = TokenSequence(
             text=encoded.text,
@@ -128,17 +139,21 @@ class SequenceBuilder:
             is_pair=False,
             boundary=None,
         )
-        return _settle_start(whole, merge=self.start.kind != "token")
+        return _settle_start(whole, merge=merge)
 
     def _ids(self, ids: Sequence[int]) -> TokenSequence:
         require_ids(ids)
-        return self._plain(self.encoder.from_ids(ids))
+        return self._plain(self.encoder.from_ids(ids), merge=self._merges_ids)
 
     def _pair(self, pair: Pair) -> TokenSequence:
         if isinstance(pair.continuation, str) and isinstance(pair.context, str):
             return self._text_pair(pair.context, pair.continuation)
         if isinstance(pair.continuation, str) and is_chat(pair.context):
             context = render_chat(self.tokenizer, pair.context, special_tokens=self.special_tokens)  # type: ignore[arg-type]
+            if not context:
+                raise InputError(
+                    "the chat template writes nothing before the answer, so its first token has no context"
+                )
             return self._behind_template()._text_pair(context, pair.continuation, rendered=True)
         if isinstance(pair.continuation, str) or isinstance(pair.context, str):
             raise InputError(
@@ -167,7 +182,8 @@ class SequenceBuilder:
         if not len(after.ids):
             raise InputError("the continuation has no tokens; a Pair needs at least one to score")
         whole = self.encoder.from_ids([*before.ids.tolist(), *after.ids.tolist()])
-        return self._joined(Joined(whole, len(before.ids), "separate"), before.text, with_start=True)
+        joined = Joined(whole, len(before.ids), "separate")
+        return self._joined(joined, before.text, with_start=True, merge=self._merges_ids)
 
     def _text_pair(self, context: str, continuation: str, *, rendered: bool = False) -> TokenSequence:
         if not continuation:
@@ -206,10 +222,12 @@ class SequenceBuilder:
 
     def _is_bare(self, joined: Joined) -> bool:
         """Whether nothing stands before the first scored token, not even a start token."""
-        start, merge = self.start.token_id, self.start.kind != "token"
-        return not joined.first and (start is None or (merge and int(joined.whole.ids[0]) == start))
+        start = self.start.token_id
+        return not joined.first and (start is None or (self._merges_text and int(joined.whole.ids[0]) == start))
 
-    def _joined(self, joined: Joined, context: str | None, *, with_start: bool) -> TokenSequence:
+    def _joined(
+        self, joined: Joined, context: str | None, *, with_start: bool, merge: bool | None = None
+    ) -> TokenSequence:
         whole = joined.whole
         sequence = TokenSequence(
             text=whole.text,
@@ -225,7 +243,7 @@ class SequenceBuilder:
             alternatives=joined.alternatives,
         )
         lifted = sequence if with_start else _lift_start(sequence, self.start.token_id)
-        settled = _settle_start(lifted, merge=self.start.kind != "token")
+        settled = _settle_start(lifted, merge=self._merges_text if merge is None else merge)
         if settled.first_scored >= len(settled.ids):
             raise InputError(_NOTHING_BEFORE)
         return settled

@@ -37,7 +37,11 @@ def encode_turns(
     cuts = [int(sizes[at]) for stretch in chat.stretches for at in stretch]
     whole = encoder.encode(chat.text)
     edges = {0, len(chat.text.encode()), *whole.starts.tolist()} if whole.exact else set()
-    crossed = sorted({cut for cut in cuts if separate or cut not in edges} - {0, int(sizes[-1])})
+    torn = {cut for cut in cuts if separate or cut not in edges}
+    torn |= {
+        cut for turn in zip(cuts[::2], cuts[1::2], strict=True) if _gets_a_space(whole, turn, encoder) for cut in turn
+    }
+    crossed = sorted(torn - {0, int(sizes[-1])})
     flag: BoundaryFlag = "clean"
     if crossed:
         whole, flag = _encode_apart(chat.text, crossed, encoder), "separate" if separate else "apart"
@@ -50,6 +54,13 @@ def encode_turns(
     if turns[0].first_token == 0:
         raise InputError("the chat template writes nothing before the first answer, so its first token has no context")
     return whole, tuple(turns), flag
+
+
+def _gets_a_space(whole: Encoded, turn: tuple[int, int], encoder: TextEncoder) -> bool:
+    """Whether the tokens of a turn begin with a space that it does not have: some tokenizers put one behind every
+    special token."""
+    first, last = (int(np.searchsorted(whole.starts, place)) for place in turn)
+    return encoder.adds_space(whole.ids[first:last], (whole.text or "").encode()[turn[0] : turn[1]].decode())
 
 
 def scored_of_turns(turns: tuple[TurnSpan, ...], num_tokens: int) -> NDArray[np.bool_]:

@@ -66,8 +66,8 @@ def test_the_other_tasks(run: Run, tmp_path: Path) -> None:
     done = run("eval", "perplexity", text, "--out", str(tmp_path / "p"), "--protocol", "gptq", "--window", "8")
     assert done.returncode == 0 and "task.protocol:gptq|task.window:8" in done.stdout
     done = run("eval", "filter", text, "--out", str(tmp_path / "f"))
-    assert done.returncode == 0 and "head.jsonl: 1 rows" in done.stderr
-    assert json.loads((tmp_path / "f" / "head.jsonl").read_text())["text"]
+    assert done.returncode == 0 and "head.txt: 1 row" in done.stderr
+    assert (tmp_path / "f" / "head.txt").read_text() in ("The cat sat.\n", "A b c d\n", "one two three\n")
 
 
 def test_rows_with_errors_are_counted_and_the_status_says_so(run: Run, tmp_path: Path) -> None:

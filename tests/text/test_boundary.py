@@ -11,10 +11,10 @@ import pytest
 import torch
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
-from tokenizers import normalizers
-from transformers import LlamaTokenizer, T5Tokenizer
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from transformers import LlamaTokenizer, PreTrainedTokenizerFast, T5Tokenizer
 
-from seqscore import Pair, Scorer
+from seqscore import Chat, Pair, Scorer
 from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.text.encoder import TextEncoder
 from seqscore.text.items import BoundaryPolicy
@@ -150,6 +150,23 @@ def test_a_pair_without_anything_to_score_is_an_error(scorer: Scorer, pair: Pair
         scorer.score(pair, boundary=boundary, bos="none")
 
 
+def test_a_chat_and_a_pair_of_one_text_have_the_same_tokens() -> None:
+    """A tokenizer that puts a space behind every special token puts none into an answer."""
+    tokenizer = metaspace_llama()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|bot|>", "<|end|>"]})
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|bot|>{{ m['content'] }}<|end|>{% endfor %}"
+        "{% if add_generation_prompt %}<|bot|>{% endif %}"
+    )
+    encoder = TextEncoder(tokenizer, special_tokens="parse")
+    builder = SequenceBuilder(tokenizer, TextEncoder(tokenizer), encoder, StartToken("auto", 0), "auto", "literal")
+    question, answer = {"role": "user", "content": "the cat"}, {"role": "assistant", "content": "the cat is"}
+    chat, pair = builder.build([Chat([question, answer]), Pair([question], "the cat is")])
+    assert isinstance(chat, TokenSequence) and isinstance(pair, TokenSequence)
+    assert chat.ids[: len(pair.ids)].tolist() == pair.ids.tolist()
+    assert chat.boundary == "apart"
+
+
 def test_lm_evals_rule_moves_the_white_space_of_a_chat_template_too() -> None:
     tokenizer = tiny_tokenizer(chat=True)
     tokenizer.chat_template = "<|user|>{{ messages[0]['content'] }}<|end|>The quick "
@@ -278,6 +295,15 @@ def t5() -> Any:
     return T5Tokenizer(vocab=pieces, extra_ids=0)
 
 
+def wordpiece_of_scripts() -> Any:
+    """Words that go on behind a vowel sign, a tone mark and an emoji, and Chinese, where every character is a word."""
+    pieces = "[UNK] [CLS] कि ##ताब ताब किताब กั กัน น ##น x😀 x😀b b ##b 中 ##中".split()
+    backend = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))
+    backend.normalizer = normalizers.BertNormalizer(strip_accents=False)
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    return PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="[UNK]", cls_token="[CLS]")
+
+
 APART = [
     # (tokenizer, context, continuation, tokens before, tokens scored, flag under auto)
     (metaspace_llama, "the c", "at is", ["▁the", "▁c"], ["a", "t", "▁is"], "apart"),
@@ -296,6 +322,11 @@ APART = [
     (wordpiece, "c", "at", ["c"], ["##a", "##t"], "apart"),
     (wordpiece, "(", "cat", ["[UNK]"], ["cat"], "clean"),
     (wordpiece, "the ", "cat", ["the"], ["cat"], "clean"),
+    (wordpiece_of_scripts, "कि", "ताब", ["कि"], ["##ताब"], "apart"),
+    (wordpiece_of_scripts, "กั", "น", ["กั"], ["##น"], "apart"),
+    (wordpiece_of_scripts, "x😀", "b", ["x😀"], ["##b"], "apart"),
+    (wordpiece_of_scripts, "中", "b", ["中"], ["b"], "clean"),
+    (wordpiece_of_scripts, "b", "中", ["b"], ["中"], "clean"),
     (suffix_bpe, "c", "at", ["c</w>"], ["a", "t</w>"], "apart"),
     (lambda: byte_level(normalizer=normalizers.NFC()), "e", "\u0301 the", ["e"], None, "apart"),
     # Two tokens for one character that the normaliser made of two: the second spans nothing, where the context ends.

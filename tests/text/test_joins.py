@@ -38,6 +38,10 @@ MEETING = {
     "a full stop": ("It rained.", "Then", " ", False),
     "white space there already": ("A robin ", "can", "", False),
     "white space in the text": ("A robin", " can", "", False),
+    "Japanese punctuation, half width": ("ｱ｡", "abc", "", False),
+    "a joined emoji": ("👩", "\u200d👧", "", False),
+    "behind a joiner": ("👩\u200d", "👧", "", False),
+    "a skin tone": ("👋", "🏽", "", False),
     "no context": ("", "can", "", False),
     "no text": ("A robin", "", "", False),
 }
@@ -49,6 +53,10 @@ def test_a_space_stands_between_words_of_scripts_that_write_them(case: str) -> N
     assert delimiter_between(context, text) == delimiter
     assert run_together(context, text) is together
     assert not run_together(context, delimiter + text)
+
+
+def test_no_space_stands_within_a_character() -> None:
+    assert delimiter_between("cafe", "\u0301s") == "" and run_together("cafe", "\u0301s")
 
 
 def test_a_pair_takes_the_delimiter_that_it_is_given() -> None:
