@@ -20,6 +20,7 @@ from seqscore.evaluate.data.files import (
     may_be_hub_name,
 )
 from seqscore.evaluate.data.hub import Found, open_hub, open_saved, saved_by_datasets
+from seqscore.evaluate.data.kinds import kind_of
 from seqscore.evaluate.data.options import DataOptions, once
 from seqscore.evaluate.data.records import Column, Record, has_column, no_column
 from seqscore.evaluate.data.streams import is_stream, source_name
@@ -95,6 +96,20 @@ class Dataset:
     options: DataOptions
     parts: tuple[Records, ...]
 
+    @property
+    def is_text(self) -> bool:
+        """Whether all of it is read as lines of text, of which there may be none."""
+        return all(
+            isinstance(part, FileRecords | StreamRecords)
+            and all(kind_of(one, part.options) == "text" for one in part.sources)
+            for part in self.parts
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether there are files alone, none of which has a row, whatever columns they declare."""
+        return all(isinstance(part, FileRecords) and next(part.read(), None) is None for part in self.parts)
+
     def rows(self) -> Iterator[DataItem]:
         """The rows in order, lazily. Standard input can be read once.
 
@@ -152,7 +167,7 @@ def open_dataset(sources: Sequence[str], *, options: DataOptions = DataOptions()
         InputError: a source cannot be found or read, or there is no row to be named a column of.
     """
     found = find_dataset(sources, options=options)
-    if not found.columns:
+    if not found.columns or found.num_rows == 0 or found.is_empty:
         raise InputError(f"{found.name}: there is no row that can be read, so nothing to evaluate")
     return found
 

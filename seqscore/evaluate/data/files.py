@@ -47,7 +47,8 @@ class StreamRecords:
     """What can be read only once; the rows up to the first good one were looked at for its columns."""
 
     def __init__(self, sources: Sequence[str], options: DataOptions) -> None:
-        rest = FileRecords(tuple(sources), options).read()
+        self.sources, self.options = tuple(sources), options
+        rest = FileRecords(self.sources, options).read()
         head: list[Record | InputError] = []
         for record in islice(rest, _LOOK_AT):
             head.append(record)

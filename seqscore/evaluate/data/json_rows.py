@@ -9,7 +9,7 @@ from seqscore.errors import InputError
 from seqscore.evaluate.data.json_text import JsonText, parsed
 from seqscore.evaluate.data.lines import decoded, read_lines
 from seqscore.evaluate.data.options import DataOptions
-from seqscore.evaluate.data.records import Record, kind_of_value
+from seqscore.evaluate.data.records import Record, check_distinct, kind_of_value
 
 
 def read_json_lines(stream: BinaryIO, name: str, options: DataOptions) -> Iterator[Record | InputError]:
@@ -113,6 +113,7 @@ def _rows(table: Mapping[str, Any], name: str, options: DataOptions, known: Coll
     if isinstance(names, list) and isinstance(data, list) and all(isinstance(one, list) for one in data):
         return _of_split(names, data, name)
     if isinstance(names, list) and all(isinstance(one, dict) and {"name", "values"} <= set(one) for one in names):
+        check_distinct(name, [str(one["name"]) for one in names])
         return _of_lists({str(one["name"]): one["values"] for one in names}, name)
     values = list(table.values())
     if values and all(isinstance(one, list) for one in values) and not _is_list_of_rows(values):
@@ -132,6 +133,7 @@ def _is_list_of_rows(values: Sequence[Any]) -> bool:
 
 def _of_split(names: Sequence[Any], data: Sequence[Sequence[Any]], name: str) -> Iterator[Any]:
     columns = [str(one) for one in names]
+    check_distinct(name, columns)
     for number, row in enumerate(data):
         if len(row) != len(columns):
             raise InputError(

@@ -137,24 +137,25 @@ def _is_binary(head: bytes, *, known: bool) -> bool:
 
 def look_of(source: str, head: bytes, options: DataOptions) -> str | None:
     """What lines of text look like besides, as a sentence; None where they look like text, or were asked for."""
-    if options.read_as is not None or options.whole_file or source == STANDARD_INPUT:
+    if options.read_as is not None or options.whole_file:
         return None
     end = "end .jsonl or .json" if not is_compressed(source) else "end .jsonl.gz or the like"
+    name = "" if source == STANDARD_INPUT else f"give its name the {end}, or "
     if _JSON.match(head):
         return (
-            f"{source_name(source)} is read as lines of text but looks like JSON; give its name the {end}, or say "
-            f"--read-as jsonl (json for a whole array)"
+            f"{source_name(source)} is read as lines of text but looks like JSON; {name}say --read-as jsonl (json for "
+            f"a whole array)"
         )
-    separator = None if is_known(source) else _separator(head)
+    separator = _separator(head, options.encoding)
     if separator is None:
         return None
-    called = "tsv" if separator == "\t" else "csv"
+    called = {"\t": "tsv", ",": "csv"}.get(separator, f"csv --field-separator '{separator}'")
     return f"{source_name(source)} is read as lines of text but looks like a table; say --read-as {called} if it is one"
 
 
-def _separator(head: bytes) -> str | None:
+def _separator(head: bytes, encoding: str) -> str | None:
     """What parts the first lines into as many fields each, the first of them names."""
-    lines = head.decode(UTF8, "replace").splitlines()[:5]
+    lines = head.decode(encoding, "replace").removeprefix("\ufeff").splitlines()[:5]
     for separator in "\t;,":
         names = lines[0].split(separator) if lines else []
         below = lines[1:-1] or lines[1:]

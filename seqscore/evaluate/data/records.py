@@ -13,8 +13,13 @@ from seqscore.errors import InputError, NoTextError
 Column: TypeAlias = str | tuple[str, ...]
 """The name of a column, a path into one (``doc.text``), or several columns that hold one list."""
 
-EMPTY_CELLS = frozenset({"", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>"})
-"""What tables of separated values write where there is no value (pandas, R, polars, databases)."""
+FAULTS_OF_CELLS = frozenset("#VALUE! #NULL! #DIV/0! #NAME? #REF! #NUM!".split())
+"""What spreadsheets write where a formula failed."""
+
+EMPTY_CELLS = FAULTS_OF_CELLS | frozenset(
+    ["", *"NA N/A n/a #N/A <NA> NaN nan -NaN -nan null NULL None".split(), "#N/A N/A", "#NA", "\\N"]
+)
+"""What tables of separated values write where there is no value (pandas, R, polars, spreadsheets, databases)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,4 +195,6 @@ def _decoded(value: bytes) -> str | bytes:
 
 
 def _empty(value: object) -> str:
+    if value in FAULTS_OF_CELLS:
+        return f"{value}, an error of the spreadsheet"
     return "null" if value is None else "empty" if value == "" else str(value)

@@ -64,7 +64,7 @@ def _named(header: Sequence[str]) -> list[str]:
 
 
 def header_of(stream: BinaryIO, name: str, dialect: Dialect, options: DataOptions) -> tuple[str, ...] | None:
-    """The names of the columns; None where no row stands below them.
+    """The names of the columns; None where no row stands below them, which is said.
 
     Raises:
         InputError: there is no header, or two columns have one name.
@@ -72,7 +72,12 @@ def header_of(stream: BinaryIO, name: str, dialect: Dialect, options: DataOption
     table = Table(stream, name, dialect, options)
     header = _named(table.header())
     check_distinct(name, header)
-    return tuple(header) if table.next_row() is not None else None
+    if table.next_row() is not None:
+        return tuple(header)
+    options.notify(
+        f"{name}: no row stands below its first line, which names the columns: {', '.join(map(repr, header)):.200}"
+    )
+    return None
 
 
 def dialect_of(source: str, name: str, kind: Kind, options: DataOptions, *, once: bool) -> Dialect:

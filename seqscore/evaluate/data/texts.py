@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, TypeAlias
 
 from seqscore.errors import InputError, OptionError
@@ -95,9 +96,7 @@ def open_inputs(
     named = options.names_columns or isinstance(options.keep, tuple)
     if named and not files and STANDARD_INPUT not in texts:
         raise OptionError("columns were named, but only files (--file) have columns")
-    parts: list[str | tuple[Dataset, Fields]] = [
-        _opened([text], options) if text == STANDARD_INPUT else text for text in texts
-    ]
+    parts: list[str | _Opened] = [_opened([text], options) if text == STANDARD_INPUT else text for text in texts]
     if files:
         parts.append(_opened(files, options))
     return _rows(parts, options)
@@ -119,10 +118,33 @@ def only_texts(rows: Iterable[InputItem]) -> list[str]:
     return texts
 
 
-def _opened(sources: Sequence[str], options: InputOptions) -> tuple[Dataset, Fields]:
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    """A dataset whose first row was read, to learn whether there is one; ``rows`` gives it too."""
+
+    dataset: Dataset
+    fields: Fields
+    rows: Iterator[DataRow | DataProblem]
+
+
+def _opened(sources: Sequence[str], options: InputOptions) -> _Opened:
     dataset = find_dataset(sources, options=options.data)
+    rows = dataset.rows()
+    first = next(rows, None)
+    if first is None:
+        _say_no_row(dataset)
+        return _Opened(dataset, Fields({}, frozenset()), iter(()))
     check_kept(options.keep, dataset.columns)
-    return dataset, _fields(dataset, options)
+    return _Opened(dataset, _fields(dataset, options), chain([first], rows))
+
+
+def _say_no_row(dataset: Dataset) -> None:
+    """Lines of text may be none, as a pipe that brings nothing; a table without a row is a mistake."""
+    message = f"{dataset.name}: there is no row that can be read, so nothing to score"
+    if not dataset.is_text:
+        columns = f"; its columns are {', '.join(map(repr, dataset.columns)):.200}" if dataset.columns else ""
+        raise InputError(message + columns)
+    dataset.options.notify(message)
 
 
 def _fields(dataset: Dataset, options: InputOptions) -> Fields:
@@ -154,16 +176,16 @@ def _guessed(dataset: Dataset, found: dict[str, str]) -> Fields:
     return Fields({**found, "text": guess["text"]}, frozenset({"text"}))
 
 
-def _rows(parts: Sequence[str | tuple[Dataset, Fields]], options: InputOptions) -> Iterator[InputItem]:
+def _rows(parts: Sequence[str | _Opened], options: InputOptions) -> Iterator[InputItem]:
     number = 0
     for part in parts:
         if isinstance(part, str):
             yield InputRow(number, part, options.context, number, delimiter=options.delimiter)
             number += 1
             continue
-        dataset, fields = part
+        dataset, fields = part.dataset, part.fields
         first, alone = number, Counted()
-        for row in dataset.rows():
+        for row in part.rows:
             number = first + row.number
             found = _row(row, number, fields, options)
             if (

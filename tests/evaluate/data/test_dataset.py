@@ -73,7 +73,7 @@ def test_several_files_and_folders_are_numbered_through(tmp_path: Path) -> None:
         write(tmp_path / "data" / name, json.dumps({"text": name, name: 1}) + "\n")
     write(tmp_path / "data" / "README.md", "no data")
     write(tmp_path / "data" / ".hidden.jsonl", "no data")
-    data = opened(tmp_path / "data")
+    data = opened(tmp_path / "data", notify=print)
     assert [(row.number, row.values["text"]) for row in data.rows() if isinstance(row, DataRow)] == [
         (0, "a.jsonl"),
         (1, "b.jsonl"),
@@ -81,7 +81,7 @@ def test_several_files_and_folders_are_numbered_through(tmp_path: Path) -> None:
     assert data.columns == ("text",), "what all files have"
     write(tmp_path / "data" / "c.csv", "other\n1\n")
     with pytest.raises(InputError, match="no column in common"):
-        opened(tmp_path / "data")
+        opened(tmp_path / "data", notify=print)
 
 
 def test_limit_and_whole_files(tmp_path: Path) -> None:
@@ -150,7 +150,7 @@ def test_a_pipe(tmp_path: Path) -> None:
 )
 def test_files_without_rows_or_damaged(tmp_path: Path, name: str, data: str, said: str) -> None:
     with pytest.raises(InputError, match=said):
-        opened(write(tmp_path / name, data))
+        opened(write(tmp_path / name, data), notify=lambda message: None)
 
 
 def test_rows_that_cannot_be_read_are_problems_in_their_place(tmp_path: Path) -> None:

@@ -43,11 +43,9 @@ def test_other_forms(tmp_path: Path, data: str) -> None:
     assert read(tmp_path / "a.json", data)[0] == ["a", "b"]
 
 
-def test_one_object_is_a_row_and_none_is_no_row(tmp_path: Path) -> None:
+def test_one_object_is_a_row(tmp_path: Path) -> None:
     found, _ = rows_of(tmp_path / "a.json", '{\n "text": "a",\n "tags": ["x", "y"]\n}')
     assert [(row.text, row.columns) for row in found] == [("a", {"tags": ["x", "y"]})]
-    for data in ("", " \n", "[]"):
-        assert read(tmp_path / "a.json", data) == ([], [])
 
 
 @pytest.mark.parametrize(
@@ -62,6 +60,12 @@ def test_one_object_is_a_row_and_none_is_no_row(tmp_path: Path) -> None:
         ('{"text": ["a", "b"], "n": [1]}', "lists of different lengths"),
         ('{"x": {"u": "a"}, "y": {"u": "b"}}', "neither level is surely that of the columns"),
         ('{"columns": ["text", "n"], "data": [["a"]]}', "row 0 has 1 values, expected 2"),
+        ('{"columns": ["text", "text"], "data": [["a", "b"]]}', "has 2 columns named 'text'"),
+        ('{"columns": [1, "1"], "data": [["a", "b"]]}', "has 2 columns named '1'"),
+        (
+            '{"columns": [{"name": "text", "values": ["a"]}, {"name": "text", "values": ["b"]}]}',
+            "has 2 columns named 'text'",
+        ),
     ],
 )
 def test_forms_that_are_refused(tmp_path: Path, data: str, said: str) -> None:

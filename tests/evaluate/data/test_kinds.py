@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import io
 import lzma
 import pickle
 import re
@@ -12,13 +13,17 @@ import struct
 import zipfile
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import pyarrow as pa
+import pyarrow.feather
 import pyarrow.parquet as pq
 import pytest
 
 from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.data.dataset import open_dataset
 from seqscore.evaluate.data.options import DataOptions
+from seqscore.evaluate.data.texts import InputOptions, open_inputs
 from tests.evaluate.data.reading import read
 
 COMPRESSIONS = {
@@ -186,3 +191,40 @@ def test_a_folder_says_what_it_passes_over(tmp_path: Path) -> None:
     found, said = read(folder)
     assert found == ["a", "b"] * 11
     assert said == [f"of the folder {str(folder)!r} 11 files are read and passed over: 'README.md', 'b.xlsx', 'more/'"]
+
+
+@pytest.mark.parametrize("separator", ["\t", ";"])
+@pytest.mark.parametrize("name", ["a.txt", "a.dat", "-"])
+def test_a_table_among_lines_of_text_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, separator: str
+) -> None:
+    data = "\ufefftext\tn\na\t1\nb\t2\n".replace("\t", separator).encode()
+    if name == "-":
+        monkeypatch.setattr("sys.stdin", SimpleNamespace(buffer=io.BufferedReader(io.BytesIO(data))))
+        said: list[str] = []
+        asked = InputOptions(data=DataOptions(notify=said.append))
+        assert len(list(open_inputs(["-"], options=asked))) == 3
+    else:
+        said = read(tmp_path / name, data)[1]
+    option = "tsv" if separator == "\t" else "csv --field-separator ';'"
+    assert len(said) == 1 and f"looks like a table; say --read-as {option} if" in said[0]
+    assert read(tmp_path / "b.txt", b"Name, first\nAda, Grace\n")[1] == []
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.json", "a.jsonl", "a.parquet", "a.arrow", "a.txt"])
+def test_a_table_without_a_row_is_an_error_and_no_text_is_said(tmp_path: Path, name: str) -> None:
+    empty = pa.table({"stim": pa.array([], pa.string())})
+    tables = {"a.parquet": pq.write_table, "a.arrow": pa.feather.write_feather}
+    data = None if name in tables else {"a.csv": b"stim,n\n", "a.json": b"[]"}.get(name, b"")
+    if name in tables:
+        tables[name](empty, tmp_path / name)
+    if name == "a.txt":
+        assert read(tmp_path / name, data) == (
+            [],
+            [f"{str(tmp_path / name)!r}: there is no row that can be read, so nothing to score"],
+        )
+        return
+    with pytest.raises(InputError, match="there is no row that can be read, so nothing to score"):
+        read(tmp_path / name, data, column="nope")
+    with pytest.raises(InputError, match="there is no row that can be read, so nothing to eval"):
+        open_dataset([str(tmp_path / name)], options=DataOptions(notify=lambda message: None))

@@ -183,3 +183,13 @@ def test_many_columns_are_compared_in_time(tmp_path: Path) -> None:
     assert row.text == "a" and len(row.columns) == 50_000
     with pytest.raises(InputError, match="2 columns named 'c49999'"):
         read(tmp_path / "a.csv", f"text,{names},c49999\n")
+
+
+@pytest.mark.parametrize(
+    "cell", ["#N/A", "\\N", "n/a", "-nan", "#VALUE!", "#DIV/0!", "#REF!", "#NAME?", "#NULL!", "#NUM!"]
+)
+def test_what_programs_write_for_no_value_is_no_text(tmp_path: Path, cell: str) -> None:
+    data = f"text,n\na,1\n{cell},2\n"
+    found, _ = read(tmp_path / "a.csv", data)
+    assert found[0] == "a" and f"column 'text' is {cell}" in found[1] and "no text there" in found[1]
+    assert read(tmp_path / "a.csv", data, empty_cells="text")[0] == ["a", cell]
