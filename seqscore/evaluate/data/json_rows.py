@@ -121,7 +121,7 @@ def _rows(table: Mapping[str, Any], name: str, options: DataOptions, known: Coll
     if values and all(isinstance(one, dict) for one in values) and len({frozenset(one) for one in values}) == 1:
         return _of_objects(table, name, frozenset(known))
     held = [key for key, one in table.items() if _is_list_of_rows([one])]
-    if len(held) == 1:
+    if len(held) == 1 and not any(isinstance(one, str) for key, one in table.items() if key in known):
         options.notify(f"{name} is one object; its rows are those of the list {held[0]!r}")
         return iter(table[held[0]])
     return iter([table])

@@ -105,7 +105,8 @@ def _is_word(value: Any) -> bool:
 
 
 def value_at(values: Mapping[str, Any], name: str) -> Any:
-    """The value of a column of exactly that name; else what lies at the path ``a.b.0`` into mappings and lists.
+    """The value of a column of exactly that name; else what lies at the path ``a.b.0`` into mappings and lists; None
+    where one of these is null.
 
     Raises:
         KeyError: there is neither.
@@ -116,6 +117,8 @@ def value_at(values: Mapping[str, Any], name: str) -> Any:
     for count in range(len(parts) - 1, 0, -1):
         first, rest = ".".join(parts[:count]), ".".join(parts[count:])
         inner = values.get(first)
+        if inner is None and first in values:
+            return None
         if isinstance(inner, Mapping):
             return value_at(inner, rest)
         if isinstance(inner, list | tuple):

@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from seqscore.errors import InputError
+from seqscore.errors import InputError, NoTextError
 from seqscore.evaluate.data.texts import InputOptions, open_inputs
 from tests.evaluate.data.reading import read, rows_of
 
@@ -123,3 +123,13 @@ def test_a_list_is_read_row_by_row(tmp_path: Path) -> None:
     assert count == 20_000
     # The file as bytes and as text; its rows together would take as much again several times.
     assert peak < 3 * path.stat().st_size
+
+
+def test_a_text_at_the_top_is_the_row_whatever_lists_it_has(tmp_path: Path) -> None:
+    data = '{"text": "one text", "spans": [{"text": "sp1"}, {"text": "sp2"}]}'
+    assert read(tmp_path / "a.json", data, column="text") == (["one text"], [])
+
+
+def test_a_parent_that_is_null_is_a_row_without_a_text(tmp_path: Path) -> None:
+    rows, _ = rows_of(tmp_path / "a.jsonl", '{"doc": {"text": "a"}}\n{"doc": null}\n', column="doc.text")
+    assert rows[0].text == "a" and isinstance(rows[1].error, NoTextError)
