@@ -34,7 +34,6 @@ from seqscore.evaluate.data.options import Counted, DataOptions, Kind
 from seqscore.evaluate.data.separated import Table, dialect_of
 from seqscore.evaluate.data.streams import beginning, is_compressed, open_bytes, source_name
 from seqscore.evaluate.manifest import writing
-from seqscore.typed_json import plain
 
 _BOM = codecs.BOM_UTF8
 
@@ -286,12 +285,32 @@ def _copy_json(stream: BinaryIO, name: str, options: DataOptions, sinks: Mapping
 
 
 def _document_texts(whole: str, value: Any, name: str, options: DataOptions) -> Iterator[str]:
+    if not isinstance(value, InputError):
+        value = json.loads(whole, parse_float=_Written, parse_int=_Written, parse_constant=_Written)
     for record in document_rows(value, name, options, KNOWN_NAMES):
         if isinstance(record, InputError):
             yield "null"
         else:
-            same = record.values is value
-            yield whole if same else json.dumps(plain(dict(record.values)), ensure_ascii=False)
+            yield whole if record.values is value else _dumped(record.values)
+
+
+class _Written(str):
+    """The digits of a number, or NaN, as they stand in the file."""
+
+    __slots__ = ()
+
+
+def _dumped(value: Any) -> str:
+    """JSON whose numbers are as they were written."""
+    if isinstance(value, _Written):
+        return str(value)
+    if isinstance(value, Mapping):
+        pairs = zip(map(_dumped, value), map(_dumped, value.values()), strict=True)
+        return "{" + ", ".join(map(": ".join, pairs)) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(map(_dumped, value)) + "]"
+    text = json.dumps(value, ensure_ascii=False)
+    return text if text.isprintable() else json.dumps(value)  # a lone surrogate stays an escape
 
 
 def _copy_objects(text: JsonText, options: DataOptions, sinks: Mapping[str, Sink], rows: Rows) -> None:

@@ -228,6 +228,16 @@ def test_json_documents(tmp_path: Path, text: str, elements: bool) -> None:
     assert len(rows) == 3 and {row["text"] for row in rows} >= {"one", "two cats"}
 
 
+def test_rows_of_a_document_keep_numbers_as_they_were_written(tmp_path: Path) -> None:
+    source = tmp_path / "a.json"
+    source.write_text(
+        '{"text": ["one", "\\ud800 two"], "n": [123456789012345678901234567890.50, 1], "z": [NaN, [-Infinity]]}'
+    )
+    pages = b"".join(sorted_bytes(tmp_path, source).values()).decode()
+    assert '{"text": "one", "n": 123456789012345678901234567890.50, "z": NaN}' in pages
+    assert '{"text": "\\ud800 two", "n": 1, "z": [-Infinity]}' in pages
+
+
 SCHEMA = pa.schema(
     [
         pa.field("text", pa.large_string()),
