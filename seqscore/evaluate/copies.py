@@ -291,7 +291,10 @@ def _document_texts(whole: str, value: Any, name: str, options: DataOptions) -> 
         if isinstance(record, InputError):
             yield "null"
         else:
-            yield whole if record.values is value else _dumped(record.values)
+            try:
+                yield whole if record.values is value else _dumped(record.values)
+            except RecursionError:
+                raise InputError(f"{record.where} is nested too deeply to be copied") from None
 
 
 class _Written(str):
