@@ -317,3 +317,11 @@ def test_delimiters_that_were_taken_are_counted(tmp_path: Path) -> None:
 def test_a_delimiter_with_text_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="must be 'auto', empty, or white space"):
         run_task(tmp_path, "pairs", [{"good": "a", "bad": "b"}], OPTIONS, delimiter=" x")
+
+
+@pytest.mark.parametrize("task", ["perplexity", "filter"])
+def test_texts_of_which_nothing_is_scored_are_counted(tmp_path: Path, task: str) -> None:
+    run = run_task(tmp_path, task, [{"text": "a b"}, {"text": ""}, {"text": "c"}])
+    assert run.summary is not None and run.summary["scored"] == 3
+    (told,) = run.summary["left_out"]
+    assert (told["figure"], told["rows"]) == ("perplexity", 1) and "it is empty" in told["reason"]

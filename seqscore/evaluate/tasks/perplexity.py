@@ -29,6 +29,9 @@ from seqscore.text.items import Chat, check_delimiter
 __all__ = ["FilterTask", "PerplexityTask"]
 
 
+_NOTHING_SCORED = "nothing of the text is scored: it is empty, or nothing stands before its only token"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerplexityTask:
     """Log-likelihood of every text, and of the corpus per token, per word (a run without white space) and per byte.
@@ -88,7 +91,7 @@ class PerplexityTask:
         )
         return (
             *(continuations if self._has_context or self._has_messages else ()),
-            Measure(name="perplexity", figure="perplexity", unit="per token"),
+            Measure(name="perplexity", figure="perplexity", unit="per token", left_out=_NOTHING_SCORED),
             Measure(name="word_perplexity", figure="perplexity", unit="per word"),
             Measure(name="byte_perplexity", figure="perplexity", unit="per byte"),
             Measure(name="bits_per_byte", figure="ratio", unit="bits"),
@@ -139,7 +142,7 @@ class FilterTask:
     def measures(self) -> Sequence[Measure]:
         """Of the rows before they are sorted out."""
         return (
-            Measure(name="perplexity", figure="perplexity", unit="per token"),
+            Measure(name="perplexity", figure="perplexity", unit="per token", left_out=_NOTHING_SCORED),
             Measure(name="bits_per_byte", figure="ratio", unit="bits"),
         )
 
