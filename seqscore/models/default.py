@@ -49,10 +49,10 @@ _BOS = "<|endoftext|>"
 
 
 def default_cache_dir() -> Path:
-    """Where seqscore keeps what it fetched: ``SEQSCORE_CACHE``, else the user's cache folder on this system.
+    r"""Where seqscore keeps what it fetched: ``SEQSCORE_CACHE``, else the user's cache folder on this system.
 
     That is ``XDG_CACHE_HOME/seqscore`` where that variable is set, ``~/Library/Caches/seqscore`` on macOS,
-    ``%LOCALAPPDATA%\\\\seqscore\\\\Cache`` on Windows, ``~/.cache/seqscore`` elsewhere.
+    ``%LOCALAPPDATA%\seqscore\Cache`` on Windows, ``~/.cache/seqscore`` elsewhere.
 
     Raises:
         CacheError: the user has no home folder and no variable says where else.

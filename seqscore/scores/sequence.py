@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -128,6 +128,11 @@ class SequenceScore:
                 view = value.view()  # the caller's own array stays as it was
                 view.flags.writeable = False
                 object.__setattr__(self, name, view)
+
+    def __setstate__(self, state: Mapping[str, object]) -> None:
+        """As pickle and copy make it again: arrays come back writeable from them."""
+        vars(self).update(state)
+        self.__post_init__()
 
     def __len__(self) -> int:
         return len(self.token_ids)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+import pickle
+from collections.abc import Callable
 from dataclasses import FrozenInstanceError, replace
 
 import numpy as np
@@ -87,6 +90,13 @@ def test_scores_cannot_be_changed() -> None:
         score.logprobs[1] = 0.0
     with pytest.raises(FrozenInstanceError):
         score.text = "x"  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("again", [copy.copy, copy.deepcopy, lambda score: pickle.loads(pickle.dumps(score))])
+def test_nor_can_their_copies(again: Callable[[SequenceScore], SequenceScore]) -> None:
+    score = again(a_score())
+    assert score.to_dict() == a_score().to_dict()
+    assert not any(array.flags.writeable for array in vars(score).values() if isinstance(array, np.ndarray))
 
 
 def test_a_signature_can_be_taken_apart_again() -> None:
