@@ -236,10 +236,14 @@ def builder_of(kind: str, boundary: BoundaryPolicy) -> SequenceBuilder:
 
 
 def built(kind: str, boundary: BoundaryPolicy, context: str, continuation: str) -> TokenSequence:
-    """The sequence of a pair; only a text of which the tokenizer leaves nothing may be refused."""
+    """The sequence of a pair; refused may be a text of which nothing is left, or one that spells a special token.
+
+    The second only by a word-level tokenizer in Python, which cannot read it as text.
+    """
     (one,) = builder_of(kind, boundary).build([Pair(context, continuation)])
     if isinstance(one, SeqscoreError):
-        assert "gives no token" in one.message and not build(kind)(continuation, add_special_tokens=False).input_ids
+        if not (kind == "slow-words" and "even when told not to" in one.message):
+            assert "gives no token" in one.message and not build(kind)(continuation, add_special_tokens=False).input_ids
         reject()
     assert isinstance(one, TokenSequence)
     return one
