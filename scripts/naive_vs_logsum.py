@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from seqscore import Scorer
-from seqscore.scores.naive import compare_products
+from seqscore.explain.numbers.naive import compare_products
 
 PASSAGE = Path(__file__).resolve().parent.parent / "data" / "passage.txt"
 

@@ -16,9 +16,9 @@ from seqscore._version import __version__
 
 if TYPE_CHECKING:
     from seqscore.errors import SeqscoreError
-    from seqscore.models.load import LoadOptions
+    from seqscore.models.load.find import LoadOptions
     from seqscore.scorer import Scorer
-    from seqscore.scores.sequence import SequenceScore, TokenScore, TurnScore, WordScore
+    from seqscore.scores.sequence_score import SequenceScore, TokenScore, TurnScore, WordScore
     from seqscore.text.items import Chat, Pair
 
 __all__ = [
@@ -36,14 +36,14 @@ __all__ = [
 
 _HOME = {
     "Chat": "seqscore.text.items",
-    "LoadOptions": "seqscore.models.load",
+    "LoadOptions": "seqscore.models.load.find",
     "Pair": "seqscore.text.items",
     "Scorer": "seqscore.scorer",
     "SeqscoreError": "seqscore.errors",
-    "SequenceScore": "seqscore.scores.sequence",
-    "TokenScore": "seqscore.scores.sequence",
-    "TurnScore": "seqscore.scores.sequence",
-    "WordScore": "seqscore.scores.sequence",
+    "SequenceScore": "seqscore.scores.sequence_score",
+    "TokenScore": "seqscore.scores.sequence_score",
+    "TurnScore": "seqscore.scores.sequence_score",
+    "WordScore": "seqscore.scores.sequence_score",
 }
 
 

@@ -11,18 +11,16 @@ import numpy as np
 from seqscore._version import __version__
 from seqscore.engine.base import Extra, TargetValues
 from seqscore.errors import ModelError, SeqscoreError
-from seqscore.models.load import LoadedModel
+from seqscore.models.load.find import LoadedModel
 from seqscore.notices import CallNotices
 from seqscore.plan.requests import Request, Subset
 from seqscore.scores.assemble import ScoredTargets, assemble
-from seqscore.scores.sequence import SequenceScore
+from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.items import BoundaryPolicy, Item, LongPolicy, SpecialTokensPolicy
 from seqscore.text.sequences import SequenceBuilder, TokenSequence
 from seqscore.text.start import StartPolicy
 from seqscore.text.windows import Layout, layout
-
-__all__ = ["Call", "Policies", "Prepared", "call_signature"]
 
 
 class Policies(TypedDict, total=False):

@@ -12,29 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
 
-__all__ = [
-    "CacheError",
-    "ContextLengthError",
-    "DeviceError",
-    "DownloadError",
-    "EngineError",
-    "InputError",
-    "JoinWarning",
-    "MissingDependencyError",
-    "ModelError",
-    "NoTextError",
-    "NumericsError",
-    "OptionError",
-    "SeqscoreError",
-    "SeqscoreWarning",
-    "StartWarning",
-    "TokenizerError",
-    "UnsafeModelError",
-    "failing_as",
-    "is_failure",
-    "one_line",
-]
-
 
 class SeqscoreError(Exception):
     """Base class of all errors raised by seqscore.

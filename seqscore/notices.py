@@ -14,8 +14,6 @@ from seqscore.text.items import Chat, Item, Pair
 from seqscore.text.joins import run_together
 from seqscore.text.start import StartToken
 
-__all__ = ["CallNotices", "StartNotice"]
-
 
 @dataclass(slots=True)
 class StartNotice:

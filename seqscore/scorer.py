@@ -10,24 +10,25 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
-from seqscore.call import Call, Policies, Prepared, call_signature
+from seqscore.call import Call, Prepared, call_signature
+from seqscore.call import Policies as Policies
 from seqscore.engine.base import Extra
-from seqscore.engine.logits import logits_before_targets
+from seqscore.engine.head.logits import logits_before_targets
 from seqscore.engine.resolve import resolve_engine
 from seqscore.errors import InputError, ModelError, OptionError, SeqscoreError, TokenizerError
-from seqscore.models.adapter import adapt
-from seqscore.models.default import DEFAULT_MODEL
-from seqscore.models.identity import fingerprint_config
-from seqscore.models.limits import checked_max_length
-from seqscore.models.load import LoadedModel, LoadOptions, describe_loaded, load_model, tell_standard_error
-from seqscore.models.sharing import lock_of
-from seqscore.models.threads import checked_threads, running_threads, threads_of_run
+from seqscore.models.architecture.adapter import adapt
+from seqscore.models.architecture.limits import checked_max_length
+from seqscore.models.architecture.sharing import lock_of
+from seqscore.models.architecture.threads import checked_threads, running_threads, threads_of_run
+from seqscore.models.load.default import DEFAULT_MODEL
+from seqscore.models.load.find import LoadedModel, LoadOptions, describe_loaded, load_model, tell_standard_error
+from seqscore.models.load.identity import fingerprint_config
 from seqscore.notices import CallNotices, StartNotice
 from seqscore.plan.chunks import CHUNK_POLICIES, FULL, GROWING, ChunkPolicy, chunks_of
 from seqscore.plan.workload import Workload, workload_of
-from seqscore.scores.sequence import SequenceScore
+from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
-from seqscore.text.encoder import TextEncoder
+from seqscore.text.codec.encoder import TextEncoder
 from seqscore.text.given import given_items
 from seqscore.text.items import (
     LONG_POLICIES,
@@ -51,8 +52,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     FloatArray: TypeAlias = NDArray[np.float64]
-
-__all__ = ["Policies", "Scorer"]
 
 EXTRAS: tuple[Extra, ...] = ("rank", "entropy")
 

@@ -12,8 +12,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from seqscore import Pair, Scorer
 from seqscore.engine.packed import PackedEngine
-from seqscore.models.adapter import adapt
-from seqscore.models.default import ensure_default_model
+from seqscore.models.architecture.adapter import adapt
+from seqscore.models.load.default import ensure_default_model
 from seqscore.plan.requests import Request
 
 pytestmark = pytest.mark.default_model

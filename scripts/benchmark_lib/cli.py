@@ -188,8 +188,8 @@ def _model(name: str) -> tuple[Path, str]:
     if name != "default" and path.is_dir():
         return path.absolute(), path.resolve().name
     from seqscore.errors import SeqscoreError
-    from seqscore.models.default import DEFAULT_NAME, ensure_default_model
-    from seqscore.models.hub import fetch_snapshot, is_hub_name
+    from seqscore.models.load.default import DEFAULT_NAME, ensure_default_model
+    from seqscore.models.load.hub import fetch_snapshot, is_hub_name
 
     try:
         if name == "default":

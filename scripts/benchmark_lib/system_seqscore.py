@@ -35,7 +35,7 @@ class LoadedSystem:
         if workload.kind == "disjoint":
             return self._disjoint(workload)
         from seqscore.errors import SeqscoreError
-        from seqscore.text.encoder import TextEncoder
+        from seqscore.text.codec.encoder import TextEncoder
         from seqscore.text.sequences import SequenceBuilder
         from seqscore.text.start import resolve_start
         from seqscore.text.windows import layout

@@ -26,8 +26,6 @@ from seqscore.cli.underflow import underflow
 from seqscore.cli.verify import verify
 from seqscore.errors import OptionError, SeqscoreError, is_failure
 
-__all__ = ["app", "run"]
-
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE_CLOSED = 1, 2, 130, 141
 
 app = App(

@@ -9,16 +9,14 @@ import typer
 
 from seqscore.cli import options
 
-__all__ = ["cite"]
-
 
 def cite(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     debug: options.Debug = False,
 ) -> int:
     """The signature of a run: all that its numbers depend on, in one line, and its figures."""
-    from seqscore.evaluate.store import read_run
-    from seqscore.evaluate.summary import run_signature
+    from seqscore.evaluate.run.run_folder import read_run
+    from seqscore.evaluate.run.summary import run_signature
     from seqscore.output.evaluations import print_citation
 
     found = read_run(run)

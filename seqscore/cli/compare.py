@@ -9,8 +9,6 @@ import typer
 
 from seqscore.cli import options
 
-__all__ = ["compare"]
-
 
 def compare(
     run_a: Annotated[Path, typer.Argument(help="Folder of a run.")],
@@ -23,7 +21,7 @@ def compare(
     debug: options.Debug = False,
 ) -> int:
     """Is the difference of two runs more than chance? Paired tests over stored scores."""
-    from seqscore.evaluate.compare import compare_runs
+    from seqscore.evaluate.read.compare import compare_runs
     from seqscore.output.evaluations import print_comparison, write_comparison_json
 
     found = compare_runs(run_a, run_b, level=level, resamples=resamples, seed=seed, largest=largest)

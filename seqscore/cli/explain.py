@@ -9,8 +9,6 @@ import typer
 
 from seqscore.cli import options, reading
 
-__all__ = ["explain"]
-
 
 def explain(
     lesson: Annotated[
@@ -54,9 +52,10 @@ def explain(
     from seqscore.cli.session import open_scorer, say
     from seqscore.evaluate.data.texts import InputOptions, only_texts, open_inputs
     from seqscore.explain.example import EXAMPLE_TEXTS
+    from seqscore.explain.figures.lesson_figures import save_lesson
     from seqscore.explain.lessons import LESSONS, teach
-    from seqscore.output.lessons import show_lesson, write_lesson_json
-    from seqscore.output.plots.files import picture_folder, save_lesson
+    from seqscore.explain.tables import show_lesson, write_lesson_json
+    from seqscore.output.plots.saving import picture_folder
 
     texts = list(EXAMPLE_TEXTS)
     if text or file:

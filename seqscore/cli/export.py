@@ -36,10 +36,10 @@ def export(
     """The rows of a run as a flat table: a row an item, with the columns of the data."""
     from seqscore.cli.session import say
     from seqscore.errors import OptionError
-    from seqscore.evaluate.export import EXPORT_FIELDS, exported
-    from seqscore.evaluate.rows import keep_columns as chosen_columns
-    from seqscore.evaluate.store import read_run
-    from seqscore.evaluate.summary import run_signature
+    from seqscore.evaluate.data.kept_columns import keep_columns as chosen_columns
+    from seqscore.evaluate.read.export import EXPORT_FIELDS, exported
+    from seqscore.evaluate.run.run_folder import read_run
+    from seqscore.evaluate.run.summary import run_signature
     from seqscore.output.formats import MACHINE_FORMATS, format_of
     from seqscore.output.writers import WriterOptions, open_records
 

@@ -9,8 +9,6 @@ import typer
 
 from seqscore.cli import options
 
-__all__ = ["plot"]
-
 
 def plot(
     source: Annotated[
@@ -30,8 +28,8 @@ def plot(
 ) -> int:
     """Figures of scores: perplexities, groups, margins, calibration, token frequencies, and the tokens of items."""
     from seqscore.cli.session import say
-    from seqscore.evaluate.gallery import gallery, rows_named
-    from seqscore.output.plots.files import picture_folder, run_figures, save_figures, text_figures
+    from seqscore.evaluate.read.drawable import gallery, rows_named
+    from seqscore.output.plots.saving import picture_folder, run_figures, save_figures, text_figures
 
     charts = gallery(source, other)
     rows = rows_named(source, item or [], numbers=row or [])

@@ -11,8 +11,6 @@ import typer
 from seqscore.cli import options, reading
 from seqscore.errors import JoinWarning
 
-__all__ = ["score"]
-
 _INPUT, _OUTPUT = "Input", "Output"
 
 
@@ -95,11 +93,11 @@ def score(
     given = dict(locals())
     from seqscore.cli.hints import refuse_file_names
     from seqscore.cli.session import open_scorer, progress, say
+    from seqscore.evaluate.data.kept_columns import keep_columns as chosen_columns
     from seqscore.evaluate.data.texts import InputOptions, open_inputs
-    from seqscore.evaluate.rows import keep_columns as chosen_columns
-    from seqscore.evaluate.score_rows import score_rows
-    from seqscore.evaluate.tally import Tally
-    from seqscore.output.files import refuse_overwriting
+    from seqscore.evaluate.scored.row_stream import score_rows
+    from seqscore.evaluate.scored.tally import Tally
+    from seqscore.output.destination import refuse_overwriting
     from seqscore.output.formats import MACHINE_FORMATS, format_of
     from seqscore.output.run_notes import tally_lines
     from seqscore.output.writers import open_writer

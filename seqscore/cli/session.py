@@ -13,8 +13,6 @@ import typer
 if TYPE_CHECKING:
     from seqscore.scorer import Scorer
 
-__all__ = ["open_scorer", "progress", "say", "warnings_as_lines"]
-
 T = TypeVar("T")
 
 

@@ -10,8 +10,6 @@ import typer
 from seqscore.cli import options, reading
 from seqscore.errors import OptionError
 
-__all__ = ["underflow"]
-
 
 def underflow(
     texts: Annotated[list[str] | None, typer.Argument(help="The text; - reads standard input.")] = None,
@@ -50,8 +48,8 @@ def underflow(
     given = dict(locals())
     from seqscore.cli.session import open_scorer, say
     from seqscore.evaluate.data.texts import InputOptions, only_texts, open_inputs
-    from seqscore.explain.underflow import underflow_lesson
-    from seqscore.output.lessons import print_underflow, write_lesson_json
+    from seqscore.explain.product import underflow_lesson
+    from seqscore.explain.tables import print_underflow, write_lesson_json
 
     if plot is not None:
         from seqscore.output.plots.canvas import check_picture
@@ -80,7 +78,7 @@ def underflow(
         else:
             write_lesson_json(lesson)
         if plot is not None:
-            from seqscore.output.plots.underflow import plot_underflow
+            from seqscore.explain.figures.underflow_figure import plot_underflow
 
             plot_underflow(lesson.products, plot)
             say(f"wrote {plot}")

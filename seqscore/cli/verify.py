@@ -8,8 +8,6 @@ import typer
 
 from seqscore.cli import options
 
-__all__ = ["verify"]
-
 
 def verify(
     output_format: Annotated[
@@ -32,8 +30,8 @@ def verify(
     matrix products alone would take; peak memory; what other dtypes cost. Exit status 1 where a promise is broken.
     """
     from seqscore.cli.session import open_scorer, say
-    from seqscore.output.findings import print_verification, write_verification_json
-    from seqscore.verify.run import verify as measure
+    from seqscore.output.verification import print_verification, write_verification_json
+    from seqscore.verify.verification import verify as measure
 
     found = measure(
         lambda wanted: open_scorer(

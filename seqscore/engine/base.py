@@ -11,8 +11,6 @@ from numpy.typing import NDArray
 
 from seqscore.plan.requests import Request
 
-__all__ = ["Engine", "Extra", "TargetValues"]
-
 Extra: TypeAlias = Literal["rank", "entropy"]
 """Per-target values that are computed on request."""
 

@@ -14,15 +14,13 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from seqscore.engine.former import former_experts
-from seqscore.engine.rows import CANDIDATES, steady_products, whole_vectors
-from seqscore.models.passes import current_run
-from seqscore.models.sharing import switched
+from seqscore.engine.row_counts import CANDIDATES, steady_products, whole_vectors
+from seqscore.models.architecture.passes import current_run
+from seqscore.models.architecture.sharing import switched
 from seqscore.plan.cuts import cut_rows
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
-
-__all__ = ["ExpertRows", "steady_experts"]
 
 _NAME = "seqscore_steady"
 _SETTING = "_experts_implementation_internal"

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from seqscore.engine.attention import UnsupportedAttentionError
+from seqscore.engine.attention.open_path import UnsupportedAttentionError
 from seqscore.engine.base import Engine
 from seqscore.engine.guard import forward_passes
 from seqscore.errors import EngineError, ModelError, NumericsError, SeqscoreError
-from seqscore.models.adapter import ModelAdapter, adapt
-from seqscore.models.identity import fingerprint_config
-from seqscore.models.probes import FROM_A_MODEL
+from seqscore.models.architecture.adapter import ModelAdapter, adapt
+from seqscore.models.architecture.probes import FROM_A_MODEL
+from seqscore.models.load.identity import fingerprint_config
 from seqscore.plan.requests import Request
 
 if TYPE_CHECKING:

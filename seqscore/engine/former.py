@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from seqscore.models.sharing import found_before
+from seqscore.models.architecture.sharing import found_before
 
 
 def former_attention(module: Any, setting: str) -> Callable[..., Any]:

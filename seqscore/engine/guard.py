@@ -7,11 +7,11 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from seqscore.errors import DeviceError
-from seqscore.models.device import is_out_of_memory
-from seqscore.models.passes import undisturbed
+from seqscore.models.architecture.passes import undisturbed
+from seqscore.models.load.device import is_out_of_memory
 
 if TYPE_CHECKING:
-    from seqscore.models.adapter import ModelAdapter
+    from seqscore.models.architecture.adapter import ModelAdapter
 
 
 @contextmanager

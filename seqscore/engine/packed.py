@@ -16,14 +16,14 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.engine.attention import OpenPath, packed_attention
+from seqscore.engine.attention.open_path import OpenPath, packed_attention
 from seqscore.engine.base import Extra, TargetValues
 from seqscore.engine.experts import ExpertRows, steady_experts
 from seqscore.engine.guard import forward_passes
-from seqscore.engine.head import concatenate, take
-from seqscore.engine.masses import SubsetsAsked, asked_of
-from seqscore.engine.rows import CANDIDATES, steady_products, steady_row_counts
-from seqscore.engine.vocabulary import TILE_WORDS, tiled_values
+from seqscore.engine.head.by_rows import concatenate, take
+from seqscore.engine.head.by_words import TILE_WORDS, tiled_values
+from seqscore.engine.head.masses import SubsetsAsked, asked_of
+from seqscore.engine.row_counts import CANDIDATES, steady_products, steady_row_counts
 from seqscore.errors import ModelError
 from seqscore.plan.cuts import cut_rows
 from seqscore.plan.packs import Pack, cut_packs
@@ -33,7 +33,7 @@ from seqscore.plan.trie import Trie, build_trie
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-    from seqscore.models.adapter import Head, ModelAdapter
+    from seqscore.models.architecture.adapter import Head, ModelAdapter
 
 IntArray = NDArray[np.int64]
 

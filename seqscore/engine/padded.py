@@ -15,17 +15,15 @@ import numpy as np
 
 from seqscore.engine.base import Extra, TargetValues
 from seqscore.engine.guard import forward_passes
-from seqscore.engine.head import split_targets, target_values
-from seqscore.engine.masses import asked_of
+from seqscore.engine.head.by_rows import split_targets, target_values
+from seqscore.engine.head.masses import asked_of
 from seqscore.plan.batches import PaddedBatch, padded_batches
 from seqscore.plan.requests import Request, common_subsets
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from seqscore.models.adapter import ModelAdapter
-
-__all__ = ["PaddedEngine"]
+    from seqscore.models.architecture.adapter import ModelAdapter
 
 
 class PaddedEngine:

@@ -10,14 +10,12 @@ from typing import TYPE_CHECKING, ClassVar
 
 from seqscore.engine.base import Extra, TargetValues
 from seqscore.engine.guard import forward_passes
-from seqscore.engine.head import target_values
-from seqscore.engine.masses import asked_of
+from seqscore.engine.head.by_rows import target_values
+from seqscore.engine.head.masses import asked_of
 from seqscore.plan.requests import Request, common_subsets
 
 if TYPE_CHECKING:
-    from seqscore.models.adapter import ModelAdapter
-
-__all__ = ["ReferenceEngine"]
+    from seqscore.models.architecture.adapter import ModelAdapter
 
 
 class ReferenceEngine:

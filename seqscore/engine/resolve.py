@@ -15,7 +15,7 @@ from seqscore.engine.reference import ReferenceEngine
 from seqscore.errors import EngineError, OptionError, SeqscoreWarning
 
 if TYPE_CHECKING:
-    from seqscore.models.adapter import ModelAdapter
+    from seqscore.models.architecture.adapter import ModelAdapter
 
 DEFAULT_BATCH_TOKENS = 4096
 

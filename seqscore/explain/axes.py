@@ -12,10 +12,8 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError
 from seqscore.explain.training import LossCurve, train_tiny
 from seqscore.scorer import Scorer
-from seqscore.scores.frequency import RankFrequency, rank_frequency
 from seqscore.scores.reductions import log_likelihood, perplexity
-
-__all__ = ["AxesLesson", "axes_lesson"]
+from seqscore.scores.statistics.frequency import RankFrequency, rank_frequency
 
 
 @dataclass(frozen=True, eq=False)

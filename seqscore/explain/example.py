@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["EXAMPLE_TEXTS"]
-
 EXAMPLE_TEXTS = (
     "The clock in the station hall had been five minutes slow for as long as anyone could remember.",
     "Nobody minded, because the trains were six minutes late.",

@@ -11,10 +11,8 @@ from numpy.typing import NDArray
 
 from seqscore.errors import InputError
 from seqscore.explain.gradients import GradientTrial, gradient_trials
-from seqscore.scorer import Scorer
-from seqscore.scores.formats import FORMATS, FormatName, largest_exponent, rounded
-from seqscore.scores.sequence import SequenceScore
-from seqscore.scores.softmax import (
+from seqscore.explain.numbers.formats import FORMATS, FormatName, largest_exponent, rounded
+from seqscore.explain.numbers.softmax import (
     SOFTMAX_EXAMPLE,
     SoftmaxComparison,
     compare_softmax,
@@ -22,14 +20,8 @@ from seqscore.scores.softmax import (
     loss_of,
     naive_log_softmax,
 )
-
-__all__ = [
-    "LOSS_TABLE",
-    "CrossEntropy",
-    "ExponentialLesson",
-    "GrowingLogits",
-    "exponential_lesson",
-]
+from seqscore.scorer import Scorer
+from seqscore.scores.sequence_score import SequenceScore
 
 FloatArray = NDArray[np.float64]
 

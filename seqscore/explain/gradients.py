@@ -9,12 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.scores.formats import FORMATS, FormatName
+from seqscore.explain.numbers.formats import FORMATS, FormatName
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-__all__ = ["GradientTrial", "gradient_trials"]
 
 FloatArray = NDArray[np.float64]
 

@@ -8,10 +8,8 @@ from typing import Any, Literal, TypeAlias, get_args
 from seqscore.errors import OptionError
 from seqscore.explain.axes import AxesLesson, axes_lesson
 from seqscore.explain.exponential import ExponentialLesson, exponential_lesson
-from seqscore.explain.underflow import UnderflowLesson, underflow_lesson
+from seqscore.explain.product import UnderflowLesson, underflow_lesson
 from seqscore.scorer import Scorer
-
-__all__ = ["LESSONS", "Lesson", "LessonName", "teach"]
 
 LessonName: TypeAlias = Literal["product", "exponential", "axes"]
 LESSONS: tuple[LessonName, ...] = get_args(LessonName)

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from seqscore.errors import InputError
 
-__all__ = ["LossCurve", "train_tiny"]
-
 _MAX_BYTES = 512
 
 

@@ -22,22 +22,13 @@ from typing import TYPE_CHECKING, Any
 
 from seqscore.errors import InputError, MissingDependencyError, OptionError, SeqscoreWarning
 from seqscore.evaluate.data.dataset import Dataset
-from seqscore.evaluate.run import (
-    InputDigest,
-    Progress,
-    RunOptions,
-    ScoredPart,
-    evaluate_parts,
-    fingerprint_of,
-    scored,
-)
-from seqscore.evaluate.store import Run
+from seqscore.evaluate.run.evaluation import InputDigest, Progress, ScoredPart, evaluate_parts, fingerprint_of, scored
+from seqscore.evaluate.run.run_folder import Run
+from seqscore.evaluate.run.run_options import RunOptions
 from seqscore.evaluate.tasks.base import Entry, Task
 
 if TYPE_CHECKING:
     from seqscore.scorer import Scorer
-
-__all__ = ["evaluate_on_ray"]
 
 
 def evaluate_on_ray(
@@ -52,7 +43,7 @@ def evaluate_on_ray(
     workers: int = 1,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
-    """``seqscore.evaluate.run.evaluate`` with ``workers`` scorers on the Ray cluster at ``address``.
+    """``seqscore.evaluate.run.evaluation.evaluate`` with ``workers`` scorers on the Ray cluster at ``address``.
 
     ``address``: of a cluster, ``auto``, or ``local`` for one that is started here and ends with the call; a cluster
     that this process is already connected to is used as it is. ``load``: the keywords that made ``scorer`` (``model``,

@@ -6,11 +6,8 @@ from rich.style import Style
 from rich.text import Text
 
 from seqscore.output.escape import terminal_text
-from seqscore.scores.pieces import pieces_of_score
-from seqscore.scores.sequence import SequenceScore
-from seqscore.scores.shades import INKS, LABELS, SHADES, shade_of
-
-__all__ = ["coloured_text", "legend"]
+from seqscore.scores.sequence_score import SequenceScore
+from seqscore.scores.show.surprisal_scale import INKS, LABELS, SHADES, shade_of
 
 _STYLES = tuple(Style(color=ink, bgcolor=shade) for ink, shade in zip(INKS, SHADES, strict=True))
 
@@ -18,7 +15,7 @@ _STYLES = tuple(Style(color=ink, bgcolor=shade) for ink, shade in zip(INKS, SHAD
 def coloured_text(score: SequenceScore) -> Text:
     """The text of a score, each token on its shade; tokens that share a character together; unscored ones dim."""
     text = Text(overflow="fold")
-    for piece in pieces_of_score(score):
+    for piece in score.pieces():
         style = Style(dim=True) if piece.bits is None else _STYLES[shade_of(piece.bits)]
         text.append(terminal_text(piece.text), style)
     return text

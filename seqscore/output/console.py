@@ -8,9 +8,7 @@ from typing import IO, BinaryIO, cast
 
 from rich.console import Console
 
-from seqscore.output.files import Output
-
-__all__ = ["console_on"]
+from seqscore.output.destination import Output
 
 _PLAIN_WIDTH = 100
 _WIDEST = 10_000

@@ -7,9 +7,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
-from seqscore.evaluate.rows import Record
+from seqscore.evaluate.scored.scored_rows import Record
+from seqscore.output.destination import Output
 from seqscore.output.escape import terminal_text
-from seqscore.output.files import Output
 from seqscore.output.numbers import shown_log, shown_perplexity, shown_probability
 from seqscore.scores.reductions import Unit
 from seqscore.typed_json import cell

@@ -17,8 +17,6 @@ from rich.cells import cell_len
 
 from seqscore.errors import OptionError
 
-__all__ = ["csv_text", "json_text", "plain_json", "terminal_bytes", "terminal_text"]
-
 _ELLIPSIS = "…"
 _MAX_MARKS = 8  # more combining marks than any orthography stacks on one letter
 _MAX_CHARS_A_CELL = 16

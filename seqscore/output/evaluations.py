@@ -10,25 +10,15 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 from seqscore.output.console import console_on
+from seqscore.output.destination import Output
 from seqscore.output.escape import json_text, plain_json, terminal_text
-from seqscore.output.files import Output
 from seqscore.output.numbers import NOTHING, shown_interval, shown_number, shown_p, shown_signed
 from seqscore.output.run_notes import run_notes, scored_line
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.compare import Comparison
-    from seqscore.evaluate.run import DryRun
-    from seqscore.scores.intervals import Interval
-
-__all__ = [
-    "print_citation",
-    "print_comparison",
-    "print_dry_run",
-    "print_summary",
-    "write_comparison_json",
-    "write_summary_json",
-]
-
+    from seqscore.evaluate.read.compare import Comparison
+    from seqscore.evaluate.run.evaluation import DryRun
+    from seqscore.scores.statistics.intervals import Interval
 
 _COUNTS = ("both right", "only a", "only b", "neither")
 

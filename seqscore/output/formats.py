@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from seqscore.errors import OptionError
-from seqscore.output.files import is_standard_output
+from seqscore.output.destination import is_standard_output
 
 Format: TypeAlias = Literal["table", "jsonl", "csv", "tsv", "parquet", "md", "tex"]
 """``table`` is for a terminal, ``md`` (Markdown) and ``tex`` (LaTeX) for a page or a paper, all three rounded for

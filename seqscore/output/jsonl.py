@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 
-from seqscore.evaluate.rows import Record
+from seqscore.evaluate.scored.scored_rows import Record
+from seqscore.output.destination import Output
 from seqscore.output.escape import json_text
-from seqscore.output.files import Output
 from seqscore.typed_json import plain
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seqscore.evaluate.rows import ErrorRow, Kind, Record, Row, ScoredRow
+from seqscore.evaluate.scored.scored_rows import ErrorRow, Kind, Record, Row, ScoredRow
 from seqscore.scores.reductions import Unit
 
 ROW_FIELDS: Mapping[str, Kind] = {

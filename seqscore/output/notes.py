@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from seqscore.scores.sequence import SequenceScore
-
-__all__ = ["notes"]
+from seqscore.scores.sequence_score import SequenceScore
 
 
 def notes(score: SequenceScore) -> list[tuple[str, str]]:

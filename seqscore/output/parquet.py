@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from seqscore.evaluate.rows import Kind, Record
-from seqscore.output.files import Output
+from seqscore.evaluate.scored.scored_rows import Kind, Record
+from seqscore.output.destination import Output
 from seqscore.typed_json import cell, without_lone_surrogates
 
 if TYPE_CHECKING:

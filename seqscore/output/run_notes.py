@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.tally import Tally
+    from seqscore.evaluate.scored.tally import Tally
 
 _USUAL_BOUNDARIES = ("clean", "separate")  # the tokens agree with the boundary, or the two came apart
 _BOUNDARIES = {

@@ -8,8 +8,8 @@ from contextlib import closing
 from tempfile import TemporaryFile
 from typing import Protocol
 
-from seqscore.evaluate.rows import Record
-from seqscore.output.files import Output
+from seqscore.evaluate.scored.scored_rows import Record
+from seqscore.output.destination import Output
 from seqscore.typed_json import decoded, encoded
 
 

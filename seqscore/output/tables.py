@@ -12,18 +12,16 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
+from seqscore.evaluate.scored.scored_rows import ErrorRow, Row, ScoredRow
 from seqscore.output.colours import coloured_text, legend
 from seqscore.output.console import console_on
+from seqscore.output.destination import Output
 from seqscore.output.escape import terminal_bytes, terminal_text
-from seqscore.output.files import Output
 from seqscore.output.notes import notes
 from seqscore.output.numbers import NOTHING, shown_log, shown_perplexity, shown_probability
 from seqscore.scores.reductions import Unit, in_unit
-from seqscore.scores.sequence import SequenceScore, TokenScore
+from seqscore.scores.sequence_score import SequenceScore, TokenScore
 from seqscore.typed_json import cell
-
-__all__ = ["BLOCK_ROWS", "TableWriter"]
 
 BLOCK_ROWS = 1_000
 """Rows of one table; the next rows make a table of their own, so that memory does not grow with their number."""

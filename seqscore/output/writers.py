@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, cast, get_args
 
 from seqscore.errors import OptionError
-from seqscore.evaluate.rows import Kind, Record, Row, ScoredRow
-from seqscore.output.files import Output
+from seqscore.evaluate.scored.scored_rows import Kind, Record, Row, ScoredRow
+from seqscore.output.destination import Output
 from seqscore.output.formats import FORMATS, Format, is_compressed
 from seqscore.output.layout import LIST_FIELDS, ROW_FIELDS, TOKEN_FIELDS, json_record, text_record, token_records
 from seqscore.output.naming import Names, Notify
@@ -222,7 +222,7 @@ def _record_writer(
         return SpooledWriter(output, lambda columns, replay: _typed(output, fields, columns, replay))
     if output_format in ("md", "tex"):
         return _document(output_format, output, names, options)
-    from seqscore.output.separated import SeparatedWriter
+    from seqscore.output.csv_writer import SeparatedWriter
 
     def separated(columns: Sequence[str] | None) -> RecordWriter:
         return SeparatedWriter(
@@ -241,8 +241,8 @@ def _record_writer(
 
 
 def _typed(output: Output, fields: Mapping[str, Kind], columns: Sequence[str], replay: Replay) -> RecordWriter:
+    from seqscore.output.arrow_types import column_types
     from seqscore.output.parquet import ParquetWriter
-    from seqscore.output.types import column_types
 
     return ParquetWriter(output, fields, column_types(columns, replay))
 

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from seqscore.plan.requests import Request
 
-__all__ = ["PaddedBatch", "padded_batches"]
-
 
 @dataclass(frozen=True, slots=True)
 class PaddedBatch:

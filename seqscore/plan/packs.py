@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from seqscore.plan.cuts import cut_rows
 from seqscore.plan.trie import Edge, Trie
 
-__all__ = ["BLOCK", "SPAN", "Far", "Near", "Pack", "cut_packs"]
-
 IntArray = NDArray[np.int64]
 
 BLOCK = 64

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Request", "Subset", "common_subsets"]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Subset:

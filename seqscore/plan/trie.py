@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from seqscore.plan.requests import Request, Subset, common_subsets
 
-__all__ = ["Edge", "Trie", "build_trie"]
-
 IntArray = NDArray[np.int64]
 
 

@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from seqscore.plan.requests import Request
 from seqscore.plan.trie import build_trie
 
-__all__ = ["Workload", "workload_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Workload:

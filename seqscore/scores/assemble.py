@@ -9,12 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import NumericsError
-from seqscore.scores.sequence import SequenceScore
+from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.sequences import TokenSequence
 from seqscore.text.turns import scored_of_turns
-
-__all__ = ["ScoredTargets", "assemble"]
 
 
 @dataclass(frozen=True, slots=True)

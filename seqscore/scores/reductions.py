@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 
 from seqscore.errors import OptionError
 
-__all__ = ["Unit", "bits_per", "in_unit", "log_likelihood", "perplexity"]
-
 Unit: TypeAlias = Literal["nats", "bits"]
 """Unit of a logarithm: base e or base 2."""
 

@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from urllib.parse import quote, unquote
 
-__all__ = ["Signature"]
-
 _UNSAFE = re.compile(r"[|%\s\x00-\x1f\x7f]")
 
 

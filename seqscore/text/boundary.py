@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError
-from seqscore.text.encoder import Encoded, TextEncoder
-from seqscore.text.inside import encode_inside
-from seqscore.text.offsets import stands_for
+from seqscore.text.codec.encoder import Encoded, TextEncoder
+from seqscore.text.codec.inside import encode_inside
+from seqscore.text.codec.offsets import stands_for
 
 BoundaryFlag: TypeAlias = Literal["clean", "apart", "healed", "separate", "shifted", "spanned", "swallowed"]
 """How context and continuation met.

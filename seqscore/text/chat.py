@@ -11,8 +11,6 @@ from seqscore.text.items import CHAT_ENDS, CHAT_TURNS, Chat, Message, SpecialTok
 from seqscore.text.start import special_token_ids
 from seqscore.text.template import render_template
 
-__all__ = ["RenderedChat", "is_chat", "marks_every_message", "render_chat", "render_turns", "spelled_special_tokens"]
-
 Stretch: TypeAlias = tuple[int, int]
 """First character and the one after the last."""
 

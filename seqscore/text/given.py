@@ -14,8 +14,6 @@ from typing import Any
 from seqscore.errors import InputError
 from seqscore.text.items import Chat, Item, Pair
 
-__all__ = ["Given", "given_items", "require_ids"]
-
 _EXPECTED = "expected a text, a Pair, token ids or an iterable of them"
 _CHAT_HINT = "; messages are the context of a Pair(messages, answer), or a Chat(messages) whose answers are scored"
 _SHOWN_COLUMNS = 20

@@ -9,21 +9,6 @@ from typing import Literal, TypeAlias, get_args
 from seqscore.errors import InputError, OptionError
 from seqscore.text.joins import DELIMITER_AUTO, delimiter_between
 
-__all__ = [
-    "DELIMITER_AUTO",
-    "BoundaryPolicy",
-    "Chat",
-    "Context",
-    "Item",
-    "LongPolicy",
-    "Message",
-    "Pair",
-    "SpecialTokensPolicy",
-    "check_boundary",
-    "check_delimiter",
-    "item_size",
-]
-
 Message: TypeAlias = Mapping[str, str]
 """A chat message, ``{"role": "user", "content": "..."}``."""
 

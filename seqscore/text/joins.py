@@ -9,8 +9,6 @@ from __future__ import annotations
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["DELIMITER_AUTO", "delimiter_between", "run_together"]
-
 DELIMITER_AUTO = "auto"
 """A space where a context and what follows it would otherwise touch; none between scripts that write none."""
 

@@ -9,8 +9,6 @@ from typing import Any, Literal, TypeAlias
 
 from seqscore.errors import OptionError
 
-__all__ = ["StartPolicy", "StartToken", "declared_start", "resolve_start"]
-
 StartPolicy: TypeAlias = str | int
 """``auto``, ``none``, ``lm-eval``, or a token (its text or its id)."""
 

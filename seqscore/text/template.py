@@ -15,8 +15,6 @@ from typing import Any
 
 from seqscore.errors import InputError, is_failure, one_line
 
-__all__ = ["render_template"]
-
 _MAX_STEPS = 5_000_000
 _MAX_SECONDS = 20.0  # of this thread's own time: a step can be a long one
 _LOOK_EVERY = 64

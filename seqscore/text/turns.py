@@ -10,10 +10,8 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError
 from seqscore.text.boundary import BoundaryFlag
 from seqscore.text.chat import RenderedChat
-from seqscore.text.encoder import Encoded, TextEncoder
-from seqscore.text.inside import encode_inside
-
-__all__ = ["TurnSpan", "encode_turns", "scored_of_turns"]
+from seqscore.text.codec.encoder import Encoded, TextEncoder
+from seqscore.text.codec.inside import encode_inside
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from seqscore.errors import ContextLengthError
 from seqscore.text.items import LongPolicy
 
-__all__ = ["Layout", "Window", "layout"]
-
 
 @dataclass(frozen=True, slots=True)
 class Window:

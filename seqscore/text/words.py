@@ -8,8 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["WordSpan", "word_spans"]
-
 _WORD = re.compile(r"\S+")
 
 

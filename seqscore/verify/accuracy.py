@@ -11,9 +11,7 @@ from seqscore.errors import DeviceError
 from seqscore.scorer import Scorer
 from seqscore.verify.bits import logprobs
 from seqscore.verify.findings import Finding, within
-from seqscore.verify.probes import Probes
-
-__all__ = ["against_float64", "against_reference", "dtype_costs"]
+from seqscore.verify.trials import Probes
 
 FloatArray = NDArray[np.float64]
 

@@ -11,9 +11,7 @@ from numpy.typing import NDArray
 from seqscore.scorer import Scorer
 from seqscore.text.items import Item
 from seqscore.verify.findings import Finding, Outcome
-from seqscore.verify.probes import Probes
-
-__all__ = ["same_bits"]
+from seqscore.verify.trials import Probes
 
 FloatArray = NDArray[np.float64]
 Rescore = Callable[[Scorer, Sequence[Item]], list[FloatArray]]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Finding", "Outcome", "Topic", "Verification"]
-
 Topic: TypeAlias = Literal["right", "same bits", "fast", "small", "dtype"]
 """The promise that a finding belongs to."""
 

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Peak", "peak_memory"]
-
 _PROCESS = Path("/proc/self")
 
 

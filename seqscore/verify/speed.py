@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Any
 from seqscore.scorer import Scorer
 from seqscore.verify.findings import Finding
 from seqscore.verify.memory import peak_memory
-from seqscore.verify.probes import Probes
+from seqscore.verify.trials import Probes
 
 if TYPE_CHECKING:
     from torch import Tensor
-
-__all__ = ["memory", "throughput"]
 
 _ROWS = 512
 _REPEATS = 3

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from seqscore.cli.eval.progress import Pace
-from seqscore.evaluate.run import Progress
+from seqscore.evaluate.run.evaluation import Progress
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -36,7 +36,7 @@ def test_a_broken_promise_is_an_exit_status(
     found = Verification(
         model="m", signature="s", device="cpu", dtype="float32", engine="packed", threads=2, findings=(broken, missing)
     )
-    monkeypatch.setattr("seqscore.verify.run.verify", lambda *_, **__: found)
+    monkeypatch.setattr("seqscore.verify.verification.verify", lambda *_, **__: found)
     assert run_here(["verify", "--model", str(tiny_folder)]) == 1
     shown = capfd.readouterr().out
     assert "0 promises held, 1 broken, 1 could not be measured" in shown and "\x1b[31m" not in shown

@@ -10,10 +10,10 @@ import torch
 from numpy.typing import NDArray
 
 from seqscore.engine.base import TargetValues
-from seqscore.engine.head import target_values
+from seqscore.engine.head.by_rows import target_values
 from seqscore.engine.resolve import ENGINES, resolve_engine
 from seqscore.errors import DeviceError
-from seqscore.models.adapter import ModelAdapter, adapt
+from seqscore.models.architecture.adapter import ModelAdapter, adapt
 from seqscore.plan.requests import Request
 from tests.tiny_models import CONFIGS, VOCABULARY, tiny_model
 
@@ -152,7 +152,7 @@ def test_the_head_is_found(architecture: str) -> None:
 @pytest.mark.parametrize("rows", [1, 15, 16, 17])
 def test_tiles_of_rows_change_nothing(rows: int, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = run("llama", "padded", torch.float32)
-    monkeypatch.setattr("seqscore.engine.head._TILE_BYTES", rows * VOCABULARY * 4)
+    monkeypatch.setattr("seqscore.engine.head.by_rows._TILE_BYTES", rows * VOCABULARY * 4)
     for one, other in zip(run("llama", "padded", torch.float32), whole, strict=True):
         np.testing.assert_allclose(one.logprobs, other.logprobs, rtol=0, atol=1e-5)
         np.testing.assert_array_equal(one.ranks, other.ranks)

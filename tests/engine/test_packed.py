@@ -11,13 +11,14 @@ import numpy as np
 import pytest
 import torch
 
-from seqscore.engine import fitness, rows
+from seqscore.engine import fitness
+from seqscore.engine import row_counts as rows
 from seqscore.engine.base import TargetValues
 from seqscore.engine.fitness import why_not
 from seqscore.engine.packed import PackedEngine
 from seqscore.engine.resolve import resolve_engine
 from seqscore.errors import EngineError, SeqscoreWarning
-from seqscore.models.adapter import ModelAdapter, adapt
+from seqscore.models.architecture.adapter import ModelAdapter, adapt
 from seqscore.plan.requests import Request
 from tests.tiny_models import CONFIGS, VOCABULARY, longrope_model, tiny_model
 
@@ -165,7 +166,7 @@ def test_experts_are_as_they_were_afterwards() -> None:
 
 def test_far_keys_that_are_lost_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = alone("llama")
-    monkeypatch.setattr("seqscore.engine.layout.merge", lambda out, lse, far, far_lse: (out, lse))
+    monkeypatch.setattr("seqscore.engine.attention.blocks.merge", lambda out, lse, far, far_lse: (out, lse))
     assert bits(PackedEngine(adapter("llama")).run(requests(), extras=frozenset())) != expected
 
 
@@ -227,7 +228,7 @@ def test_a_model_that_leaks_between_neighbours_is_found_out(monkeypatch: pytest.
     plain = kind.forward
     monkeypatch.setattr(kind, "forward", lambda self, x: plain(self, x + torch.roll(x, 1, 1)))
     monkeypatch.setattr("seqscore.engine.fitness._VERDICTS", {})
-    monkeypatch.setattr("seqscore.models.adapter.check_causal", lambda *_: None)
+    monkeypatch.setattr("seqscore.models.architecture.adapter.check_causal", lambda *_: None)
     reason = why_not(PackedEngine, adapt(model))
     assert reason is not None and "depends on what runs beside it" in reason.reason
 
@@ -302,7 +303,7 @@ def test_a_defect_of_an_engine_is_an_error_and_not_a_property_of_the_model(monke
     def defect(*_: object, **__: object) -> None:
         raise TypeError("planted")
 
-    for place in ("seqscore.engine.packed.PackedEngine._forward", "seqscore.engine.layout.PackLayout.attend"):
+    for place in ("seqscore.engine.packed.PackedEngine._forward", "seqscore.engine.attention.blocks.PackLayout.attend"):
         with monkeypatch.context() as patch:
             patch.setattr(place, defect if "layout" not in place else _raising_in_layout())
             for engine in ("auto", "packed"):
@@ -316,7 +317,7 @@ def test_a_defect_of_an_engine_is_an_error_and_not_a_property_of_the_model(monke
 
 def _raising_in_layout() -> Callable[..., None]:
     """A function that raises in a frame of the package, below a layer of the model."""
-    names: dict[str, Any] = {"__name__": "seqscore.engine.layout"}
+    names: dict[str, Any] = {"__name__": "seqscore.engine.attention.blocks"}
     exec("def attend(*_, **__):\n    raise TypeError('planted')", names)
     return names["attend"]  # type: ignore[no-any-return]
 

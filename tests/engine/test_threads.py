@@ -15,7 +15,7 @@ import torch
 from transformers import PreTrainedModel
 
 from seqscore import Scorer, SeqscoreError
-from seqscore.models.sharing import lock_of
+from seqscore.models.architecture.sharing import lock_of
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 

@@ -13,10 +13,11 @@ import torch
 from seqscore import Scorer
 from seqscore.evaluate.data.dataset import DataOptions, Dataset, open_dataset
 from seqscore.evaluate.data.fields import TaskName, guess_fields
-from seqscore.evaluate.manifest import read_sealed, sealed
-from seqscore.evaluate.run import RunOptions, evaluate
-from seqscore.evaluate.store import Run
-from seqscore.evaluate.summary import stored_rows
+from seqscore.evaluate.run.evaluation import evaluate
+from seqscore.evaluate.run.manifest import read_sealed, sealed
+from seqscore.evaluate.run.run_folder import Run
+from seqscore.evaluate.run.run_options import RunOptions
+from seqscore.evaluate.run.summary import stored_rows
 from seqscore.evaluate.tasks.base import Task
 from seqscore.evaluate.tasks.choices import ChoicesTask, PairsTask
 from seqscore.evaluate.tasks.nbest import NbestTask

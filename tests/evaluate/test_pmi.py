@@ -10,8 +10,9 @@ import torch
 
 from seqscore import Scorer
 from seqscore.errors import OptionError
-from seqscore.evaluate.run import RunOptions, dry_run, evaluate
-from seqscore.evaluate.store import Run
+from seqscore.evaluate.run.evaluation import dry_run, evaluate
+from seqscore.evaluate.run.run_folder import Run
+from seqscore.evaluate.run.run_options import RunOptions
 from tests.evaluate.evaluated import OPTIONS, dataset, figures, made, rows_of, run_task
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer

@@ -15,7 +15,8 @@ import pytest
 
 from seqscore import Scorer
 from seqscore.errors import OptionError, SeqscoreWarning
-from seqscore.evaluate.run import RunOptions, evaluate
+from seqscore.evaluate.run.evaluation import evaluate
+from seqscore.evaluate.run.run_options import RunOptions
 from seqscore.integrations.ray import _Worker, evaluate_on_ray, worker_device
 from tests.evaluate.evaluated import dataset, files, made
 from tests.tiny_models import tiny_model

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from seqscore.evaluate.reports import Report, report_of_runs
-from seqscore.evaluate.run import RunOptions
-from seqscore.evaluate.store import Run
+from seqscore.evaluate.read.reports import Report, report_of_runs
+from seqscore.evaluate.run.run_folder import Run
+from seqscore.evaluate.run.run_options import RunOptions
 from tests.evaluate.evaluated import run_task
 
 __all__ = ["EVIL", "PAIRS", "TEXTS", "PageReader", "options", "packed", "read_page", "report_of", "unpacked"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from seqscore.scores.sequence import SequenceScore
+from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 
 SIGNATURE = Signature((("seqscore", "0.1.0"), ("model", "tiny"), ("bos", "auto")))

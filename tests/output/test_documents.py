@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from seqscore.evaluate.rows import ErrorRow, ScoredRow
+from seqscore.evaluate.scored.scored_rows import ErrorRow, ScoredRow
 from seqscore.output.documents import latex_text, markdown_text
 from seqscore.output.escape import terminal_text
 from seqscore.output.writers import open_writer

@@ -16,27 +16,28 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from seqscore.errors import InputError
-from seqscore.evaluate.charts import GroupBar, GroupChart, ValueChart
-from seqscore.evaluate.compare import PairedValues
+from seqscore.evaluate.read.charts import GroupBar, GroupChart, ValueChart
+from seqscore.evaluate.read.compare import PairedValues
 from seqscore.explain.exponential import exponential_lesson
+from seqscore.explain.figures.loss_figure import loss_figure
+from seqscore.explain.figures.softmax_figure import softmax_figure
 from seqscore.explain.training import LossCurve
 from seqscore.output.plots.canvas import save_figure, svg_text
-from seqscore.output.plots.ranges import frequency_figure, loss_figure, perplexity_figure
+from seqscore.output.plots.distributions import frequency_figure, perplexity_figure
 from seqscore.output.plots.runs import calibration_figure, groups_figure, margin_figure, scatter_figure
-from seqscore.output.plots.softmax import softmax_figure
 from seqscore.output.plots.tokens import heat_map_figure, surprisal_figure
-from seqscore.scores.calibration import calibration_of
-from seqscore.scores.frequency import rank_frequency
-from seqscore.scores.intervals import Interval
-from seqscore.scores.pieces import Piece, pieces_of_score
-from seqscore.scores.shades import BOUNDS, INKS, LABELS, SHADES, shade_of
+from seqscore.scores.show.runs import Piece
+from seqscore.scores.show.surprisal_scale import BOUNDS, INKS, LABELS, SHADES, shade_of
+from seqscore.scores.statistics.calibration import calibration_of
+from seqscore.scores.statistics.frequency import rank_frequency
+from seqscore.scores.statistics.intervals import Interval
 from tests.evaluate.evaluated import tiny_scorer
 from tests.output.scored import scored
 
 RANDOM = np.random.default_rng(5)
 PERPLEXITIES = np.exp(RANDOM.normal(4.0, 1.5, 400))
 FREQUENCIES = rank_frequency([RANDOM.zipf(1.7, 500)])
-PIECES = list(pieces_of_score(scored("Die Katze saß auf der 猫 $x_1$ <b>.", unscored=1)))
+PIECES = list(scored("Die Katze saß auf der 猫 $x_1$ <b>.", unscored=1).pieces())
 GROUPS = GroupChart(
     "accuracy", "of pairs", 0.95, 0.7, (GroupBar("one", 0.8, 0.6, 0.9, 20), GroupBar("$two$", 0.5, 0.3, 0.8, 9))
 )

@@ -13,9 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from seqscore.errors import InputError, OptionError
+from seqscore.explain.figures.underflow_figure import plot_underflow, underflow_figure
+from seqscore.explain.numbers.naive import WORKED_EXAMPLE, ProductComparison, compare_products
 from seqscore.output.plots.canvas import check_picture
-from seqscore.output.plots.underflow import plot_underflow, underflow_figure
-from seqscore.scores.naive import WORKED_EXAMPLE, ProductComparison, compare_products
 
 LOGPROBS = -np.random.default_rng(7).exponential(3.2, 400)
 
@@ -127,8 +127,8 @@ def test_the_same_numbers_give_the_same_bytes(tmp_path: Path, comparison: Produc
 
 def test_the_bytes_are_the_same_in_another_process(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from seqscore.output.plots.underflow import plot_underflow;"
-        "from seqscore.scores.naive import compare_products;"
+        "import sys; from pathlib import Path; from seqscore.explain.figures.underflow_figure import plot_underflow;"
+        "from seqscore.explain.numbers.naive import compare_products;"
         "plot_underflow(compare_products([-1.0] * 30), Path(sys.argv[1]))"
     )
     for name in ("a.svg", "b.svg"):
@@ -144,8 +144,8 @@ from pathlib import Path
 import matplotlib
 matplotlib.rcParams["font.size"] = 17.0
 before = dict(dict.items(matplotlib.rcParams))
-from seqscore.output.plots.underflow import plot_underflow
-from seqscore.scores.naive import compare_products
+from seqscore.explain.figures.underflow_figure import plot_underflow
+from seqscore.explain.numbers.naive import compare_products
 plot_underflow(compare_products([-1.0] * 30), Path(sys.argv[1]))
 assert dict(dict.items(matplotlib.rcParams)) == before
 assert "matplotlib.pyplot" not in sys.modules

@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.compare import compare_runs
-from seqscore.evaluate.reports import report_of_runs
-from seqscore.evaluate.views import view_run
+from seqscore.evaluate.read.compare import compare_runs
+from seqscore.evaluate.read.reports import report_of_runs
+from seqscore.evaluate.read.views import view_run
 from seqscore.output.report.page import report_html, write_report
 from seqscore.output.report.payload import payload_of, script_json
 from tests.evaluate.evaluated import run_task, tiny_scorer
@@ -240,7 +240,7 @@ def test_an_infinite_value_is_written_as_such(tmp_path: Path) -> None:
 
 
 def test_the_page_s_shades_are_everyone_s() -> None:
-    from seqscore.scores.shades import INKS, SHADES
+    from seqscore.scores.show.surprisal_scale import INKS, SHADES
 
     style = (Path(__file__).parents[2] / "seqscore/output/report/page.css").read_text(encoding="utf-8")
     root = style[: style.index(':root[data-theme="dark"]')]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from seqscore.evaluate.reports import report_of_runs
-from seqscore.evaluate.views import view_run
+from seqscore.evaluate.read.reports import report_of_runs
+from seqscore.evaluate.read.views import view_run
 from seqscore.output.numbers import shown_number
 from seqscore.output.report.page import report_html, write_report
 from seqscore.output.report.payload import payload_of

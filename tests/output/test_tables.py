@@ -14,12 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
+from seqscore.evaluate.scored.scored_rows import ErrorRow, Row, ScoredRow
 from seqscore.output.escape import terminal_text
 from seqscore.output.notes import notes
 from seqscore.output.tables import BLOCK_ROWS
 from seqscore.output.writers import open_writer
-from seqscore.scores.shades import LABELS, SHADES
+from seqscore.scores.show.surprisal_scale import LABELS, SHADES
 from tests.output.scored import scored
 
 TEXT = "The quick brown fox jumps over the lazy dog."

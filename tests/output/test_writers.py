@@ -24,8 +24,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqscore.errors import OptionError
-from seqscore.evaluate.rows import ErrorRow, Row, ScoredRow
-from seqscore.output import parquet, types
+from seqscore.evaluate.scored.scored_rows import ErrorRow, Row, ScoredRow
+from seqscore.output import arrow_types as types
+from seqscore.output import parquet
 from seqscore.output.formats import FORMATS
 from seqscore.output.layout import LIST_FIELDS, ROW_FIELDS, TOKEN_FIELDS
 from seqscore.output.writers import open_writer
@@ -296,7 +297,7 @@ from seqscore.errors import OptionError
 from seqscore.output.writers import open_writer
 from seqscore.scores.signature import Signature
 from seqscore.typed_json import cell
-from seqscore.evaluate.rows import ScoredRow
+from seqscore.evaluate.scored.scored_rows import ScoredRow
 from tests.output.scored import scored
 try:
     with open_writer("parquet", Path({str(tmp_path / target)!r}), tokens=True) as writer:
@@ -351,7 +352,7 @@ from seqscore.output.writers import open_writer
 from seqscore.scores.signature import Signature
 from seqscore.typed_json import cell
 from tests.output.scored import scored
-from seqscore.evaluate.rows import ScoredRow
+from seqscore.evaluate.scored.scored_rows import ScoredRow
 try:
     with open_writer({output_format!r}, None, tokens=True) as writer:
         for i in range(100_000):

@@ -16,7 +16,7 @@ from transformers import LlamaTokenizer, PreTrainedTokenizerFast, T5Tokenizer
 
 from seqscore import Chat, Pair, Scorer
 from seqscore.errors import InputError, OptionError, SeqscoreError
-from seqscore.text.encoder import TextEncoder
+from seqscore.text.codec.encoder import TextEncoder
 from seqscore.text.items import BoundaryPolicy
 from seqscore.text.sequences import SequenceBuilder, TokenSequence
 from seqscore.text.start import StartToken

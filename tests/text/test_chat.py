@@ -15,8 +15,8 @@ import torch
 from seqscore import Chat, Pair, Scorer
 from seqscore.errors import InputError, SeqscoreWarning
 from seqscore.evaluate.data.texts import open_inputs
-from seqscore.evaluate.rows import ErrorRow, ScoredRow
-from seqscore.evaluate.score_rows import score_rows
+from seqscore.evaluate.scored.row_stream import score_rows
+from seqscore.evaluate.scored.scored_rows import ErrorRow, ScoredRow
 from seqscore.text import template as template_module
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer

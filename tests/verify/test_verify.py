@@ -17,8 +17,8 @@ from seqscore.plan.requests import Request
 from seqscore.verify.bits import threads
 from seqscore.verify.findings import Finding, Verification, within
 from seqscore.verify.memory import peak_memory
-from seqscore.verify.probes import LONGEST, probes_for
-from seqscore.verify.run import verify
+from seqscore.verify.trials import LONGEST, probes_for
+from seqscore.verify.verification import verify
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from seqscore.evaluate.tasks.base import Task
     from seqscore.scorer import Scorer
 
-__all__ = ["choices"]
-
 _TASK = "Task"
 
 

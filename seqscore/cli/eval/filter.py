@@ -10,14 +10,12 @@ import typer
 from seqscore.cli.eval.shared import evaluate_task, with_shared_options
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.buckets import Rule
     from seqscore.evaluate.data.dataset import Dataset
     from seqscore.evaluate.data.fields import Fields
-    from seqscore.evaluate.store import Run
+    from seqscore.evaluate.filter.buckets import Rule
+    from seqscore.evaluate.run.run_folder import Run
     from seqscore.evaluate.tasks.base import Task
     from seqscore.scorer import Scorer
-
-__all__ = ["filter_"]
 
 _TASK = "Task"
 
@@ -45,7 +43,7 @@ def filter_(
     ] = None,
 ) -> int:
     """Sort out the rows of a corpus by perplexity: kept and dropped, or head, middle and tail."""
-    from seqscore.evaluate.buckets import check_sortable, split_run
+    from seqscore.evaluate.filter.buckets import check_sortable, split_run
 
     rule = _rule(low, high, percentiles)
 
@@ -65,7 +63,7 @@ def filter_(
 
 def _rule(low: float | None, high: float | None, percentiles: str | None) -> Rule:
     from seqscore.errors import OptionError
-    from seqscore.evaluate.buckets import Percentiles, Thresholds
+    from seqscore.evaluate.filter.buckets import Percentiles, Thresholds
 
     if low is not None or high is not None:
         if percentiles is not None:

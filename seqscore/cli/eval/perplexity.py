@@ -14,8 +14,6 @@ if TYPE_CHECKING:
     from seqscore.evaluate.tasks.base import Task
     from seqscore.scorer import Scorer
 
-__all__ = ["perplexity"]
-
 _TASK = "Task"
 
 

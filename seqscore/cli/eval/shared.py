@@ -15,13 +15,11 @@ from seqscore.cli import options, reading
 if TYPE_CHECKING:
     from seqscore.evaluate.data.dataset import Dataset
     from seqscore.evaluate.data.fields import Fields, TaskName
-    from seqscore.evaluate.rows import KeepColumns
-    from seqscore.evaluate.run import RunOptions
-    from seqscore.evaluate.store import Run
+    from seqscore.evaluate.data.kept_columns import KeepColumns
+    from seqscore.evaluate.run.run_folder import Run
+    from seqscore.evaluate.run.run_options import RunOptions
     from seqscore.evaluate.tasks.base import Task
     from seqscore.scorer import Scorer
-
-__all__ = ["evaluate_task", "with_shared_options"]
 
 _DATA, _RUN, _STATISTICS = "Data", "Run", "Statistics"
 
@@ -132,7 +130,7 @@ def evaluate_task(
     from seqscore.cli.session import open_scorer, say
     from seqscore.errors import OptionError
     from seqscore.evaluate.data.fields import guess_fields
-    from seqscore.evaluate.rows import check_kept, keep_columns
+    from seqscore.evaluate.data.kept_columns import check_kept, keep_columns
 
     if shared.out is None and not shared.dry_run:
         raise OptionError("no --out given; name a folder for the run (or --dry-run)")
@@ -155,7 +153,7 @@ def evaluate_task(
 
 def _dataset(shared: SimpleNamespace, *, keeps_streams: bool) -> Dataset:
     from seqscore.evaluate.data.dataset import open_dataset
-    from seqscore.evaluate.kept_input import keep_streams
+    from seqscore.evaluate.run.kept_input import keep_streams
 
     data_options = reading.data_options(vars(shared))
     sources = keep_streams(shared.data, shared.out, data_options) if keeps_streams else shared.data
@@ -177,7 +175,7 @@ def _named_fields(given: list[str], more: Mapping[str, str | None]) -> dict[str,
 
 
 def _run_options(shared: SimpleNamespace, kept: KeepColumns, policies: Mapping[str, str] | None) -> RunOptions:
-    from seqscore.evaluate.run import RunOptions
+    from seqscore.evaluate.run.run_options import RunOptions
 
     usual = {name: getattr(shared, name) for name in ("bos", "long", "boundary", "special_tokens")}
     return RunOptions(
@@ -192,7 +190,7 @@ def _run_options(shared: SimpleNamespace, kept: KeepColumns, policies: Mapping[s
 
 
 def _dry_run(scorer: Scorer, dataset: Dataset, task: Task, run_options: RunOptions) -> int:
-    from seqscore.evaluate.run import dry_run
+    from seqscore.evaluate.run.evaluation import dry_run
     from seqscore.output.evaluations import print_dry_run
 
     print_dry_run(dry_run(scorer, dataset, task, options=run_options))
@@ -210,7 +208,7 @@ def _run(
 ) -> int:
     from seqscore.cli.eval.progress import run_progress
     from seqscore.cli.session import say
-    from seqscore.evaluate.run import evaluate
+    from seqscore.evaluate.run.evaluation import evaluate
     from seqscore.output.evaluations import print_summary, write_summary_json
     from seqscore.output.run_notes import reason_lines
 

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from seqscore.errors import InputError
+from seqscore.evaluate.data.data_options import DataOptions, Kind
 from seqscore.evaluate.data.ipc import largest_batch
-from seqscore.evaluate.data.options import DataOptions, Kind
 from seqscore.evaluate.data.records import Record, check_distinct
 from seqscore.evaluate.data.streams import READ_ERRORS, is_compressed, is_stream, open_bytes, reason, source_name
 

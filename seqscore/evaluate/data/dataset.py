@@ -11,7 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol, TypeAlias
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.data.files import (
+from seqscore.evaluate.data.data_options import DataOptions, once
+from seqscore.evaluate.data.hub_dataset import Found, open_hub, open_saved, saved_by_datasets
+from seqscore.evaluate.data.kinds import kind_of
+from seqscore.evaluate.data.records import Column, Record, has_column, no_column
+from seqscore.evaluate.data.source_files import (
     FileRecords,
     StreamRecords,
     columns_of,
@@ -19,10 +23,6 @@ from seqscore.evaluate.data.files import (
     expanded,
     may_be_hub_name,
 )
-from seqscore.evaluate.data.hub import Found, open_hub, open_saved, saved_by_datasets
-from seqscore.evaluate.data.kinds import kind_of
-from seqscore.evaluate.data.options import DataOptions, once
-from seqscore.evaluate.data.records import Column, Record, has_column, no_column
 from seqscore.evaluate.data.streams import is_stream, source_name
 
 RowId: TypeAlias = int | str

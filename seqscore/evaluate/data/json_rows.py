@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any, BinaryIO
 
 from seqscore.errors import InputError
+from seqscore.evaluate.data.data_options import DataOptions
 from seqscore.evaluate.data.json_text import JsonText, parsed
 from seqscore.evaluate.data.lines import decoded, read_lines
-from seqscore.evaluate.data.options import DataOptions
 from seqscore.evaluate.data.records import Record, check_distinct, kind_of_value
 
 

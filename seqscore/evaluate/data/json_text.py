@@ -9,9 +9,9 @@ from decimal import Decimal
 from typing import Any, BinaryIO
 
 from seqscore.errors import InputError
+from seqscore.evaluate.data.data_options import DataOptions
 from seqscore.evaluate.data.encoding import UTF8, as_utf8, splits_lines
 from seqscore.evaluate.data.lines import refuse_wide
-from seqscore.evaluate.data.options import DataOptions
 from seqscore.evaluate.data.streams import READ_ERRORS, reason
 
 _BLOCK = 1 << 20

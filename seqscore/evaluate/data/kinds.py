@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from seqscore.errors import InputError
+from seqscore.evaluate.data.data_options import DataOptions, Kind
 from seqscore.evaluate.data.encoding import UTF8, splits_lines
 from seqscore.evaluate.data.lines import refuse_wide
-from seqscore.evaluate.data.options import DataOptions, Kind
 from seqscore.evaluate.data.streams import STANDARD_INPUT, is_compressed, source_name, suffix_of
 
 KINDS: Mapping[str, Kind] = {

@@ -9,12 +9,12 @@ from typing import Any, TypeAlias
 
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.conversations import MESSAGES, is_conversation
+from seqscore.evaluate.data.data_options import Counted, DataOptions, say_no_context
 from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset, find_dataset
 from seqscore.evaluate.data.fields import Fields, guess_fields
-from seqscore.evaluate.data.options import Counted, DataOptions, say_no_context
+from seqscore.evaluate.data.kept_columns import KeepColumns, check_kept, kept_columns
 from seqscore.evaluate.data.records import Column, column_hint, has_column, no_column
 from seqscore.evaluate.data.streams import STANDARD_INPUT
-from seqscore.evaluate.rows import KeepColumns, check_kept, kept_columns
 from seqscore.text.items import Chat, check_delimiter
 
 

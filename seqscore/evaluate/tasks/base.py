@@ -7,25 +7,11 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal, Protocol, TypeAlias
 
 from seqscore.errors import InputError
+from seqscore.evaluate.data.data_options import Counted, say_no_context
 from seqscore.evaluate.data.dataset import DataItem, DataProblem, DataRow, Dataset
-from seqscore.evaluate.data.options import Counted, say_no_context
 from seqscore.evaluate.data.records import Column
-from seqscore.scores.intervals import Figure
-from seqscore.text.items import DELIMITER_AUTO, Chat, Context, Pair
-
-__all__ = [
-    "DELIMITER_AUTO",
-    "Entry",
-    "Measure",
-    "RowValues",
-    "Stored",
-    "Task",
-    "TaskItem",
-    "TaskRow",
-    "entries_of",
-    "joined",
-    "settings_of",
-]
+from seqscore.scores.statistics.intervals import Figure
+from seqscore.text.items import Chat, Context, Pair
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,6 @@ from seqscore.evaluate.data.dataset import DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields
 from seqscore.evaluate.data.gold import GoldBase, GoldRow, choice_texts, gold_base, gold_index
 from seqscore.evaluate.tasks.base import (
-    DELIMITER_AUTO,
     Entry,
     Measure,
     RowValues,
@@ -26,6 +25,7 @@ from seqscore.evaluate.tasks.base import (
 )
 from seqscore.evaluate.tasks.perplexity import item_of
 from seqscore.text.items import check_delimiter
+from seqscore.text.joins import DELIMITER_AUTO
 
 _LOOK_AT = 10_000  # rows of what is fetched or can be read once, for what right choices are counted from
 
@@ -221,7 +221,7 @@ class ChoicesTask:
 
     def values(self, row: Stored) -> RowValues:
         """Whether the right choice has the greatest score, and it alone."""
-        from seqscore.scores.calibration import brier_score, choice_probabilities
+        from seqscore.scores.statistics.calibration import brier_score, choice_probabilities
 
         gold = row["gold"]
         known = {measure.name for measure in self.measures()}

@@ -11,7 +11,6 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.dataset import DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields
 from seqscore.evaluate.tasks.base import (
-    DELIMITER_AUTO,
     Entry,
     Measure,
     RowValues,
@@ -23,8 +22,7 @@ from seqscore.evaluate.tasks.base import (
 )
 from seqscore.evaluate.tasks.perplexity import item_of
 from seqscore.text.items import check_delimiter
-
-__all__ = ["WEIGHTS", "NbestTask", "word_errors"]
+from seqscore.text.joins import DELIMITER_AUTO
 
 WEIGHTS = tuple(round(0.05 * step, 2) for step in range(41))
 """Weights that are tried besides: 0 to 2 in steps of 0.05."""

@@ -13,7 +13,6 @@ from seqscore.evaluate.data.dataset import DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields
 from seqscore.evaluate.data.records import Column, kind_of_value
 from seqscore.evaluate.tasks.base import (
-    DELIMITER_AUTO,
     Entry,
     Measure,
     RowValues,
@@ -25,9 +24,7 @@ from seqscore.evaluate.tasks.base import (
     settings_of,
 )
 from seqscore.text.items import Chat, check_delimiter
-
-__all__ = ["FilterTask", "PerplexityTask"]
-
+from seqscore.text.joins import DELIMITER_AUTO
 
 _NOTHING_SCORED = "nothing of the text is scored: it is empty, or nothing stands before its only token"
 

@@ -15,14 +15,12 @@ from seqscore.errors import InputError, OptionError, TokenizerError, failing_as
 from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields
 from seqscore.evaluate.tasks.base import Entry, Measure, RowValues, Stored, TaskItem, TaskRow, entries_of
+from seqscore.evaluate.tasks.conventions import ProtocolName, ProtocolSettings, Stretch, num_words, stretches, weight_of
 from seqscore.evaluate.tasks.perplexity import exp
-from seqscore.scores.protocols import ProtocolName, ProtocolSettings, Stretch, num_words, stretches, weight_of
 from seqscore.text.items import Pair
 
 if TYPE_CHECKING:
     from seqscore.scorer import Scorer
-
-__all__ = ["PROTOCOL_POLICIES", "ProtocolTask", "protocol_settings"]
 
 PROTOCOL_POLICIES: Mapping[str, str] = {"bos": "none", "long": "error"}
 """Of the scorer: a protocol lays its windows and its start token itself."""

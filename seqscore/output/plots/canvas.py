@@ -12,29 +12,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec
 
 from seqscore.errors import OptionError
+from seqscore.output.destination import Output
 from seqscore.output.escape import terminal_text
-from seqscore.output.files import Output
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = [
-    "ACCENT",
-    "BASE",
-    "FORMAT_STYLES",
-    "GREY",
-    "PICTURES",
-    "THIRD",
-    "check_picture",
-    "count_axis",
-    "figure_settings",
-    "heading",
-    "new_figure",
-    "save_figure",
-    "styled",
-    "svg_text",
-]
 
 P = ParamSpec("P")
 

@@ -15,11 +15,9 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from seqscore.evaluate.charts import GroupChart, ValueChart
-    from seqscore.evaluate.compare import PairedValues
-    from seqscore.scores.calibration import Calibration
-
-__all__ = ["calibration_figure", "groups_figure", "margin_figure", "scatter_figure"]
+    from seqscore.evaluate.read.charts import GroupChart, ValueChart
+    from seqscore.evaluate.read.compare import PairedValues
+    from seqscore.scores.statistics.calibration import Calibration
 
 _WIDEST_NAME = 48
 _MOST_GROUPS = 100

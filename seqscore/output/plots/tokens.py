@@ -11,17 +11,15 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError
 from seqscore.output.escape import terminal_text
 from seqscore.output.plots.canvas import ACCENT, BASE, GREY, count_axis, heading, new_figure, styled
-from seqscore.scores.shades import INKS, LABELS, SHADES, shade_of
+from seqscore.scores.show.surprisal_scale import INKS, LABELS, SHADES, shade_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from seqscore.scores.pieces import Piece
+    from seqscore.scores.show.runs import Piece
 
     FloatArray: TypeAlias = NDArray[np.float64]
-
-__all__ = ["heat_map_figure", "surprisal_figure"]
 
 _LABELLED = 48  # tokens that can be named below a picture
 _ROW_CELLS = 78  # characters of a row of the map

@@ -10,20 +10,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqscore._version import __version__
-from seqscore.output.files import Output
+from seqscore.output.destination import Output
 from seqscore.output.numbers import NOTHING, shown_interval, shown_number, shown_p, shown_signed
 from seqscore.output.plots.canvas import svg_text
-from seqscore.output.plots.files import run_figures
+from seqscore.output.plots.saving import run_figures
 from seqscore.output.report.payload import payload_of, script_json
 from seqscore.output.run_notes import run_notes, scored_line
-from seqscore.scores.shades import LABELS
+from seqscore.scores.show.surprisal_scale import LABELS
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.compare import ComparedMeasure, Comparison
-    from seqscore.evaluate.reports import Report, ReportedRun
-    from seqscore.scores.intervals import Interval
-
-__all__ = ["report_html", "write_report"]
+    from seqscore.evaluate.read.compare import ComparedMeasure, Comparison
+    from seqscore.evaluate.read.reports import Report, ReportedRun
+    from seqscore.scores.statistics.intervals import Interval
 
 _TITLES: Mapping[str, tuple[str, str]] = {
     "groups": ("Figure by group, with intervals", "tall"),

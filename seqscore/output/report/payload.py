@@ -19,11 +19,8 @@ import numpy as np
 from seqscore.output.escape import plain_json
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.reports import Column, Report
-    from seqscore.evaluate.views import ItemView, RowView
-
-__all__ = ["payload_of", "script_json"]
-
+    from seqscore.evaluate.read.reports import Column, Report
+    from seqscore.evaluate.read.views import ItemView, RowView
 
 _MAX_BYTES = 64 * 2**20
 _TOKEN_BYTES = 32  # what a token takes on the page, about, with rank and entropy

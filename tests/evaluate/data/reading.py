@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from seqscore.evaluate.data.options import DataOptions
+from seqscore.evaluate.data.data_options import DataOptions
 from seqscore.evaluate.data.texts import InputOptions, RowProblem, open_inputs
 
 _COLUMNS = ("column", "context_column", "context")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.data.options import DataOptions
+from seqscore.evaluate.data.data_options import DataOptions
 from tests.evaluate.data.reading import read
 
 TEXTS = {

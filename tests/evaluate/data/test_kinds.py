@@ -21,8 +21,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.data.data_options import DataOptions
 from seqscore.evaluate.data.dataset import open_dataset
-from seqscore.evaluate.data.options import DataOptions
 from seqscore.evaluate.data.texts import InputOptions, open_inputs
 from tests.evaluate.data.reading import read
 

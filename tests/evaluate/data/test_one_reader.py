@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 from seqscore.errors import OptionError
+from seqscore.evaluate.data.data_options import DataOptions
 from seqscore.evaluate.data.dataset import DataRow, open_dataset
 from seqscore.evaluate.data.fields import guess_fields
-from seqscore.evaluate.data.options import DataOptions
 from seqscore.evaluate.data.texts import InputOptions, InputRow, open_inputs
-from seqscore.evaluate.measures import task_of_run
-from seqscore.evaluate.run import evaluate
+from seqscore.evaluate.read.measures import task_of_run
+from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.evaluate.tasks.base import TaskRow
 from seqscore.evaluate.tasks.choices import ChoicesTask
 from seqscore.evaluate.tasks.perplexity import PerplexityTask

@@ -21,8 +21,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.data.data_options import DataOptions
 from seqscore.evaluate.data.lines import read_lines
-from seqscore.evaluate.data.options import DataOptions
 from seqscore.evaluate.data.texts import InputOptions, InputRow, RowProblem, only_texts, open_inputs
 
 

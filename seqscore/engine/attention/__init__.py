@@ -1,0 +1,1 @@
+"""Attention of packed rows, whose keys may lie in earlier packs."""

@@ -1,0 +1,190 @@
+"""The index lists and masks of one pack's attention, as tensors: made once for a pack, used by all of its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqscore.engine.attention.kernels import attend, merge, never_seen
+from seqscore.plan.packs import BLOCK, Far, Near, Pack
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+IntArray = NDArray[np.int64]
+
+FULL = 0
+"""The window of a layer that sees its whole prefix."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What a layer's lists depend on beside the pack.
+
+    ``fold``: query heads that share one of ``key_heads``; they become rows of one block. ``window``: how many
+    positions a query sees, itself included, or ``FULL``.
+    """
+
+    key_heads: int
+    fold: int
+    window: int
+    dtype: torch.dtype
+    device: torch.device
+
+
+class PackLayout:
+    """One pack's attention in one form."""
+
+    def __init__(self, pack: Pack, form: Form) -> None:
+        self._near = _Part([_near_group(near, form) for near in pack.near], pack.near_places, form)
+        self._far = _Part([_far_group(far, form) for far in pack.far], _filled_up(pack.far_places), form)
+        self._far_rows = _tensor(_by_head(pack.far_rows, form), form) if pack.far else None
+        self._form = form
+
+    def attend(
+        self, query: Tensor, keys: Tensor, values: Tensor, *, scale: float, cap: float | None
+    ) -> tuple[Tensor, Tensor]:
+        """(out [T, H, d], lse [T, H]) of queries [T, H, d] over memories of keys and values [slots, G, d]."""
+        size, heads, width = query.shape
+        folded = query.reshape(size * self._form.key_heads, self._form.fold * width)
+        out, lse = self._near.attend(folded, keys, values, scale=scale, cap=cap)
+        if self._far_rows is not None:
+            far = self._far.attend(folded, keys, values, scale=scale, cap=cap)
+            self._merge(out, lse, *far)
+        return out.view(size, heads, width), lse.view(size, heads)
+
+    def _merge(self, out: Tensor, lse: Tensor, far: Tensor, far_lse: Tensor) -> None:
+        """Add the far part to the rows that have one, in place."""
+        rows = self._far_rows
+        assert rows is not None
+        filled = _tensor_filled_up(rows, len(far))
+        shape = (len(far), self._form.fold, -1)
+        merged, merged_lse = merge(
+            out.index_select(0, filled).view(shape), lse.index_select(0, filled), far.view(shape), far_lse
+        )
+        out.index_copy_(0, rows, merged[: len(rows)].flatten(1))
+        lse.index_copy_(0, rows, merged_lse[: len(rows)])
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Blocks of queries that run side by side.
+
+    Shape: ``rows`` [n, q]: rows of the pack. ``keys``: slots as a slice, the same for all, or [n, S]. ``mask``
+    [n, 1, q * fold, S], or None where every key is seen.
+    """
+
+    rows: IntArray
+    keys: slice | Tensor
+    mask: Tensor | None
+
+    def read(self, memory: Tensor) -> Tensor:
+        """[n or 1, S, G, d] of a memory [slots, G, d]."""
+        if isinstance(self.keys, slice):
+            return memory[self.keys][None]
+        return memory.index_select(0, self.keys.reshape(-1)).view(*self.keys.shape, *memory.shape[1:])
+
+
+class _Part:
+    """Some of the keys of a pack's queries: groups one after another, and the way back to ``places`` among them."""
+
+    def __init__(self, groups: Sequence[_Group], places: IntArray, form: Form) -> None:
+        self._groups = groups
+        self._form = form
+        if groups:
+            self._rows = _tensor(np.concatenate([_block_rows(group.rows, form.key_heads) for group in groups]), form)
+            self._places = _tensor(_block_places(groups, places, form.key_heads), form)
+
+    def attend(
+        self, folded: Tensor, keys: Tensor, values: Tensor, *, scale: float, cap: float | None
+    ) -> tuple[Tensor, Tensor]:
+        """(out [places * G, fold * d], lse [places * G, fold]) of folded queries [T * G, fold * d]."""
+        import torch
+
+        taken = folded.index_select(0, self._rows)
+        width = folded.shape[1] // self._form.fold
+        outs, lses, begin = [], [], 0
+        for group in self._groups:
+            count = group.rows.size * self._form.key_heads
+            query = taken[begin : begin + count].view(len(group.rows), self._form.key_heads, -1, width)
+            out, lse = attend(query, group.read(keys), group.read(values), mask=group.mask, scale=scale, cap=cap)
+            outs.append(out.reshape(count, -1))
+            lses.append(lse.reshape(count, -1))
+            begin += count
+        out, lse = (parts[0] if len(parts) == 1 else torch.cat(parts) for parts in (outs, lses))
+        return out.index_select(0, self._places), lse.index_select(0, self._places)
+
+
+def _near_group(near: Near, form: Form) -> _Group:
+    return _Group(
+        rows=near.query_rows,
+        keys=_tensor(near.key_slots, form),
+        mask=_mask(near.query_positions, near.key_positions, form),
+    )
+
+
+def _far_group(far: Far, form: Form) -> _Group:
+    """Keys that are behind every window are left out; how many is decided by the span alone, and one block stays."""
+    span = len(far.key_slots)
+    first = 0 if form.window == FULL else max(0, (span - form.window) // BLOCK * BLOCK)
+    first = min(first, span - BLOCK)
+    if far.stretch is not None:
+        keys: slice | Tensor = slice(far.stretch.start + first, far.stretch.stop)
+    else:
+        keys = _tensor(far.key_slots[None, first:], form)
+    mask = None if form.window == FULL else _mask(far.query_positions, np.arange(first, span)[None], form)
+    return _Group(rows=far.query_rows, keys=keys, mask=mask)
+
+
+def _mask(queries: IntArray, keys: IntArray, form: Form) -> Tensor:
+    """[n, 1, q * fold, S]: 0 where a query sees a key, by their positions [n, q] and [n or 1, S]; else very low."""
+    import torch
+
+    distance = queries[:, :, None] - keys[:, None, :]
+    seen = distance >= 0 if form.window == FULL else (distance >= 0) & (distance < form.window)
+    mask = torch.zeros(seen.shape, dtype=form.dtype, device=form.device)
+    mask.masked_fill_(torch.from_numpy(~seen).to(form.device), never_seen(form.dtype))
+    return mask.repeat_interleave(form.fold, 1)[:, None]
+
+
+def _block_rows(rows: IntArray, key_heads: int) -> IntArray:
+    """The rows [T * G] of a pack's folded queries that blocks [n, q] of its rows take: block, key head, query."""
+    return (rows[:, None, :] * key_heads + np.arange(key_heads)[:, None]).reshape(-1)
+
+
+def _block_places(groups: Sequence[_Group], places: IntArray, key_heads: int) -> IntArray:
+    """Places among all queries of groups (block, query) as places among their folded rows (block, key head, query)."""
+    sizes = np.array([group.rows.size for group in groups])
+    ends = np.cumsum(sizes)
+    number = np.searchsorted(ends, places, side="right")
+    begin = (ends - sizes)[number]
+    queries = np.array([group.rows.shape[1] for group in groups])[number]
+    block, query = np.divmod(places - begin, queries)
+    first: IntArray = (begin + block * queries) * key_heads + query
+    return np.add(first[:, None], queries[:, None] * np.arange(key_heads), dtype=np.int64).reshape(-1)
+
+
+def _by_head(rows: IntArray, form: Form) -> IntArray:
+    return (rows[:, None] * form.key_heads + np.arange(form.key_heads)).reshape(-1)
+
+
+def _filled_up(places: IntArray) -> IntArray:
+    """As many as a multiple of a block: what is computed element by element then takes the same way for all of them."""
+    return np.concatenate([places, np.zeros(-len(places) % BLOCK, np.int64)])
+
+
+def _tensor_filled_up(rows: Tensor, length: int) -> Tensor:
+    import torch
+
+    return torch.cat([rows, rows.new_zeros(length - len(rows))])
+
+
+def _tensor(values: IntArray, form: Form) -> Tensor:
+    import torch
+
+    return torch.from_numpy(np.ascontiguousarray(values)).to(form.device)

@@ -1,0 +1,153 @@
+"""Hidden states to target log-probabilities in tiles over the vocabulary, with a running maximum and sum.
+
+    log p(t) = z_t - m - log sum_v exp(z_v - m),    m = max_v z_v
+
+A tile of logits stays in the processor's cache while it is reduced, and [targets, V] never exists (Milakov and
+Gimelshein 2018 give the running form). The maximum, the flags and the target's logit come from the same tile.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqscore.engine.base import Extra, TargetValues
+from seqscore.engine.head.masses import RunningMasses, SubsetsAsked
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from seqscore.models.architecture.adapter import Head
+
+IntArray = NDArray[np.int64]
+
+TILE_WORDS = 4096
+
+
+def tiled_values(
+    hidden: Tensor,
+    head: Head,
+    rows: IntArray,
+    targets: IntArray,
+    *,
+    extras: frozenset[Extra],
+    asked: SubsetsAsked | None = None,
+) -> TargetValues:
+    """Values of targets [p], each predicted by the hidden state in ``rows`` [p] of ``hidden`` [n, D].
+
+    Logits are float32 (float64 for a float64 model), sums over tiles float64. With ranks the logits of all n rows are
+    kept until the end: n bounds the memory.
+    """
+    running = _Running(hidden, extras)
+    where = _Targets(hidden, rows, targets)
+    masses = None if asked is None else RunningMasses(hidden, rows, asked)
+    for begin in range(0, len(head.weight), TILE_WORDS):
+        logits = head.logits(hidden, slice(begin, begin + TILE_WORDS))
+        where.look_up(logits, begin)
+        if masses is not None:
+            masses.add(logits, begin)
+        running.add(logits)
+    values = _values(running, where, extras)
+    if masses is None:
+        return values
+    of_subsets, peaks = masses.values(running.maximum, running.total)
+    return replace(values, masses=of_subsets, peaks=peaks)
+
+
+class _Running:
+    """Maximum, sum and more of rows of logits, tile after tile. Shape: [n] each."""
+
+    def __init__(self, hidden: Tensor, extras: frozenset[Extra]) -> None:
+        import torch
+
+        dtype = torch.promote_types(hidden.dtype, torch.float32)
+        self._entropy, self._rank = "entropy" in extras, "rank" in extras
+        # Not -inf: where every word of a tile is ruled out, -inf - (-inf) would be NaN.
+        self.maximum = torch.full((len(hidden),), torch.finfo(dtype).min, dtype=dtype, device=hidden.device)
+        self.total = torch.zeros(len(hidden), dtype=torch.float64, device=hidden.device)
+        self.weighted = torch.zeros_like(self.total)
+        """sum_v exp(z_v - m) (z_v - m)"""
+        self.tiles_at_maximum = torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
+        self.tiles: list[Tensor] = []
+
+    def add(self, logits: Tensor) -> None:
+        """One more tile [n, w]; its memory is used up unless ranks are asked for."""
+        import torch
+
+        highest = logits.amax(1)
+        maximum = torch.maximum(self.maximum, highest)
+        again = torch.where(highest == self.maximum, self.tiles_at_maximum + 1, self.tiles_at_maximum)
+        self.tiles_at_maximum = torch.where(highest > self.maximum, 1, again)
+        fall = (self.maximum - maximum).double()
+        if self._rank:
+            self.tiles.append(logits)
+            shifted = logits - maximum[:, None]
+        else:
+            shifted = logits.sub_(maximum[:, None])
+        weights = shifted.exp() if self._entropy else shifted.exp_()
+        if self._entropy:
+            part = torch.where(weights > 0, weights * shifted, 0.0).sum(1).double()
+            self.weighted = fall.exp() * (self.weighted + torch.where(self.total > 0, fall * self.total, 0.0)) + part
+        self.total = self.total * fall.exp() + weights.sum(1)
+        self.maximum = maximum
+
+
+class _Targets:
+    """The targets' own logits, each picked from the tile that holds its word. Shape: [p] each."""
+
+    def __init__(self, hidden: Tensor, rows: IntArray, targets: IntArray) -> None:
+        import torch
+
+        dtype = torch.promote_types(hidden.dtype, torch.float32)
+        self._order = np.argsort(targets, kind="stable")
+        self._sorted = targets[self._order]
+        self._rows, self._targets = rows, targets
+        self._device = hidden.device
+        self.rows = torch.from_numpy(rows).to(hidden.device)
+        self.logits = torch.empty(len(targets), dtype=dtype, device=hidden.device)
+        self.doubled = torch.zeros(len(targets), dtype=torch.bool, device=hidden.device)
+        """Another word of the same tile has the same logit."""
+
+    def look_up(self, logits: Tensor, begin: int) -> None:
+        """Take those that this tile [n, w] of words from ``begin`` on holds."""
+        import torch
+
+        first, last = np.searchsorted(self._sorted, [begin, begin + logits.shape[1]])
+        if first == last:
+            return
+        chosen = self._order[first:last]
+        rows, words, places = (
+            torch.from_numpy(part).to(self._device)
+            for part in (self._rows[chosen], self._targets[chosen] - begin, chosen)
+        )
+        picked = logits[rows, words]
+        self.logits[places] = picked
+        equal = logits.index_select(0, rows) == picked[:, None]
+        equal[torch.arange(len(rows), device=self._device), words] = False
+        self.doubled[places] = equal.any(1)
+
+
+def _values(running: _Running, where: _Targets, extras: frozenset[Extra]) -> TargetValues:
+    maximum, total = running.maximum[where.rows], running.total[where.rows]
+    greedy = where.logits == maximum
+    ties = greedy & (where.doubled | (running.tiles_at_maximum[where.rows] > 1))
+    entropies = total.log() - running.weighted[where.rows] / total if "entropy" in extras else None
+    return TargetValues(
+        logprobs=(where.logits.double() - maximum.double() - total.log()).cpu().numpy(),
+        greedy=greedy.cpu().numpy(),
+        ties=ties.cpu().numpy(),
+        ranks=_ranks(running, where) if "rank" in extras else None,
+        entropies=None if entropies is None else entropies.cpu().numpy(),
+    )
+
+
+def _ranks(running: _Running, where: _Targets) -> IntArray:
+    import torch
+
+    ranks = torch.ones(len(where.rows), dtype=torch.int64, device=where.rows.device)
+    for tile in running.tiles:
+        ranks += (tile.index_select(0, where.rows) > where.logits[:, None]).sum(1)
+    return ranks.cpu().numpy()

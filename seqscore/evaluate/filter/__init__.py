@@ -1,0 +1,1 @@
+"""Rows of a filter run copied as they were read into one file a bucket."""

@@ -1,0 +1,310 @@
+"""A dataset, a task and a scorer to a run: part by part, each whole on the disk before the next is begun."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+
+from seqscore.errors import InputError, OptionError, SeqscoreError
+from seqscore.evaluate.data.dataset import Dataset
+from seqscore.evaluate.run.row_schema import error_record, run_schema, score_record
+from seqscore.evaluate.run.run_folder import Run, RunFolder, open_run, read_run
+from seqscore.evaluate.run.run_options import RunOptions
+from seqscore.evaluate.run.summary import summarise
+from seqscore.evaluate.tasks.base import Entry, Task, TaskRow
+from seqscore.plan.chunks import FULL, chunks_of
+from seqscore.plan.workload import Workload
+from seqscore.text.items import Item, item_size, share_beginning
+from seqscore.typed_json import encoded
+
+if TYPE_CHECKING:
+    from seqscore.scorer import Policies, Scorer
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is: rows on the disk or scored, of them found finished at the start; since then tokens scored,
+    rows with an error, tokens of contexts that the model could not look back to. ``row``: the id of the last one."""
+
+    rows: int
+    resumed: int
+    tokens: int
+    errors: int
+    unread: int = 0
+    row: str | None = None
+
+
+Report: TypeAlias = Callable[[Progress], None]
+
+T = TypeVar("T")
+
+ScoredEntry: TypeAlias = tuple[Entry, dict[str, Any]]
+"""An entry and the row to be stored of it."""
+
+ScoredPart: TypeAlias = tuple[Iterable[dict[str, Any]], Callable[[], str]]
+"""The rows to be stored of a part, and what gives the digest of its input once they were taken."""
+
+PartScorer: TypeAlias = Callable[[Iterator[Entry]], Iterator[ScoredPart]]
+"""Entries to parts, in order."""
+
+
+def fingerprint_of(scorer: Scorer, dataset: Dataset, task: Task, options: RunOptions) -> dict[str, Any]:
+    """Everything that the bytes of a run depend on.
+
+    Raises:
+        OptionError: the task needs a start token, and there is none.
+    """
+    _check_start_token(scorer, task, options)
+    model = dict(scorer.signature(**options.policies).fields)
+    if not scorer.keeps_bits:
+        model["batch_tokens"] = str(scorer.batch_tokens)
+        model["threads"] = str(scorer.threads)
+    data = {
+        **dataset.description,
+        "id_column": dataset.options.id_column,
+        "limit": dataset.options.limit,
+        "whole_file": dataset.options.whole_file,
+    }
+    settings = {
+        "keep": options.keep,
+        "keep_columns": None if options.keep_columns == "all" else options.keep_columns,
+        "level": options.level,
+        "resamples": options.resamples,
+        "seed": options.seed,
+    }
+    return {"model": model, "data": data, "task": dict(task.settings), "settings": settings}
+
+
+def _check_start_token(scorer: Scorer, task: Task, options: RunOptions) -> None:
+    """Before anything is scored.
+
+    Raises:
+        OptionError: the task needs a start token, and there is none.
+    """
+    policy, _, token = scorer.signature(**options.policies)["bos"].rpartition("/")
+    if task.needs_start_token and token == "none":
+        found = f"bos={policy!r} and neither tokenizer nor model names a BOS or EOS" if policy else "bos='none'"
+        raise OptionError(f"{found}: {task.needs_start_token}, or name a token as bos")
+
+
+def evaluate(
+    scorer: Scorer,
+    dataset: Dataset,
+    task: Task,
+    folder: Path,
+    *,
+    options: RunOptions,
+    report: Report = lambda progress: None,
+) -> Run:
+    """Score the rows of a dataset into ``folder``, or go on where it was left, and sum them up.
+
+    Killed at any moment and called again, it gives byte for byte what an uninterrupted call gives: parts are cut by
+    row count and depend on their own rows alone. A row that cannot be scored is stored with its error. A run that is
+    complete is returned as it is.
+
+    Raises:
+        OptionError: the folder holds another run, is in use, or cannot be written.
+        InputError: the input cannot be read, or is not that of the parts that are there.
+    """
+    fingerprint = fingerprint_of(scorer, dataset, task, options)
+
+    def parts(entries: Iterator[Entry]) -> Iterator[ScoredPart]:
+        # Where a score's bits depend on its neighbours, nothing is planned beyond the end of a part.
+        pieces = [entries] if scorer.keeps_bits else _pieces(entries, options.part_rows)
+        rows = chain.from_iterable(scored(scorer, piece, options) for piece in pieces)
+        for piece in _pieces(rows, options.part_rows):
+            digest = InputDigest()
+            yield _stored(piece, digest), digest.value
+
+    return evaluate_parts(parts, dataset, task, folder, fingerprint=fingerprint, options=options, report=report)
+
+
+def _pieces(items: Iterator[T], size: int) -> Iterator[Iterator[T]]:
+    """``size`` items at a time; each piece is to be used up before the next."""
+    while (first := next(items, None)) is not None:
+        yield islice(chain([first], items), size)
+
+
+def _stored(rows: Iterable[ScoredEntry], digest: InputDigest) -> Iterator[dict[str, Any]]:
+    for entry, record in rows:
+        digest.add(entry)
+        yield record
+
+
+def evaluate_parts(
+    parts: PartScorer,
+    dataset: Dataset,
+    task: Task,
+    folder: Path,
+    *,
+    fingerprint: Mapping[str, Any],
+    options: RunOptions,
+    report: Report,
+) -> Run:
+    """``evaluate`` with any way to score parts."""
+    with open_run(folder, fingerprint=fingerprint, schema=run_schema(), part_rows=options.part_rows) as run:
+        if run.status != "complete":
+            entries = _entries(dataset, task)
+            resumed = sum(_pass_over(run, part, entries) for part in range(run.num_parts))
+            report(Progress(resumed, resumed, 0, 0))
+            counter = _Counter(resumed, report)
+            for records, digest in parts(entries):
+                run.write_part(counter.watch(records), digest=digest)
+            run.finish(summarise(read_run(folder), task, options=options))
+    return read_run(folder)
+
+
+_KEPT_ROLES = frozenset({"gold", "reference", "messages"})
+"""Roles whose column is not stored as it is: of the right choice the place is stored, of a reference the length, of
+messages what the chat template makes of them."""
+
+
+def _entries(dataset: Dataset, task: Task) -> Iterator[Entry]:
+    """The rows to be scored, each with the columns that what is stored of it holds anyway."""
+    named = [column for role, column in task.settings["fields"].items() if role not in _KEPT_ROLES]
+    used = frozenset(chain.from_iterable([one] if isinstance(one, str) else one for one in named))
+    used |= {dataset.options.id_column} if dataset.options.id_column is not None else set()
+    return (replace(entry, used=used) for entry in task.entries(dataset))
+
+
+def _pass_over(run: RunFolder, part: int, entries: Iterator[Entry]) -> int:
+    """Read the input rows of a finished part and compare their digest with the stored one."""
+    expected = run.num_rows(part)
+    # A short part was the last: whatever comes behind it now was not there before.
+    digest, count = InputDigest(), 0
+    for entry in islice(entries, expected if expected == run.part_rows else None):
+        digest.add(entry)
+        count += 1
+    if count != expected or digest.value() != run.input_digest(part):
+        raise InputError(
+            f"the input is not what part {part} of {str(run.path)!r} was made from: rows were changed, added or "
+            f"removed since; name another folder"
+        )
+    return count
+
+
+class _Counter:
+    """Counts rows and tokens as they come by."""
+
+    def __init__(self, resumed: int, report: Report) -> None:
+        self._rows = self._resumed = resumed
+        self._tokens = self._errors = self._unread = 0
+        self._report = report
+
+    def watch(self, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The records, each reported."""
+        for record in records:
+            yield record
+            self._rows += 1
+            self._errors += record.get("error_code") is not None
+            for item in record.get("items") or ():
+                self._tokens += item["num_scored"]
+                self._unread += item["num_unread"]
+            self._report(self._progress(record["id"]))
+
+    def _progress(self, row: str) -> Progress:
+        return Progress(self._rows, self._resumed, self._tokens, self._errors, self._unread, row)
+
+
+class InputDigest:
+    """The XXH128 of entries: of what each was made from."""
+
+    def __init__(self) -> None:
+        import xxhash
+
+        self._hash = xxhash.xxh3_128()
+
+    def add(self, entry: Entry) -> None:
+        """The next entry."""
+        source = entry.source if isinstance(entry.source, Mapping) else {"": entry.source}
+        self._hash.update(f"{encoded({'id': entry.id})}{encoded(source)}".encode())
+
+    def value(self) -> str:
+        """Of all entries so far."""
+        return f"xxh128:{self._hash.hexdigest()}"
+
+
+def scored(scorer: Scorer, entries: Iterable[Entry], options: RunOptions) -> Iterator[ScoredEntry]:
+    """Every entry with its stored row, in order; memory does not grow with their number."""
+    policies: Policies = {**options.policies, "extras": ("rank", "entropy") if options.keep == "all" else ()}
+    for chunk in _chunks(entries):
+        items = chain.from_iterable(map(_items, chunk))
+        results = scorer.stream(items, errors="record", chunks="whole", **policies)
+        for entry in chunk:
+            yield entry, _record(entry, [*islice(results, len(_items(entry)))], options)
+
+
+def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    """Rows that are planned at once: whole rows, ending where the next row shares no beginning with the last."""
+    return chunks_of(
+        entries,
+        weigh=lambda entry: sum(_weight(item) for item in _items(entry)),
+        count=lambda entry: len(_items(entry)),
+        belongs=lambda previous, entry: share_beginning(_items(previous)[0], _items(entry)[0]),
+        limits=FULL,
+    )
+
+
+def _items(entry: Entry) -> Sequence[Item | SeqscoreError]:
+    return [item.item for item in entry.row.items] if isinstance(entry.row, TaskRow) else [entry.row]
+
+
+def _weight(item: Item | SeqscoreError) -> int:
+    return 0 if isinstance(item, SeqscoreError) else item_size(item)
+
+
+def _record(entry: Entry, results: list[Any], options: RunOptions) -> dict[str, Any]:
+    if not isinstance(entry.row, TaskRow):
+        return error_record(entry, entry.row, options.keep_columns)
+    for place, (item, result) in enumerate(zip(entry.row.items, results, strict=True)):
+        if isinstance(result, SeqscoreError):
+            return error_record(entry, _of_item(result, entry.row, item.role, place), options.keep_columns)
+        if not result.num_scored and item.role in _ALTERNATIVES:
+            error = _of_item(InputError(_UNSCORED), entry.row, item.role, place)
+            return error_record(entry, error, options.keep_columns)
+    return score_record(entry, entry.row, results, options.keep, options.keep_columns)
+
+
+_ALTERNATIVES = frozenset({"good", "bad", "choice", "hypothesis"})
+"""Roles of texts that are compared; one of which nothing is scored has the log-likelihood 0 and would beat all."""
+
+_UNSCORED = (
+    "nothing of it is scored, so it cannot be compared: it is empty, or its one token stands behind nothing; name a "
+    "token as bos"
+)
+
+
+def _of_item(error: SeqscoreError, row: TaskRow, role: str, place: int) -> SeqscoreError:
+    """The error, saying which of the row's items it is about where there are several: ``choice 2: ...``."""
+    if len(row.items) == 1:
+        return error
+    number = 1 + sum(item.role == role for item in row.items[:place])
+    several = sum(item.role == role for item in row.items) > 1
+    return type(error)(f"{role}{f' {number}' if several else ''}: {error.message}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DryRun:
+    """What a run would come to. ``num_errors``: rows that cannot be read as the task wants them. ``engine``: what it
+    would run on; ``workload``: see ``Scorer.workload``."""
+
+    num_rows: int
+    num_errors: int
+    engine: str
+    workload: Workload
+
+
+def dry_run(scorer: Scorer, dataset: Dataset, task: Task, *, options: RunOptions) -> DryRun:
+    """Read and encode everything and run nothing; it is planned in the pieces that a run plans."""
+    _check_start_token(scorer, task, options)
+    entries, rows, errors, total = task.entries(dataset), 0, 0, Workload()
+    for piece in [entries] if scorer.keeps_bits else _pieces(entries, options.part_rows):
+        for chunk in _chunks(piece):
+            fit = [entry for entry in chunk if isinstance(entry.row, TaskRow)]
+            items = chain.from_iterable(map(_items, fit))
+            total += scorer.workload(items, chunks="whole", **options.policies)
+            rows, errors = rows + len(chunk), errors + len(chunk) - len(fit)
+    return DryRun(num_rows=rows, num_errors=errors, engine=scorer.engine, workload=total)

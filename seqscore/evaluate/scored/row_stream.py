@@ -1,0 +1,43 @@
+"""Rows of input to rows of scores, as a stream."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from seqscore.errors import SeqscoreError
+from seqscore.evaluate.data.texts import InputRow, RowProblem
+from seqscore.evaluate.scored.scored_rows import ErrorRow, Row, ScoredRow
+from seqscore.scorer import Scorer
+from seqscore.text.items import Chat, Item, Pair
+
+
+def score_rows(scorer: Scorer, rows: Iterable[InputRow | RowProblem], **policies: Any) -> Iterator[Row]:
+    """A scored row or an error row for every row of input, in order; memory does not grow with their number.
+
+    ``policies`` are the keywords of ``Scorer.stream``. A row with a context is scored as a Pair. The row's number and
+    its other columns go along.
+    """
+    waiting: deque[InputRow | RowProblem] = deque()
+
+    def items() -> Iterator[Item | SeqscoreError]:
+        for row in rows:
+            waiting.append(row)
+            if isinstance(row, RowProblem):
+                yield row.error
+            else:
+                yield _item(row)
+
+    for result in scorer.stream(items(), errors="record", **policies):
+        row = waiting.popleft()
+        if isinstance(result, SeqscoreError):
+            yield ErrorRow(row.id, result.code, result.message, row.number, row.columns)
+        else:
+            yield ScoredRow(row.id, result, row.number, row.columns)
+
+
+def _item(row: InputRow) -> Item:
+    if row.context is None or isinstance(row.text, Chat):
+        return row.text
+    return Pair(row.context, row.text, delimiter=row.delimiter)

@@ -1,0 +1,28 @@
+"""What a stream of scored rows comes to besides its scores: how many failed, why, and what was not read."""
+
+from __future__ import annotations
+
+from seqscore.evaluate.scored.reasons import Reasons
+from seqscore.evaluate.scored.scored_rows import ErrorRow, Row
+
+
+class Tally:
+    """Counts rows as they come by; memory is bounded."""
+
+    def __init__(self) -> None:
+        self.rows = self.unread_rows = self.unread_tokens = 0
+        self.reasons = Reasons()
+
+    @property
+    def failed(self) -> int:
+        """Rows without a score."""
+        return self.reasons.total
+
+    def add(self, row: Row) -> None:
+        """One more row."""
+        self.rows += 1
+        if isinstance(row, ErrorRow):
+            self.reasons.add(row.code, row.message, row=str(row.id))
+        else:
+            self.unread_tokens += row.score.num_unread
+            self.unread_rows += row.score.num_unread > 0

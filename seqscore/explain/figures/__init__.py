@@ -1,0 +1,1 @@
+"""The figures of the logarithm's lessons."""

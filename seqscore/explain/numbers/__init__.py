@@ -1,0 +1,1 @@
+"""The arithmetic of the logarithm's lessons: naive products, softmax, formats, frequencies."""

@@ -1,0 +1,94 @@
+"""A checked checkpoint folder -> model and tokenizer, with every weight accounted for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seqscore.errors import ModelError
+from seqscore.models.architecture.causality import require_causal
+from seqscore.models.load.checkpoint import Checkpoint, inspect_folder
+from seqscore.models.load.device import require_memory, resolve_dtype
+from seqscore.models.load.quiet import loading
+from seqscore.models.load.tokenizer import load_tokenizer
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load_folder(
+    folder: Path,
+    *,
+    device: str = "cpu",
+    dtype: str = "float32",
+    allow_pickle: bool = False,
+    trust_remote_code: bool = False,
+    notify: Callable[[str], None] | None = None,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, tuple[Path, ...]]:
+    """Model (in ``dtype`` on ``device``), tokenizer, and the weight files they came with.
+
+    Raises:
+        UnsafeModelError, TokenizerError, ModelError: see ``inspect_folder``; also weights missing or of another shape.
+        DeviceError: not enough memory.
+    """
+    found = inspect_folder(folder, allow_pickle=allow_pickle, trust_remote_code=trust_remote_code)
+    if found.parameters is not None:
+        require_memory(found.parameters, what=str(folder), device=device, dtype=dtype)
+    # A local folder needs no network, except for code of another repository that was explicitly allowed.
+    common = {"trust_remote_code": bool(trust_remote_code), "local_files_only": not trust_remote_code}
+    with loading(str(folder), device=device, dtype=dtype):
+        config = _read_config(found, common)
+        tokenizer = load_tokenizer(folder, common, notify)
+        model = _read_weights(found, config, dtype, common, notify).to(device)
+    return model, tokenizer, found.weight_files
+
+
+def _read_config(found: Checkpoint, common: dict[str, Any]) -> PreTrainedConfig:
+    from transformers import AutoConfig
+
+    config: PreTrainedConfig = AutoConfig.from_pretrained(found.folder, **common)
+    if not type(config).__module__.startswith("transformers."):
+        if "AutoModelForCausalLM" not in (getattr(config, "auto_map", None) or {}):
+            raise ModelError(f"the code that comes with {found.folder} has no causal language model (auto_map)")
+    else:
+        require_causal(config, where=str(found.folder))
+    return config
+
+
+def _read_weights(
+    found: Checkpoint,
+    config: PreTrainedConfig,
+    dtype: str,
+    common: dict[str, Any],
+    notify: Callable[[str], None] | None,
+) -> Any:
+    """The model with every weight read; transformers alone would fill missing ones with random numbers."""
+    from transformers import AutoModelForCausalLM
+
+    loaded: Any = AutoModelForCausalLM.from_pretrained(
+        found.folder,
+        config=config,
+        dtype=resolve_dtype(dtype),
+        use_safetensors=found.format == "safetensors",
+        output_loading_info=True,
+        ignore_mismatched_sizes=True,  # so that they are listed, and refused below
+        **common,
+    )
+    model, info = loaded
+    where = f"{found.folder} ({type(model).__name__})"
+    if info["mismatched_keys"]:
+        name, stored, expected = sorted(info["mismatched_keys"])[0]
+        raise ModelError(
+            f"{len(info['mismatched_keys'])} weights in {where} do not fit config.json, e.g. {name}: file "
+            f"{tuple(stored)}, model {tuple(expected)}"
+        )
+    if info["missing_keys"]:
+        missing = sorted(info["missing_keys"])
+        some = ", ".join(missing[:3])
+        raise ModelError(f"{len(missing)} weights are missing in {where}, e.g. {some}: fetch the model again")
+    unused = sorted(info["unexpected_keys"])
+    if unused and notify:
+        some = ", ".join(unused[:3])
+        notify(f"{len(unused)} weights in {where} are not part of the model and are left out, e.g. {some}")
+    return model

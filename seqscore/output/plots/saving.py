@@ -1,0 +1,93 @@
+"""Which figures there are of texts and of runs, and their files in a folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from seqscore.errors import OptionError
+from seqscore.output.plots.canvas import save_figure
+from seqscore.output.plots.distributions import frequency_figure, perplexity_figure
+from seqscore.output.plots.runs import calibration_figure, groups_figure, margin_figure, scatter_figure
+from seqscore.output.plots.tokens import heat_map_figure, surprisal_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from seqscore.evaluate.read.charts import RunCharts
+    from seqscore.evaluate.read.views import RowView
+
+Picture: TypeAlias = Literal["png", "svg", "both"]
+
+Named: TypeAlias = "tuple[str, Figure]"
+
+
+def picture_folder(folder: Path) -> None:
+    """Make the folder that figures go to.
+
+    Raises:
+        OptionError: it cannot be made.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OptionError(f"cannot make the folder {str(folder)!r}: {error.strerror or error}") from error
+
+
+def text_figures(row: RowView) -> Iterator[Named]:
+    """Surprisal along each item of a row and the map of its tokens; nothing where its tokens are not known."""
+    name = f"item-{_file_name(row.id)}"
+    shown = [item for item in row.items if item.role not in ("unconditional", "domain")]
+    for place, item in enumerate(shown, start=1):
+        pieces = list(item.pieces())
+        if pieces:
+            which = "" if len(shown) == 1 else f"-{place}"
+            about = f"item {row.id}" + ("" if len(shown) == 1 else f", {item.role} {place}")
+            yield f"{name}{which}-surprisal", surprisal_figure(pieces, title=f"Surprisal of {about}")
+            yield f"{name}{which}-tokens", heat_map_figure(pieces, title=f"Tokens of {about}")
+
+
+def _file_name(row_id: str) -> str:
+    """An id as a part of a file's name; where it had to be changed, with a digest, so that no two are alike."""
+    import xxhash
+
+    safe = re.sub(r"[^\w.-]", "_", row_id)[:60]
+    return safe if safe == row_id else f"{safe}-{xxhash.xxh3_64_hexdigest(row_id.encode('utf-8', 'replace'))[:8]}"
+
+
+def save_figures(figures: Iterable[Named], folder: Path, picture: Picture) -> list[Path]:
+    """Write figures under their names, as .png, .svg or both.
+
+    Raises:
+        OptionError: a file cannot be written.
+    """
+    written = []
+    for name, figure in figures:
+        for suffix in ("png", "svg") if picture == "both" else (picture,):
+            path = folder / f"{name}.{suffix}"
+            save_figure(figure, path)
+            written.append(path)
+    return written
+
+
+def run_figures(charts: RunCharts, names: Sequence[str] = ("a", "b")) -> Iterator[Named]:
+    """Every figure that a run has something for; ``names``: of two runs that are compared."""
+    if charts.groups is not None:
+        yield "groups", groups_figure(charts.groups)
+    if charts.margins is not None:
+        yield "margins", margin_figure(charts.margins)
+    if charts.perplexities is not None:
+        found = charts.perplexities
+        name = found.name.replace("_", " ")
+        yield (
+            "perplexities",
+            perplexity_figure(found.values, corpus=found.figure, interval=found.interval, name=name),
+        )
+    if charts.calibration is not None:
+        yield "calibration", calibration_figure(charts.calibration)
+    if charts.frequencies is not None:
+        yield "frequencies", frequency_figure(charts.frequencies)
+    if charts.pair is not None and charts.pair.finite.any():
+        yield "scatter", scatter_figure(charts.pair, a=names[0], b=names[1])

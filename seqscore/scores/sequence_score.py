@@ -1,0 +1,368 @@
+"""The score of one sequence: per-token log-probabilities and everything derived from them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqscore.errors import MissingDependencyError, NumericsError
+from seqscore.scores.reductions import Unit, bits_per, in_unit, log_likelihood, perplexity
+from seqscore.scores.show.runs import Piece, pieces_of
+from seqscore.scores.signature import Signature
+from seqscore.text.joins import run_together
+from seqscore.text.turns import TurnSpan
+from seqscore.text.words import WordSpan, word_spans
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class TokenScore:
+    """One token of a scored sequence. ``logprob`` and ``entropy`` are in nats; None where not scored or not asked for.
+
+    ``start`` and ``end`` are byte offsets into the UTF-8 text. ``rank`` is 1 + the number of strictly greater logits.
+    """
+
+    id: int
+    text: str
+    start: int
+    end: int
+    logprob: float | None
+    rank: int | None
+    entropy: float | None
+    is_greedy: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class WordScore:
+    """A word and the log-likelihood of its tokens, in nats; None where one of them is not scored."""
+
+    text: str
+    start: int
+    end: int
+    first_token: int
+    last_token: int
+    log_likelihood: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TurnScore:
+    """A scored turn of a conversation: the index of its message, its text as the template wrote it, its bytes in the
+    rendered text, and the log-likelihood of its tokens given everything before, in nats; None where one was cut."""
+
+    message: int
+    text: str
+    start: int
+    end: int
+    first_token: int
+    last_token: int
+    log_likelihood: float | None
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the turn."""
+        return self.last_token - self.first_token
+
+    @property
+    def perplexity(self) -> float | None:
+        """exp(-log_likelihood / num_tokens)."""
+        return None if self.log_likelihood is None else perplexity(self.log_likelihood, self.num_tokens)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SequenceScore:
+    """Log-probabilities of the tokens of one text, or of a continuation given its context.
+
+    Every token of ``text`` is listed: scored, context, or cut (a token without a log-probability is NaN, never 0.0).
+
+    Shape and dtype: [n] each; ``token_ids``, ``starts``, ``ends`` int64 (byte offsets into the UTF-8 text, which they
+    cover in order); ``logprobs`` float64 in nats, NaN where not scored; ``scored`` bool; ``greedy`` bool, the target's
+    logit is the maximum; ``ties`` bool, another logit equals that maximum; ``ranks`` int64, 1 + the number of strictly
+    greater logits, 0 where not scored; ``entropies`` float64 in nats of the model's distribution at that place, NaN
+    where not scored. ``ranks`` and ``entropies`` are None unless asked for. Arrays are read-only.
+
+    ``start_token`` is the id of the token that the model read in front of the text, None for none. ``num_windows``:
+    forward passes that the text took. ``num_cut``: tokens that ``long="truncate"`` cut. ``num_unread``: tokens at the
+    beginning of a long context that are in no window, since the model cannot look back so far. ``num_unknown``: scored
+    tokens that are the tokenizer's unknown token, which stands for whatever text it has no token for. ``delimiter``:
+    what was put between a context and its continuation, of which it is a part; None where there is no context.
+    """
+
+    text: str | None
+    context: str | None
+    token_ids: IntArray
+    starts: IntArray
+    ends: IntArray
+    logprobs: FloatArray
+    scored: BoolArray
+    greedy: BoolArray
+    ties: BoolArray
+    ranks: IntArray | None = None
+    entropies: FloatArray | None = None
+    start_token: int | None = None
+    boundary: str | None = None
+    delimiter: str | None = None
+    turn_spans: tuple[TurnSpan, ...] = ()
+    exact_spans: bool = True
+    num_windows: int = 1
+    num_cut: int = 0
+    num_unread: int = 0
+    num_unknown: int = 0
+    settings: Signature = Signature(())
+
+    def __post_init__(self) -> None:
+        for name, value in list(vars(self).items()):
+            if isinstance(value, np.ndarray):
+                view = value.view()  # the caller's own array stays as it was
+                view.flags.writeable = False
+                object.__setattr__(self, name, view)
+
+    def __setstate__(self, state: Mapping[str, object]) -> None:
+        """As pickle and copy make it again: arrays come back writeable from them."""
+        vars(self).update(state)
+        self.__post_init__()
+
+    def __len__(self) -> int:
+        return len(self.token_ids)
+
+    @cached_property
+    def log_likelihood(self) -> float:
+        """Sum of the scored tokens' log-probabilities, in nats, rounded once; 0.0 where nothing is scored."""
+        return log_likelihood(self.logprobs[self.scored])
+
+    @property
+    def num_tokens(self) -> int:
+        """Tokens of the text (context included, start token not)."""
+        return len(self.token_ids)
+
+    @property
+    def num_scored(self) -> int:
+        """Tokens that have a log-probability."""
+        return int(self.scored.sum())
+
+    @property
+    def num_bytes_scored(self) -> int:
+        """UTF-8 bytes of the scored tokens; of a token that is scored given its first bytes (``healed``) the others."""
+        begins = np.maximum(self.starts, self._bytes_given)
+        return int((self.ends - begins)[self.scored].sum())
+
+    @property
+    def _bytes_given(self) -> int:
+        """Bytes at the beginning of the text that no scored token's probability is about."""
+        return len(self.context.encode("utf-8")) if self.boundary == "healed" and self.context is not None else 0
+
+    @property
+    def perplexity(self) -> float | None:
+        """exp(-log_likelihood / num_scored); None where nothing is scored."""
+        return perplexity(self.log_likelihood, self.num_scored)
+
+    @property
+    def bits_per_byte(self) -> float | None:
+        """-log_likelihood / ln 2 / bytes of the scored tokens; None where there are none."""
+        return bits_per(self.log_likelihood, self.num_bytes_scored)
+
+    @property
+    def bits_per_token(self) -> float | None:
+        """-log_likelihood / ln 2 / num_scored; None where nothing is scored."""
+        return bits_per(self.log_likelihood, self.num_scored)
+
+    @property
+    def is_greedy(self) -> bool | None:
+        """Whether every scored token has the greatest logit at its place; None where nothing is scored."""
+        return bool(self.greedy[self.scored].all()) if self.scored.any() else None
+
+    @property
+    def signature(self) -> str:
+        """One line that names the convention, the model and the versions behind these numbers."""
+        return str(self.settings)
+
+    def surprisals(self, unit: Unit = "bits") -> FloatArray:
+        """-log p(x_t | x_<t) in bits (or nats), [n], NaN where not scored."""
+        in_unit(0.0, unit)
+        return (-self.logprobs if unit == "nats" else -self.logprobs / math.log(2)) + 0.0
+
+    @property
+    def continuation(self) -> str | None:
+        """The text behind the context; the whole text where there is no context."""
+        if self.text is None or self.context is None:
+            return self.text
+        if self.text.startswith(self.context):
+            return self.text[len(self.context) :]
+        # Token ids whose boundary stands within a character: what the scored tokens hold of the text.
+        begin = int(self.starts[self.scored].min(initial=len(self.text.encode())))
+        return self.text.encode()[begin:].decode("utf-8", "backslashreplace")
+
+    @property
+    def runs_together(self) -> bool:
+        """Whether the context's last word and the continuation's first one meet, in scripts that set words apart."""
+        return run_together(self.context or "", self.continuation or "")
+
+    @cached_property
+    def token_texts(self) -> tuple[str, ...]:
+        """The piece of text that each token stands for; bytes that are no character of their own as ``\\xe4``."""
+        if self.text is None:
+            return ("",) * len(self)
+        data = self.text.encode("utf-8")
+        spans = zip(self.starts.tolist(), self.ends.tolist(), strict=True)
+        return tuple(data[start:end].decode("utf-8", "backslashreplace") for start, end in spans)
+
+    def tokens(self) -> Iterator[TokenScore]:
+        """The tokens in order."""
+        for i, text in enumerate(self.token_texts):
+            scored = bool(self.scored[i])
+            yield TokenScore(
+                id=int(self.token_ids[i]),
+                text=text,
+                start=int(self.starts[i]),
+                end=int(self.ends[i]),
+                logprob=float(self.logprobs[i]) if scored else None,
+                rank=int(self.ranks[i]) if scored and self.ranks is not None else None,
+                entropy=float(self.entropies[i]) if scored and self.entropies is not None else None,
+                is_greedy=bool(self.greedy[i]) if scored else None,
+            )
+
+    def words(self) -> tuple[WordScore, ...]:
+        """The words (runs without white space) with their log-likelihoods: log p(w) = sum of its tokens' log p."""
+        if self.text is None:
+            return ()
+        return tuple(self._word(span) for span in word_spans(self.text, self.starts, self.ends))
+
+    def turns(self) -> tuple[TurnScore, ...]:
+        """The scored turns of a ``Chat`` with their log-likelihoods, which add up to that of the whole; else none."""
+        return tuple(self._turn(span) for span in self.turn_spans)
+
+    def _turn(self, span: TurnSpan) -> TurnScore:
+        tokens = slice(span.first_token, span.last_token)
+        total = log_likelihood(self.logprobs[tokens]) if self.scored[tokens].all() else None
+        start, end = int(self.starts[span.first_token]), int(self.ends[span.last_token - 1])
+        text = (self.text or "").encode()[start:end].decode("utf-8", "backslashreplace")
+        return TurnScore(span.message, text, start, end, span.first_token, span.last_token, total)
+
+    def _word(self, span: WordSpan) -> WordScore:
+        tokens = slice(span.first_token, span.last_token)
+        whole = self.scored[tokens].all() and span.begin >= self._bytes_given
+        total = log_likelihood(self.logprobs[tokens]) if whole else None
+        return WordScore(span.text, span.begin, span.end, span.first_token, span.last_token, total)
+
+    def to_dict(self, *, unit: Unit = "nats", tokens: bool = True) -> dict[str, Any]:
+        """The JSONL record of this score: plain Python values, infinities as the strings "Infinity", "-Infinity"."""
+        record: dict[str, Any] = {
+            "text": self.text,
+            "context": self.context,
+            "log_likelihood": _plain(in_unit(self.log_likelihood, unit)),
+            "unit": unit,
+            "num_tokens": self.num_tokens,
+            "num_scored": self.num_scored,
+            "perplexity": _plain(self.perplexity),
+            "bits_per_byte": _plain(self.bits_per_byte),
+            "is_greedy": self.is_greedy,
+            "start_token": self.start_token,
+            "boundary": self.boundary,
+            "delimiter": self.delimiter,
+            "exact_spans": self.exact_spans,
+            "num_windows": self.num_windows,
+            "num_cut": self.num_cut,
+            "num_unread": self.num_unread,
+            "num_unknown": self.num_unknown,
+        }
+        if self.turn_spans:
+            record["turns"] = [_turn_dict(turn, unit) for turn in self.turns()]
+        if tokens:
+            record["tokens"] = [_token_dict(token, unit) for token in self.tokens()]
+        return {**record, "signature": self.signature}
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A table with a row for each token.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingDependencyError(
+                "to_pandas() needs pandas; install it with: pip install 'seqscore[notebook]'"
+            ) from error
+        names = ("id", "text", "start", "end", "logprob", "rank", "entropy", "is_greedy")
+        return pd.DataFrame([{name: getattr(token, name) for name in names} for token in self.tokens()], columns=names)
+
+    def _repr_html_(self) -> str:
+        from seqscore.scores.show.notebook import shaded_html
+
+        perplexity = "not defined" if self.perplexity is None else f"{self.perplexity:.6g}"
+        head = (
+            f"log-likelihood <b>{self.log_likelihood:.6g}</b> nats, perplexity <b>{perplexity}</b>, "
+            f"{self.num_scored} of {self.num_tokens} tokens scored"
+        )
+        return shaded_html(head, self.pieces(), self._about, num_tokens=self.num_tokens)
+
+    def _about(self, token: int) -> str:
+        """What is known of a token: surprisal, probability, and rank and entropy where they were asked for."""
+        logprob = float(self.logprobs[token])
+        words = [f"{-logprob / math.log(2) + 0.0:.3f} bits", f"p = {math.exp(logprob):.4g}"]
+        if self.ranks is not None:
+            words.append(f"rank {int(self.ranks[token])}")
+        if self.entropies is not None:
+            words.append(f"entropy {float(self.entropies[token]):.3f} nats")
+        return ", ".join(words)
+
+    def pieces(self) -> Iterator[Piece]:
+        """The text cut into what can be shown, each piece with its surprisal; none where the text is not known."""
+        if self.text is not None:
+            data = self.text.encode("utf-8")
+            yield from pieces_of(data, self.starts.tolist(), self.ends.tolist(), self.logprobs.tolist())
+
+    def __repr__(self) -> str:
+        shown = (
+            "token ids" if self.text is None else repr(self.text if len(self.text) <= 60 else self.text[:57] + "...")
+        )
+        perplexity = None if self.perplexity is None else f"{self.perplexity:.6g}"
+        return (
+            f"SequenceScore({shown}, log_likelihood={self.log_likelihood:.6g} nats, perplexity={perplexity}, "
+            f"num_scored={self.num_scored} of {self.num_tokens})"
+        )
+
+
+def _plain(value: float | None) -> float | str | None:
+    """A number that strict JSON can hold."""
+    if value is None or math.isfinite(value):
+        return value
+    if math.isnan(value):
+        raise NumericsError("a score is NaN, which is no value of a log-likelihood")
+    return "Infinity" if value > 0 else "-Infinity"
+
+
+def _turn_dict(turn: TurnScore, unit: Unit) -> dict[str, Any]:
+    return {
+        "message": turn.message,
+        "text": turn.text,
+        "start": turn.start,
+        "end": turn.end,
+        "num_tokens": turn.num_tokens,
+        "log_likelihood": None if turn.log_likelihood is None else _plain(in_unit(turn.log_likelihood, unit)),
+        "perplexity": _plain(turn.perplexity),
+    }
+
+
+def _token_dict(token: TokenScore, unit: Unit) -> dict[str, Any]:
+    return {
+        "id": token.id,
+        "text": token.text,
+        "start": token.start,
+        "end": token.end,
+        "logprob": None if token.logprob is None else _plain(in_unit(token.logprob, unit)),
+        "rank": token.rank,
+        "entropy": None if token.entropy is None else _plain(in_unit(token.entropy, unit)),
+        "is_greedy": token.is_greedy,
+    }

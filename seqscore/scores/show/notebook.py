@@ -1,0 +1,43 @@
+"""How a score shows itself in a notebook: its tokens, shaded by surprisal. Everything from the text is escaped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from html import escape
+from itertools import islice
+
+from seqscore.scores.show.runs import Piece
+from seqscore.scores.show.surprisal_scale import INKS, LABELS, SHADES, shade_of
+
+_MAX_PIECES = 2000
+
+
+def shaded_html(head: str, pieces: Iterable[Piece], about: Callable[[int], str], *, num_tokens: int) -> str:
+    """An HTML fragment: the line ``head``, the tokens, the darker the more surprising, and what the shades mean.
+
+    ``head``: HTML. ``about``: what is said of a token while the pointer is on it.
+    """
+    shown = list(islice(pieces, _MAX_PIECES))
+    line = f"<div>{head}</div>"
+    if not shown:
+        return line
+    rest = num_tokens - shown[-1].last
+    more = f"<div>and {rest:,} more tokens</div>" if rest else ""
+    tokens = "".join(_piece(piece, about) for piece in shown)
+    return f'{line}<div style="line-height:1.9;white-space:pre-wrap" dir="auto">{tokens}</div>{more}{_legend()}'
+
+
+def _piece(piece: Piece, about: Callable[[int], str]) -> str:
+    if piece.bits is None:
+        return f'<span style="opacity:.6" title="not scored">{escape(piece.text)}</span>'
+    title = escape("; ".join(about(token) for token in range(piece.first, piece.last)))
+    return f'<span style="{_style(shade_of(piece.bits))}" title="{title}">{escape(piece.text)}</span>'
+
+
+def _legend() -> str:
+    shades = " ".join(f'<span style="{_style(i)};padding:0 .4em">{label}</span>' for i, label in enumerate(LABELS))
+    return f'<div style="font-size:85%">surprisal [bits]: {shades}</div>'
+
+
+def _style(shade: int) -> str:
+    return f"background:{SHADES[shade]};color:{INKS[shade]}"

@@ -1,0 +1,1 @@
+"""Intervals, paired tests and calibration, from rows of numbers."""
