@@ -9,12 +9,11 @@ from typing import TypedDict
 import numpy as np
 
 from seqscore._version import __version__
-from seqscore.engine.base import Extra, TargetValues
 from seqscore.errors import ModelError, SeqscoreError
 from seqscore.models.load.find import LoadedModel
 from seqscore.notices import CallNotices
-from seqscore.plan.requests import Request, Subset
-from seqscore.scores.assemble import ScoredTargets, assemble
+from seqscore.plan.requests import Extra, Request, Subset, Values
+from seqscore.scores.assemble import assemble
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.items import BoundaryPolicy, Item, LongPolicy, SpecialTokensPolicy
@@ -76,7 +75,7 @@ class Call:
         subsets = _Subsets(self.vocabulary)
         return [self._prepare_one(one, index, subsets) for index, one in enumerate(one_each, start=first_index)]
 
-    def score(self, prepared: Prepared, values: Sequence[TargetValues]) -> SequenceScore:
+    def score(self, prepared: Prepared, values: Sequence[Values]) -> SequenceScore:
         """The score of a sequence whose requests gave ``values``.
 
         Raises:
@@ -85,10 +84,6 @@ class Call:
         start = _num_start(prepared.sequence)
         if prepared.sequence.alternatives is not None:
             values = [_given_alternatives(values[0]), *values[1:]]
-        targets = [
-            ScoredTargets(window.first_target - start, one.logprobs, one.greedy, one.ties, one.ranks, one.entropies)
-            for window, one in zip(prepared.layout.windows, values, strict=True)
-        ]
         windows = prepared.layout
         # Positions at the front that nothing reads, the start token's own left out of the count of text tokens.
         unread = windows.windows[0].begin if windows.windows and not windows.head else 0
@@ -96,7 +91,8 @@ class Call:
         cut = windows.num_cut - (start if windows.num_cut and windows.cut_begin < start else 0)
         return assemble(
             sequence,
-            targets,
+            values,
+            firsts=[window.first_target - start for window in windows.windows],
             num_cut=cut,
             num_unread=max(0, unread - start) if not windows.num_cut else 0,
             extras=self.extras,
@@ -156,15 +152,17 @@ def _num_start(sequence: TokenSequence) -> int:
     return 0 if sequence.start_token is None else 1
 
 
-def _given_alternatives(values: TargetValues) -> TargetValues:
+def _given_alternatives(values: Values) -> Values:
     """The values of a window whose first target is known to be in the subset S that was asked for there:
     log p(t | S) = log p(t) - log p(S), at most 0 whatever rounding does; of an impossible token -inf."""
     if values.masses is None or values.peaks is None:
         raise ValueError("the engine gave no mass of the subset that it was asked for")
-    logprobs, greedy = values.logprobs.copy(), values.greedy.copy()
+    logprobs = values.logprobs.copy()
     if logprobs[0] != -np.inf:
         logprobs[0] = np.minimum(logprobs[0] - values.masses[0], 0.0)
-    greedy[0] = values.logprobs[0] == values.peaks[0]
+    greedy = None if values.greedy is None else values.greedy.copy()
+    if greedy is not None:
+        greedy[0] = values.logprobs[0] == values.peaks[0]
     return replace(values, logprobs=logprobs, greedy=greedy)
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overloa
 
 from seqscore.call import Call, Prepared, call_signature
 from seqscore.call import Policies as Policies
-from seqscore.engine.base import Extra
 from seqscore.engine.head.logits import logits_before_targets
 from seqscore.engine.resolve import resolve_engine
 from seqscore.errors import InputError, ModelError, OptionError, SeqscoreError, TokenizerError
@@ -25,6 +24,7 @@ from seqscore.models.load.find import LoadedModel, LoadOptions, describe_loaded,
 from seqscore.models.load.identity import fingerprint_config
 from seqscore.notices import CallNotices, StartNotice
 from seqscore.plan.chunks import CHUNK_POLICIES, FULL, GROWING, ChunkPolicy, chunks_of
+from seqscore.plan.requests import Extra
 from seqscore.plan.workload import Workload, workload_of
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature

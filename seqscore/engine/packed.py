@@ -17,17 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.engine.attention.open_path import OpenPath, packed_attention
-from seqscore.engine.base import Extra, TargetValues
 from seqscore.engine.experts import ExpertRows, steady_experts
 from seqscore.engine.guard import forward_passes
-from seqscore.engine.head.by_rows import concatenate, take
 from seqscore.engine.head.by_words import TILE_WORDS, tiled_values
 from seqscore.engine.head.masses import SubsetsAsked, asked_of
 from seqscore.engine.row_counts import CANDIDATES, steady_products, steady_row_counts
 from seqscore.errors import ModelError
 from seqscore.plan.cuts import cut_rows
 from seqscore.plan.packs import Pack, cut_packs
-from seqscore.plan.requests import Request
+from seqscore.plan.requests import Extra, Request, Values
 from seqscore.plan.trie import Trie, build_trie
 
 if TYPE_CHECKING:
@@ -74,13 +72,13 @@ class PackedEngine:
         self.attention_layers = 0
         """How many attention layers the last pack went through."""
 
-    def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[TargetValues]:
+    def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[Values]:
         """The values of each request's targets, in order.
 
         Raises:
             DeviceError: the device ran out of memory.
         """
-        results: dict[int, TargetValues] = {}
+        results: dict[int, Values] = {}
         model = self._adapter.model
         with (
             forward_passes(self._adapter, batch_tokens=self.batch_tokens),
@@ -95,14 +93,14 @@ class PackedEngine:
 
     def _run_all(
         self, requests: Sequence[Request], filler: int | None, extras: frozenset[Extra], *, sharing: bool
-    ) -> list[TargetValues]:
+    ) -> list[Values]:
         trie = build_trie(requests, sharing=sharing)
         values = self._run_trie(trie, filler, extras)
-        return [take(values, places) for places in trie.places]
+        return [values.take(places) for places in trie.places]
 
     def _apart(
-        self, requests: Sequence[Request], values: list[TargetValues], filler: int | None, extras: frozenset[Extra]
-    ) -> list[TargetValues]:
+        self, requests: Sequence[Request], values: list[Values], filler: int | None, extras: frozenset[Extra]
+    ) -> list[Values]:
         """The values, those of requests that gave NaN computed again without rows in common, then one by one.
 
         The keys that a row does not see are read and weighed by 0, and 0 * NaN is NaN: among the rows that texts share
@@ -167,7 +165,7 @@ class PackedEngine:
             indices = [i for i, request in enumerate(requests) if (request.num_inputs > switch) == is_long]
             yield indices, switch if is_long else None
 
-    def _run_trie(self, trie: Trie, filler: int | None, extras: frozenset[Extra]) -> TargetValues:
+    def _run_trie(self, trie: Trie, filler: int | None, extras: frozenset[Extra]) -> Values:
         """The values of the trie's targets."""
         if not trie.num_rows:
             return _NO_VALUES
@@ -199,7 +197,7 @@ class PackedEngine:
         return tuple(count for count in self._head_rows if count <= room) or (min(self._head_rows),)
 
 
-def _with_nan(values: Sequence[TargetValues]) -> list[int]:
+def _with_nan(values: Sequence[Values]) -> list[int]:
     return [number for number, one in enumerate(values) if bool(np.isnan(one.logprobs).any())]
 
 
@@ -216,7 +214,7 @@ class _HeadQueue:
         self._targets: list[IntArray] = []
         self._subsets: list[IntArray] = []
         self._num_waiting = 0
-        self._done: list[TargetValues] = []
+        self._done: list[Values] = []
 
     def add(self, hidden: Tensor, rows: IntArray, targets: IntArray, subsets: IntArray) -> None:
         """Targets [p], the rows [p] of ``hidden`` that predict them, ascending, and the subsets [p] asked for there."""
@@ -234,10 +232,10 @@ class _HeadQueue:
         if self._num_waiting >= largest:
             self._run(self._num_waiting // largest * largest)
 
-    def finish(self) -> TargetValues:
+    def finish(self) -> Values:
         """The values of everything that was added, in order."""
         self._run(self._num_waiting)
-        return concatenate(self._done)
+        return Values.concatenate(self._done)
 
     def _run(self, count: int) -> None:
         """The first ``count`` waiting rows; the rest waits on."""
@@ -264,6 +262,4 @@ class _HeadQueue:
         self._rows, self._targets, self._subsets = [rows[rest:] - count], [targets[rest:]], [subsets[rest:]]
 
 
-_NO_VALUES = TargetValues(
-    logprobs=np.empty(0), greedy=np.empty(0, bool), ties=np.empty(0, bool), ranks=None, entropies=None
-)
+_NO_VALUES = Values(logprobs=np.empty(0), greedy=np.empty(0, bool), ties=np.empty(0, bool))

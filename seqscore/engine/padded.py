@@ -13,12 +13,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from seqscore.engine.base import Extra, TargetValues
 from seqscore.engine.guard import forward_passes
-from seqscore.engine.head.by_rows import split_targets, target_values
+from seqscore.engine.head.by_rows import target_values
 from seqscore.engine.head.masses import asked_of
 from seqscore.plan.batches import PaddedBatch, padded_batches
-from seqscore.plan.requests import Request, common_subsets
+from seqscore.plan.requests import Extra, Request, Values, common_subsets
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -36,21 +35,21 @@ class PaddedEngine:
         self._adapter = adapter
         self.batch_tokens = batch_tokens
 
-    def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[TargetValues]:
+    def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[Values]:
         """The values of each request's targets, in order."""
-        results: dict[int, TargetValues] = {}
+        results: dict[int, Values] = {}
         with forward_passes(self._adapter, batch_tokens=self.batch_tokens):
             for batch in self._plan(requests):
                 chosen = [requests[i] for i in batch.indices]
                 values = self._batch(batch, chosen, extras)
-                parts = split_targets(values, [request.num_targets for request in chosen])
+                parts = values.split([request.num_targets for request in chosen])
                 results.update(zip(batch.indices, parts, strict=True))
         return [results[i] for i in range(len(requests))]
 
     def _plan(self, requests: Sequence[Request]) -> list[PaddedBatch]:
         return padded_batches(requests, batch_tokens=self.batch_tokens, split_at=self._adapter.rope_switch)
 
-    def _batch(self, batch: PaddedBatch, requests: list[Request], extras: frozenset[Extra]) -> TargetValues:
+    def _batch(self, batch: PaddedBatch, requests: list[Request], extras: frozenset[Extra]) -> Values:
         import torch
 
         device = self._adapter.device

@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from seqscore.engine.base import Extra, TargetValues
 from seqscore.engine.guard import forward_passes
 from seqscore.engine.head.by_rows import target_values
 from seqscore.engine.head.masses import asked_of
-from seqscore.plan.requests import Request, common_subsets
+from seqscore.plan.requests import Extra, Request, Values, common_subsets
 
 if TYPE_CHECKING:
     from seqscore.models.architecture.adapter import ModelAdapter
@@ -27,12 +26,12 @@ class ReferenceEngine:
     def __init__(self, adapter: ModelAdapter) -> None:
         self._adapter = adapter
 
-    def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[TargetValues]:
+    def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[Values]:
         """The values of each request's targets, in order."""
         with forward_passes(self._adapter):
             return [self._one(request, extras) for request in requests]
 
-    def _one(self, request: Request, extras: frozenset[Extra]) -> TargetValues:
+    def _one(self, request: Request, extras: frozenset[Extra]) -> Values:
         import torch
 
         ids = torch.tensor(request.ids, device=self._adapter.device)

@@ -2,82 +2,72 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import NumericsError
+from seqscore.plan.requests import Extra, Values
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.sequences import TokenSequence
 from seqscore.text.turns import scored_of_turns
 
+_UNSCORED: Mapping[str, object] = {"logprobs": np.nan, "greedy": False, "ties": False, "ranks": 0, "entropies": np.nan}
+"""The per-token arrays of a score, and what stands in them at a token that is not scored."""
 
-@dataclass(frozen=True, slots=True)
-class ScoredTargets:
-    """Values of consecutive tokens, the first of which is token ``first`` of the sequence. Shape: [k] each."""
-
-    first: int
-    logprobs: NDArray[np.float64]
-    greedy: NDArray[np.bool_]
-    ties: NDArray[np.bool_]
-    ranks: NDArray[np.int64] | None
-    entropies: NDArray[np.float64] | None
+_ASKED: Mapping[str, Extra] = {"ranks": "rank", "entropies": "entropy"}
+"""Those that are there only where they were asked for."""
 
 
 def assemble(
     sequence: TokenSequence,
-    targets: Sequence[ScoredTargets],
+    values: Sequence[Values],
     *,
+    firsts: Sequence[int],
     num_cut: int,
     num_unread: int,
-    extras: frozenset[str],
+    extras: frozenset[Extra],
     settings: Signature,
 ) -> SequenceScore:
-    """The score of ``sequence`` from the values of its windows.
+    """The score of a sequence from the values of its windows.
+
+    Args:
+        sequence: its tokens.
+        values: of the targets of each window, which are consecutive tokens; the same are given for every window.
+        firsts: the token of the sequence that each window's first target is.
+        num_cut: tokens that were cut.
+        num_unread: tokens of a context that no window reads.
+        extras: what was asked for as well.
+        settings: the signature.
 
     Raises:
         NumericsError: a log-probability is NaN; the message names the token.
     """
     n = len(sequence.ids)
-    logprobs, scored = np.full(n, np.nan), np.zeros(n, dtype=np.bool_)
-    greedy, ties = np.zeros(n, dtype=np.bool_), np.zeros(n, dtype=np.bool_)
-    ranks = np.zeros(n, dtype=np.int64) if "rank" in extras else None
-    entropies = np.full(n, np.nan) if "entropy" in extras else None
-    for part in targets:
-        here = slice(part.first, part.first + len(part.logprobs))
-        logprobs[here], greedy[here], ties[here], scored[here] = part.logprobs, part.greedy, part.ties, True
-        if ranks is not None and part.ranks is not None:
-            ranks[here] = part.ranks
-        if entropies is not None and part.entropies is not None:
-            entropies[here] = part.entropies
+    scored = np.zeros(n, dtype=np.bool_)
+    for first, part in zip(firsts, values, strict=True):
+        scored[first : first + len(part.logprobs)] = True
     if sequence.turns:
         scored &= scored_of_turns(sequence.turns, n)
-        logprobs[~scored], greedy[~scored], ties[~scored] = np.nan, False, False
-        if ranks is not None:
-            ranks[~scored] = 0
-        if entropies is not None:
-            entropies[~scored] = np.nan
+    names = [name for name in _UNSCORED if name not in _ASKED or _ASKED[name] in extras]
+    arrays = {name: _per_token(name, values, firsts, scored) for name in names}
     score = SequenceScore(
         text=sequence.text,
         context=sequence.context,
         token_ids=sequence.ids.copy(),
         starts=sequence.starts.copy(),
         ends=sequence.ends.copy(),
-        logprobs=logprobs,
         scored=scored,
-        greedy=greedy,
-        ties=ties,
-        ranks=ranks,
-        entropies=entropies,
+        **arrays,
         start_token=sequence.start_token,
         boundary=sequence.boundary,
         delimiter=sequence.delimiter,
         turn_spans=sequence.turns,
         exact_spans=sequence.exact,
-        num_windows=len(targets),
+        num_windows=len(values),
         num_cut=num_cut,
         num_unread=num_unread,
         num_unknown=0 if sequence.unknown is None else int((sequence.unknown & scored).sum()),
@@ -85,6 +75,19 @@ def assemble(
     )
     _refuse_nan(score)
     return score
+
+
+def _per_token(name: str, values: Sequence[Values], firsts: Sequence[int], scored: NDArray[np.bool_]) -> Any:
+    """One array [n] of the score; None where the model did not give it."""
+    parts = [getattr(one, name) for one in values]
+    if any(part is None for part in parts):
+        return None
+    unscored = _UNSCORED[name]
+    found = np.full(len(scored), unscored)
+    for first, part in zip(firsts, parts, strict=True):
+        found[first : first + len(part)] = part
+    found[~scored] = unscored
+    return found
 
 
 def _refuse_nan(score: SequenceScore) -> None:

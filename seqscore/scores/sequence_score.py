@@ -90,7 +90,8 @@ class SequenceScore:
     cover in order); ``logprobs`` float64 in nats, NaN where not scored; ``scored`` bool; ``greedy`` bool, the target's
     logit is the maximum; ``ties`` bool, another logit equals that maximum; ``ranks`` int64, 1 + the number of strictly
     greater logits, 0 where not scored; ``entropies`` float64 in nats of the model's distribution at that place, NaN
-    where not scored. ``ranks`` and ``entropies`` are None unless asked for. Arrays are read-only.
+    where not scored. ``ranks`` and ``entropies`` are None unless asked for, ``greedy`` and ``ties`` where a model does
+    not tell. Arrays are read-only.
 
     ``start_token`` is the id of the token that the model read in front of the text, None for none. ``num_windows``:
     forward passes that the text took. ``num_cut``: tokens that ``long="truncate"`` cut. ``num_unread``: tokens at the
@@ -106,8 +107,8 @@ class SequenceScore:
     ends: IntArray
     logprobs: FloatArray
     scored: BoolArray
-    greedy: BoolArray
-    ties: BoolArray
+    greedy: BoolArray | None = None
+    ties: BoolArray | None = None
     ranks: IntArray | None = None
     entropies: FloatArray | None = None
     start_token: int | None = None
@@ -179,8 +180,9 @@ class SequenceScore:
 
     @property
     def is_greedy(self) -> bool | None:
-        """Whether every scored token has the greatest logit at its place; None where nothing is scored."""
-        return bool(self.greedy[self.scored].all()) if self.scored.any() else None
+        """Whether every scored token has the greatest logit at its place; None where nothing is scored, or the model
+        does not tell."""
+        return None if self.greedy is None or not self.scored.any() else bool(self.greedy[self.scored].all())
 
     @property
     def signature(self) -> str:
@@ -229,7 +231,7 @@ class SequenceScore:
                 logprob=float(self.logprobs[i]) if scored else None,
                 rank=int(self.ranks[i]) if scored and self.ranks is not None else None,
                 entropy=float(self.entropies[i]) if scored and self.entropies is not None else None,
-                is_greedy=bool(self.greedy[i]) if scored else None,
+                is_greedy=bool(self.greedy[i]) if scored and self.greedy is not None else None,
             )
 
     def words(self) -> tuple[WordScore, ...]:

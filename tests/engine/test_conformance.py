@@ -9,12 +9,11 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from seqscore.engine.base import TargetValues
 from seqscore.engine.head.by_rows import target_values
 from seqscore.engine.resolve import ENGINES, resolve_engine
 from seqscore.errors import DeviceError
 from seqscore.models.architecture.adapter import ModelAdapter, adapt
-from seqscore.plan.requests import Request
+from seqscore.plan.requests import Request, Values
 from tests.tiny_models import CONFIGS, VOCABULARY, tiny_model
 
 # What the packed engine does not fit; it refuses these (tests/engine/test_packed.py).
@@ -73,7 +72,7 @@ def adapted(architecture: str, dtype: torch.dtype) -> ModelAdapter:
     return adapt(tiny_model(architecture, dtype=dtype))
 
 
-def run(architecture: str, engine: str, dtype: torch.dtype) -> list[TargetValues]:
+def run(architecture: str, engine: str, dtype: torch.dtype) -> list[Values]:
     chosen = resolve_engine(engine, adapted(architecture, dtype), batch_tokens=64)
     return chosen.run(requests(), extras=frozenset({"rank", "entropy"}))
 
@@ -98,7 +97,7 @@ def tolerance(architecture: str, dtype: torch.dtype) -> float:
     return single if dtype == torch.float32 or architecture in COMPUTE_IN_FLOAT32 else 1e-12
 
 
-def check_extras(request: Request, exact: NDArray[np.float64], values: TargetValues) -> None:
+def check_extras(request: Request, exact: NDArray[np.float64], values: Values) -> None:
     """Ranks, greedy flags and entropies of a float64 run."""
     rows = exact[request.first_target - 1 : request.num_inputs]
     chosen = target_logprobs(request, exact)

@@ -13,13 +13,12 @@ import torch
 
 from seqscore.engine import fitness
 from seqscore.engine import row_counts as rows
-from seqscore.engine.base import TargetValues
 from seqscore.engine.fitness import why_not
 from seqscore.engine.packed import PackedEngine
 from seqscore.engine.resolve import resolve_engine
 from seqscore.errors import EngineError, SeqscoreWarning
 from seqscore.models.architecture.adapter import ModelAdapter, adapt
-from seqscore.plan.requests import Request
+from seqscore.plan.requests import Request, Values
 from tests.tiny_models import CONFIGS, VOCABULARY, longrope_model, tiny_model
 
 # Rotary and learned positions, windows, soft caps, sinks, value heads of another size, experts of several kinds.
@@ -72,7 +71,7 @@ def threads(number: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def bits(values: list[TargetValues]) -> list[bytes]:
+def bits(values: list[Values]) -> list[bytes]:
     return [one.logprobs.tobytes() for one in values]
 
 

@@ -10,10 +10,9 @@ import pytest
 import torch
 
 from seqscore import Scorer
-from seqscore.engine.base import TargetValues
 from seqscore.engine.packed import PackedEngine
 from seqscore.errors import DeviceError
-from seqscore.plan.requests import Request
+from seqscore.plan.requests import Request, Values
 from seqscore.verify.bits import threads
 from seqscore.verify.findings import Finding, Verification, within
 from seqscore.verify.memory import peak_memory
@@ -57,7 +56,7 @@ def careless(monkeypatch: pytest.MonkeyPatch) -> None:
     """Scores that depend on how many texts are scored together."""
     run = PackedEngine.run
 
-    def shifted(self: PackedEngine, requests: Sequence[Request], *, extras: frozenset[str]) -> list[TargetValues]:
+    def shifted(self: PackedEngine, requests: Sequence[Request], *, extras: frozenset[str]) -> list[Values]:
         values = run(self, requests, extras=extras)  # type: ignore[arg-type]
         return [dataclasses.replace(one, logprobs=one.logprobs + 1e-7 * len(requests)) for one in values]
 

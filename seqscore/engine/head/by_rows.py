@@ -5,16 +5,11 @@ target_logprob = target_logit - logsumexp(logits)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import fields
-from itertools import pairwise
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from seqscore.engine.base import Extra, TargetValues
 from seqscore.engine.head.masses import SubsetsAsked, masses_of_rows
+from seqscore.plan.requests import Extra, Values
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -31,12 +26,12 @@ def target_values(
     *,
     extras: frozenset[Extra],
     asked: SubsetsAsked | None = None,
-) -> TargetValues:
+) -> Values:
     """Values of targets [p] whose hidden states [p, D] (with ``head``) or logits [p, V] (without) are ``states``.
 
     Everything is computed in float32 or better, in tiles of rows that stay small whatever the vocabulary.
     """
-    return concatenate(
+    return Values.concatenate(
         [
             logits_values(logits, targets[rows], extras=extras, asked=None if asked is None else asked.part(rows))
             for rows, logits in _tiles(states, head, len(targets))
@@ -54,7 +49,7 @@ def _tiles(states: Tensor, head: Head | None, count: int) -> Iterator[tuple[slic
 
 def logits_values(
     logits: Tensor, targets: Tensor, *, extras: frozenset[Extra], asked: SubsetsAsked | None = None
-) -> TargetValues:
+) -> Values:
     """Values of targets [p] given their logits [p, V] in float32 or float64."""
     target_logit = logits.gather(1, targets[:, None])
     logsumexp = logits.logsumexp(1)
@@ -65,7 +60,7 @@ def logits_values(
     ranks = (logits > target_logit).sum(1) + 1 if "rank" in extras else None
     entropies = _entropy(logits, logsumexp) if "entropy" in extras else None
     masses, peaks = (None, None) if asked is None else masses_of_rows(logits, logsumexp, asked)
-    return TargetValues(
+    return Values(
         logprobs=(target_logit[:, 0] - logsumexp).double().cpu().numpy(),
         greedy=greedy.cpu().numpy(),
         ties=ties.cpu().numpy(),
@@ -81,34 +76,3 @@ def _entropy(logits: Tensor, logsumexp: Tensor) -> Tensor:
     logprobs = logits - logsumexp[:, None]
     probabilities = logprobs.exp()
     return -(probabilities * logprobs.where(probabilities > 0, 0.0)).sum(1)
-
-
-def concatenate(parts: list[TargetValues]) -> TargetValues:
-    """Values of the parts, one after another; all of them have the same extras."""
-    names = [field.name for field in fields(TargetValues) if getattr(parts[0], field.name) is not None]
-    joined: dict[str, Any] = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return TargetValues(**{"ranks": None, "entropies": None, **joined})
-
-
-def take(values: TargetValues, places: NDArray[np.int64]) -> TargetValues:
-    """The values at some places."""
-    return _each(values, lambda array: array[places])
-
-
-def split_targets(values: TargetValues, counts: list[int]) -> list[TargetValues]:
-    """The reverse of ``concatenate``: the first ``counts[0]`` targets, the next ``counts[1]``, ..."""
-    bounds = np.cumsum([0, *counts]).tolist()
-    return [take_slice(values, slice(begin, end)) for begin, end in pairwise(bounds)]
-
-
-def take_slice(values: TargetValues, part: slice) -> TargetValues:
-    """The values of consecutive targets, without a copy."""
-    return _each(values, lambda array: array[part])
-
-
-def _each(values: TargetValues, change: Callable[[NDArray[Any]], NDArray[Any]]) -> TargetValues:
-    changed: dict[str, Any] = {}
-    for field in fields(TargetValues):
-        array = getattr(values, field.name)
-        changed[field.name] = None if array is None else change(array)
-    return TargetValues(**changed)

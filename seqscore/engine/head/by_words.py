@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.engine.base import Extra, TargetValues
 from seqscore.engine.head.masses import RunningMasses, SubsetsAsked
+from seqscore.plan.requests import Extra, Values
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -35,7 +35,7 @@ def tiled_values(
     *,
     extras: frozenset[Extra],
     asked: SubsetsAsked | None = None,
-) -> TargetValues:
+) -> Values:
     """Values of targets [p], each predicted by the hidden state in ``rows`` [p] of ``hidden`` [n, D].
 
     Logits are float32 (float64 for a float64 model), sums over tiles float64. With ranks the logits of all n rows are
@@ -130,12 +130,12 @@ class _Targets:
         self.doubled[places] = equal.any(1)
 
 
-def _values(running: _Running, where: _Targets, extras: frozenset[Extra]) -> TargetValues:
+def _values(running: _Running, where: _Targets, extras: frozenset[Extra]) -> Values:
     maximum, total = running.maximum[where.rows], running.total[where.rows]
     greedy = where.logits == maximum
     ties = greedy & (where.doubled | (running.tiles_at_maximum[where.rows] > 1))
     entropies = total.log() - running.weighted[where.rows] / total if "entropy" in extras else None
-    return TargetValues(
+    return Values(
         logprobs=(where.logits.double() - maximum.double() - total.log()).cpu().numpy(),
         greedy=greedy.cpu().numpy(),
         ties=ties.cpu().numpy(),

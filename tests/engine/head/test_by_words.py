@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from seqscore.engine.base import TargetValues
 from seqscore.engine.head.by_rows import target_values
 from seqscore.engine.head.by_words import TILE_WORDS, tiled_values
 from seqscore.models.architecture.adapter import Head
+from seqscore.plan.requests import Values
 
 ALL = frozenset({"rank", "entropy"})
 
@@ -20,7 +20,7 @@ def head_of(weight: torch.Tensor, **more: float | None) -> Head:
     return Head(weight, None, float(more.get("scale") or 1.0), more.get("soft_cap"))
 
 
-def tiled(hidden: torch.Tensor, head: Head, rows: list[int], targets: list[int]) -> TargetValues:
+def tiled(hidden: torch.Tensor, head: Head, rows: list[int], targets: list[int]) -> Values:
     return tiled_values(hidden, head, np.array(rows), np.array(targets), extras=ALL)
 
 
