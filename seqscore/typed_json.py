@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 from uuid import UUID
 
 from seqscore.errors import InputError
+from seqscore.files import plain
 
 
 class NotKept(NamedTuple):
@@ -202,21 +203,19 @@ _READ: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-def plain(value: Any) -> Any:
+def plain_cell(value: Any) -> Any:
     """``value`` as strict JSON for any reader: times in ISO 8601, bytes in base64, decimals, NaN, infinities as text.
 
     A value that was not kept is null.
     """
     if isinstance(value, NotKept):
         return None
-    if isinstance(value, float) and not math.isfinite(value):
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     if value is None or isinstance(value, bool | int | float | str):
-        return value
+        return plain(value, nan="text")
     if isinstance(value, Mapping):
-        return {str(plain(name)): plain(one) for name, one in value.items()}
+        return {str(plain_cell(name)): plain_cell(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
+        return [plain_cell(one) for one in value]
     if isinstance(value, bytes | bytearray | memoryview):
         return base64.b64encode(value).decode("ascii")
     if isinstance(value, datetime | date | time):
@@ -226,7 +225,7 @@ def plain(value: Any) -> Any:
 
 def cell(value: Any) -> str:
     """``value`` as the text of a cell: nothing for null, what lists and objects hold as JSON."""
-    found = plain(value)
+    found = plain_cell(value)
     if found is None:
         return ""
     if isinstance(found, str):

@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from seqscore.errors import InputError
-from seqscore.typed_json import NotKept, cell, decoded, encoded, plain
+from seqscore.typed_json import NotKept, cell, decoded, encoded, plain_cell
 
 scalars = st.one_of(
     st.none(),
@@ -143,4 +143,4 @@ def test_values_for_any_reader() -> None:
         (NotKept("a picture"), None, ""),
     ]
     for value, as_json, as_cell in cases:
-        assert (plain(value), cell(value)) == (as_json, as_cell)
+        assert (plain_cell(value), cell(value)) == (as_json, as_cell)

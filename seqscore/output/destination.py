@@ -12,9 +12,9 @@ from gzip import GzipFile
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self, cast
-from uuid import uuid4
 
 from seqscore.errors import OptionError
+from seqscore.files import NewFile
 
 _STANDARD_OUTPUT = frozenset({"-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"})
 
@@ -61,14 +61,13 @@ class Output:
     def __init__(self, target: Path | None, *, gzip: bool = False) -> None:
         # The program's own descriptor is written to, not the file behind it: that one may hold more, or another name.
         self.target = None if target is None or is_standard_output(target) else target
-        self._temporary: Path | None = None
-        self._final: Path | None = None
+        self._new: NewFile | None = None
         self._compresses, self._raw = gzip, cast("BinaryIO | None", None)
 
     @property
     def is_file(self) -> bool:
         """Whether a regular file is written, which appears at the end."""
-        return self._temporary is not None
+        return self._new is not None
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -116,23 +115,16 @@ class Output:
             raise OptionError(f"cannot write {str(self.target)!r}: there is no folder {str(final.parent)!r}")
         if final.is_file() and not os.access(final, os.W_OK):
             raise OptionError(f"cannot write {str(self.target)!r}: Permission denied")
-        # A long name leaves no room for more characters: 255 bytes is the limit of most file systems.
-        temporary = final.with_name(f".seqscore-{uuid4().hex[:16]}.part")
-        self.stream = cast(BinaryIO, temporary.open("xb"))
-        self._temporary, self._final = temporary, final
-        with suppress(FileNotFoundError):
-            temporary.chmod(stat.S_IMODE(final.stat().st_mode))
+        self._new = NewFile(final)
+        self.stream = self._new.stream
 
     def _complete(self) -> None:
         if self._raw is not None:
             self.stream.close()
             self.stream = self._raw
         self.stream.flush()
-        if self._temporary is not None and self._final is not None:
-            os.fsync(self.stream.fileno())
-            self.stream.close()
-            self._temporary.replace(self._final)
-            self._temporary = None
+        if self._new is not None:
+            self._new.complete()
 
     def _discard(self) -> None:
         if self._raw is not None:
@@ -142,9 +134,8 @@ class Output:
         if self.target is not None:
             with suppress(OSError):
                 self.stream.close()
-        if self._temporary is not None:
-            with suppress(OSError):
-                self._temporary.unlink()
+        if self._new is not None:
+            self._new.discard()
 
 
 def _standard_output() -> BinaryIO:

@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
 from rich.cells import cell_len
 
@@ -207,14 +206,3 @@ def _clusters(text: str) -> Iterator[str]:
 
 def _is_mark(char: str) -> bool:
     return unicodedata.category(char)[0] == "M"
-
-
-def plain_json(value: Any) -> Any:
-    """``value`` as strict JSON can hold it: infinities as the text "Infinity" or "-Infinity"."""
-    if isinstance(value, Mapping):
-        return {name: plain_json(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain_json(one) for one in value]
-    if isinstance(value, float) and value in (float("inf"), float("-inf")):
-        return "Infinity" if value > 0 else "-Infinity"
-    return value

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
+from seqscore.files import plain
 from seqscore.output.console import console_on
 from seqscore.output.destination import Output
-from seqscore.output.escape import json_text, plain_json, terminal_text
+from seqscore.output.escape import json_text, terminal_text
 from seqscore.output.numbers import NOTHING, shown_interval, shown_number, shown_p, shown_signed
 from seqscore.output.run_notes import run_notes, scored_line
 
@@ -163,7 +164,7 @@ def _pair(interval: Interval | None) -> str:
 
 def write_comparison_json(found: Comparison) -> None:
     """The comparison as one line of JSON on standard output; infinities as text."""
-    _write_json(plain_json(found.to_dict()))
+    _write_json(plain(found.to_dict()))
 
 
 def print_citation(signature: str, summary: Mapping[str, Any] | None) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from seqscore.evaluate.scored.scored_rows import Record
 from seqscore.output.destination import Output
 from seqscore.output.escape import json_text
-from seqscore.typed_json import plain
+from seqscore.typed_json import plain_cell
 
 
 class JsonlWriter:
@@ -23,7 +23,7 @@ class JsonlWriter:
 
     def write(self, record: Record) -> None:
         """Write one line."""
-        whole = {**record.fields, **plain(record.columns)}
+        whole = {**record.fields, **plain_cell(record.columns)}
         line = json_text(json.dumps(whole, ensure_ascii=False, allow_nan=False))
         self._output.write(line.encode("utf-8") + b"\n")
 

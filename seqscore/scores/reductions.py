@@ -24,12 +24,15 @@ def log_likelihood(logprobs: FloatArray) -> float:
     return math.fsum(logprobs.tolist())
 
 
-def perplexity(total: float, count: int) -> float | None:
+def perplexity(total: float, count: float) -> float | None:
     """exp(-total / count) for a log-likelihood in nats; None where nothing was scored, inf where it overflows."""
-    if count == 0:
-        return None
+    return None if count == 0 else exp(-total / count)
+
+
+def exp(value: float) -> float:
+    """e to the value, inf where that is too large for a float64."""
     try:
-        return math.exp(-total / count)
+        return math.exp(value)
     except OverflowError:
         return math.inf
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.errors import MissingDependencyError, NumericsError
+from seqscore.errors import MissingDependencyError
+from seqscore.files import plain
 from seqscore.scores.reductions import Unit, bits_per, in_unit, log_likelihood, perplexity
 from seqscore.scores.show.runs import Piece, pieces_of
 from seqscore.scores.signature import Signature
@@ -262,12 +263,12 @@ class SequenceScore:
         record: dict[str, Any] = {
             "text": self.text,
             "context": self.context,
-            "log_likelihood": _plain(in_unit(self.log_likelihood, unit)),
+            "log_likelihood": plain(in_unit(self.log_likelihood, unit)),
             "unit": unit,
             "num_tokens": self.num_tokens,
             "num_scored": self.num_scored,
-            "perplexity": _plain(self.perplexity),
-            "bits_per_byte": _plain(self.bits_per_byte),
+            "perplexity": plain(self.perplexity),
+            "bits_per_byte": plain(self.bits_per_byte),
             "is_greedy": self.is_greedy,
             "start_token": self.start_token,
             "boundary": self.boundary,
@@ -336,15 +337,6 @@ class SequenceScore:
         )
 
 
-def _plain(value: float | None) -> float | str | None:
-    """A number that strict JSON can hold."""
-    if value is None or math.isfinite(value):
-        return value
-    if math.isnan(value):
-        raise NumericsError("a score is NaN, which is no value of a log-likelihood")
-    return "Infinity" if value > 0 else "-Infinity"
-
-
 def _turn_dict(turn: TurnScore, unit: Unit) -> dict[str, Any]:
     return {
         "message": turn.message,
@@ -352,8 +344,8 @@ def _turn_dict(turn: TurnScore, unit: Unit) -> dict[str, Any]:
         "start": turn.start,
         "end": turn.end,
         "num_tokens": turn.num_tokens,
-        "log_likelihood": None if turn.log_likelihood is None else _plain(in_unit(turn.log_likelihood, unit)),
-        "perplexity": _plain(turn.perplexity),
+        "log_likelihood": None if turn.log_likelihood is None else plain(in_unit(turn.log_likelihood, unit)),
+        "perplexity": plain(turn.perplexity),
     }
 
 
@@ -363,8 +355,8 @@ def _token_dict(token: TokenScore, unit: Unit) -> dict[str, Any]:
         "text": token.text,
         "start": token.start,
         "end": token.end,
-        "logprob": None if token.logprob is None else _plain(in_unit(token.logprob, unit)),
+        "logprob": None if token.logprob is None else plain(in_unit(token.logprob, unit)),
         "rank": token.rank,
-        "entropy": None if token.entropy is None else _plain(in_unit(token.entropy, unit)),
+        "entropy": None if token.entropy is None else plain(in_unit(token.entropy, unit)),
         "is_greedy": token.is_greedy,
     }

@@ -19,9 +19,10 @@ from seqscore.evaluate.data.dataset import Dataset
 from seqscore.evaluate.data.source_files import FileRecords
 from seqscore.evaluate.filter.copied import Rows
 from seqscore.evaluate.filter.copies import check_copyable, copied_suffix, copy_file, copy_rows_of_library
-from seqscore.evaluate.run.manifest import sync_folder, writing
 from seqscore.evaluate.run.run_folder import Run, held
 from seqscore.evaluate.run.summary import stored_rows
+from seqscore.files import sync, writing
+from seqscore.scores.reductions import perplexity
 
 By: TypeAlias = Literal["perplexity", "word_perplexity", "bits_per_byte"]
 """What rows are sorted out by. CCNet's perplexity is per word, with one more for the end of a line."""
@@ -96,10 +97,7 @@ def bucket_value(item: Mapping[str, Any], by: By) -> float | None:
     if by == "bits_per_byte":
         return -total / item["num_bytes_scored"] / math.log(2) if item["num_bytes_scored"] else None
     count = item["num_scored"] if by == "perplexity" else item["num_words"] + 1
-    try:
-        return math.exp(-total / count)
-    except OverflowError:
-        return math.inf
+    return perplexity(total, count)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +238,7 @@ class _Files:
             with writing(final):
                 final.parent.mkdir(exist_ok=True)
                 temporary.replace(final)
-        sync_folder(self._folder)
+        sync(self._folder)
 
 
 _COLUMNS = [

@@ -33,7 +33,7 @@ from seqscore.evaluate.data.kinds import kind_of
 from seqscore.evaluate.data.lines import read_lines
 from seqscore.evaluate.data.streams import beginning, is_compressed, open_bytes, source_name
 from seqscore.evaluate.filter.copied import Rows, Sink
-from seqscore.evaluate.run.manifest import writing
+from seqscore.files import writing
 
 _BOM = codecs.BOM_UTF8
 

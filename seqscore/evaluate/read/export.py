@@ -11,6 +11,7 @@ from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.summary import stored_rows
 from seqscore.evaluate.scored.scored_rows import Kind, Record
 from seqscore.evaluate.tasks.base import Stored
+from seqscore.files import plain
 from seqscore.scores.reductions import Unit, bits_per, in_unit, perplexity
 from seqscore.typed_json import decoded
 
@@ -87,16 +88,9 @@ def _fields(row: Stored, unit: Unit) -> Iterator[dict[str, Any]]:
             **shared,
             "item": place,
             **{name: item[name] for name in ("role", "context", "text", "num_tokens", "num_scored", *_OF_ITEM)},
-            "log_likelihood": _plain(in_unit(total, unit)),
+            "log_likelihood": plain(in_unit(total, unit)),
             "unit": unit,
-            "perplexity": _plain(perplexity(total, scored)),
-            "bits_per_byte": _plain(bits_per(total, item["num_bytes_scored"])),
+            "perplexity": plain(perplexity(total, scored)),
+            "bits_per_byte": plain(bits_per(total, item["num_bytes_scored"])),
             "reference_words": row["reference_words"],
         }
-
-
-def _plain(value: float | None) -> float | str | None:
-    """As strict JSON has it."""
-    if value in (float("inf"), float("-inf")):
-        return "Infinity" if value == float("inf") else "-Infinity"
-    return value

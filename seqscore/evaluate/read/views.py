@@ -16,8 +16,7 @@ from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.summary import stored_rows, values_of
 from seqscore.evaluate.tasks.base import Measure, Stored, Task
 from seqscore.evaluate.tasks.choices import alternative_scores
-from seqscore.evaluate.tasks.perplexity import exp
-from seqscore.scores.reductions import bits_per, perplexity
+from seqscore.scores.reductions import bits_per, exp, perplexity
 from seqscore.scores.show.runs import Piece, pieces_of
 
 Numbers: TypeAlias = Sequence[Any]

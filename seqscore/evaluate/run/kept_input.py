@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -14,8 +12,8 @@ from seqscore.evaluate.data.data_options import DataOptions, Kind
 from seqscore.evaluate.data.kinds import kind_of
 from seqscore.evaluate.data.source_files import begins_as_object
 from seqscore.evaluate.data.streams import STANDARD_INPUT, beginning, is_stream, open_bytes, source_name
-from seqscore.evaluate.run.manifest import sync_folder, writing
 from seqscore.evaluate.run.run_folder import held, refuse_strangers
+from seqscore.files import NewFile, writing
 
 _SUFFIX: Mapping[Kind, str] = {
     "text": ".txt",
@@ -57,21 +55,18 @@ def _kept(source: str, place: int, folder: Path, options: DataOptions) -> str:
 
 def _copy(stream: BinaryIO, source: str, temporary: Path, final: Path) -> None:
     """What ``stream`` gives, on the disk as ``final`` once it is whole."""
-    try:
-        with writing(temporary), temporary.open("wb") as target:
-            shutil.copyfileobj(stream, target)
-            target.flush()
-            os.fsync(target.fileno())
+    with writing(temporary):
+        new = NewFile(final, beside=temporary)
+    with new:
+        with writing(temporary):
+            shutil.copyfileobj(stream, new.stream)
+            new.stream.flush()
         if final.exists() and not _same(final, temporary):
             raise OptionError(
                 f"{source_name(source)} is not what {str(final)!r} holds; name another folder, or give that file"
             )
         with writing(final):
-            temporary.replace(final)
-            sync_folder(final.parent)
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
+            new.complete()
 
 
 def _same(a: Path, b: Path) -> bool:

@@ -6,14 +6,12 @@ No file of a run holds a time, a host name or anything random, so that two runs 
 from __future__ import annotations
 
 import json
-import math
-import os
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from seqscore.errors import InputError, OptionError
+from seqscore.errors import InputError
+from seqscore.files import plain, write_whole, writing
 
 Json: TypeAlias = Any
 """What JSON can hold: dicts with names as keys, lists, text, numbers, booleans, None."""
@@ -24,17 +22,13 @@ def storable(value: Json) -> Json:
     no Unicode in a text (of a file name, say) as an escape.
 
     Raises:
-        InputError: a number is NaN, which no figure of a run may be.
+        NumericsError: a number is NaN, which no figure of a run may be.
     """
     if isinstance(value, Mapping):
         return {_unicode(str(name)): storable(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
         return [storable(one) for one in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        if math.isnan(value):
-            raise InputError("a number to be stored is NaN; a figure that is not defined must be null")
-        return "Infinity" if value > 0 else "-Infinity"
-    return _unicode(value) if isinstance(value, str) else value
+    return _unicode(value) if isinstance(value, str) else plain(value)
 
 
 def _unicode(text: str) -> str:
@@ -118,42 +112,11 @@ def _shown(value: Json) -> str:
     return text if len(text) <= 80 else text[:77] + "..."
 
 
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Errors of the operating system as one clear message about what was to be written."""
-    try:
-        yield
-    except OSError as error:
-        raise OptionError(f"cannot write {str(path)!r}: {error.strerror or error}") from error
-
-
 def write_atomically(path: Path, data: bytes) -> None:
-    """Write ``path`` whole or not at all, on the disk when this returns.
+    """Write a file of a run whole or not at all.
 
     Raises:
         OptionError: it cannot be written; what stood there before is left as it was.
     """
-    temporary = path.with_name(f".{path.name}.tmp")
     with writing(path):
-        try:
-            with temporary.open("wb") as stream:
-                stream.write(data)
-                stream.flush()
-                os.fsync(stream.fileno())
-            temporary.replace(path)
-        except OSError:
-            temporary.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` last through a loss of power; systems that cannot open folders do it themselves."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except (PermissionError, IsADirectoryError):  # Windows
-        return
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+        write_whole(path, data, beside=path.with_name(f".{path.name}.tmp"))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import io
-import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from seqscore.evaluate.run.manifest import sync_folder, writing
 from seqscore.evaluate.run.parts import DIGEST, ROWS, checksum_path, write_checksum
+from seqscore.files import NewFile, writing
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,42 +25,28 @@ def write_part(final: Path, rows: Iterable[Mapping[str, Any]], *, schema: pa.Sch
     Raises:
         OptionError: the part cannot be written (a full disk, a folder without permission).
     """
-    temporary = final.with_name(f".{final.name}.tmp")
-    try:
-        count, checksum = _write(temporary, rows, schema, digest)
-        if not count:
-            with writing(final):
-                temporary.unlink()
-            return 0
-        write_checksum(final, checksum)
-        with writing(final):
-            temporary.replace(final)
-            sync_folder(final.parent)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-            if not final.exists():
-                checksum_path(final).unlink(missing_ok=True)
-        raise
+    beside = final.with_name(f".{final.name}.tmp")
+    with writing(final):
+        new = NewFile(final, beside=beside)
+    with new:
+        hashed = Hashed(new.stream)
+        count = _write_groups(hashed, final, rows, schema, digest)
+        if count:
+            _put_in_place(new, final, hashed.digest)
     return count
 
 
-def _write(
-    path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema, digest: Callable[[], str]
-) -> tuple[int, str]:
-    """The number of rows that were written, and the checksum of the file."""
-    with writing(path):
-        stream = path.open("wb")
+def _put_in_place(new: NewFile, final: Path, checksum: str) -> None:
+    """The checksum first, so that a part that is there has one; without the part there is none."""
     try:
-        hashed = Hashed(stream)
-        count = _write_groups(hashed, path, rows, schema, digest)
-        with writing(path):
-            stream.flush()
-            os.fsync(stream.fileno())
-        return count, hashed.digest
-    finally:
-        with suppress(OSError):  # of a disk that is full, which was told by then
-            stream.close()
+        write_checksum(final, checksum)
+        with writing(final):
+            new.complete()
+    except BaseException:
+        with suppress(OSError):
+            if not final.exists():
+                checksum_path(final).unlink(missing_ok=True)
+        raise
 
 
 def _write_groups(

@@ -25,7 +25,6 @@ from seqscore.evaluate.run.manifest import (
     sealed,
     storable,
     write_atomically,
-    writing,
 )
 from seqscore.evaluate.run.part_writer import write_part
 from seqscore.evaluate.run.parts import (
@@ -35,6 +34,7 @@ from seqscore.evaluate.run.parts import (
     part_path,
 )
 from seqscore.evaluate.run.stored import checked_manifest, checked_summary
+from seqscore.files import writing
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -17,6 +17,7 @@ from seqscore.evaluate.run.row_schema import run_schema
 from seqscore.evaluate.run.stored import check_rows
 from seqscore.evaluate.scored.reasons import Reasons
 from seqscore.evaluate.tasks.base import Measure, RowValues, Stored, Task
+from seqscore.scores.reductions import exp
 from seqscore.scores.signature import Signature
 from seqscore.scores.statistics.calibration import Calibration, calibration_interval, calibration_of
 from seqscore.scores.statistics.intervals import Interval, Sums, bootstrap_interval, wilson_interval
@@ -243,10 +244,7 @@ def exact_figure(sums: Sums, measure: Measure) -> float | None:
     ratio = math.fsum(sums.totals.tolist()) / count
     if measure.figure == "ratio":
         return ratio
-    try:
-        return math.exp(-ratio)
-    except OverflowError:
-        return math.inf
+    return exp(-ratio)
 
 
 def row_values(measure: Measure, sums: Sums) -> NDArray[np.float64]:

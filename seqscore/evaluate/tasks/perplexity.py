@@ -23,6 +23,7 @@ from seqscore.evaluate.tasks.base import (
     joined,
     settings_of,
 )
+from seqscore.scores.reductions import exp
 from seqscore.text.items import Chat, check_delimiter
 from seqscore.text.joins import DELIMITER_AUTO
 
@@ -176,11 +177,3 @@ def _conversation(row: DataRow, column: Column) -> TaskItem:
         num_bytes=sum(part.num_bytes for part in parts),
         num_words=sum(part.num_words for part in parts),
     )
-
-
-def exp(value: float) -> float:
-    """e to the value, infinite where that is too large for a float64."""
-    try:
-        return math.exp(value)
-    except OverflowError:
-        return math.inf

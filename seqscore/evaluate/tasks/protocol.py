@@ -16,7 +16,7 @@ from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields
 from seqscore.evaluate.tasks.base import Entry, Measure, RowValues, Stored, TaskItem, TaskRow, entries_of
 from seqscore.evaluate.tasks.conventions import ProtocolName, ProtocolSettings, Stretch, num_words, stretches, weight_of
-from seqscore.evaluate.tasks.perplexity import exp
+from seqscore.scores.reductions import exp
 from seqscore.text.items import Pair
 
 if TYPE_CHECKING:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import uuid
 from collections.abc import Callable, Iterator
@@ -11,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from seqscore.errors import CacheError, one_line
-from seqscore.models.load.identity import HashMemory, write_atomically
+from seqscore.files import sync, write_whole
+from seqscore.models.load.identity import HashMemory
 
 MANIFEST = "manifest.json"
 WAYS_OUT = "free some space, allow writing there, or set SEQSCORE_CACHE to another folder"
@@ -44,9 +44,9 @@ def write_manifest(folder: Path, source: str) -> None:
     files = {}
     for path in sorted(folder.iterdir()):
         files[path.name] = {"size": path.stat().st_size, "sha256": memory.sha256(path)}
-        _flush(path)
-    write_atomically(folder / MANIFEST, json.dumps({"source": source, "files": files}, indent=2) + "\n")
-    _flush(folder)
+        sync(path)
+    manifest = json.dumps({"source": source, "files": files}, indent=2) + "\n"
+    write_whole(folder / MANIFEST, manifest.encode())
 
 
 def find_damage(folder: Path, memory: HashMemory) -> str | None:
@@ -132,18 +132,4 @@ def publish(built: Path, target: Path) -> None:
     if target.exists():
         target.rename(built.with_name("replaced"))
     built.rename(target)
-    _flush(target.parent)
-
-
-def _flush(path: Path) -> None:
-    """fsync a file or a folder, where the system can (Windows cannot open folders)."""
-    try:
-        handle = os.open(path, os.O_RDONLY)
-    except PermissionError:
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        return
-    finally:
-        os.close(handle)
+    sync(target.parent)

@@ -6,13 +6,12 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
-import uuid
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqscore.errors import ModelError, TokenizerError, failing_as
+from seqscore.files import write_whole
 from seqscore.models.load.weights import named_weights
 
 if TYPE_CHECKING:
@@ -71,24 +70,7 @@ class HashMemory:
             return
         with contextlib.suppress(OSError):
             self._file.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._file, json.dumps({**self._read(), path: entry}, indent=0))
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write a small file so that a reader sees the old content or the new, never a part.
-
-    Raises:
-        OSError: the folder cannot be written to.
-    """
-    beside = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
-    try:
-        with beside.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    finally:
-        beside.unlink(missing_ok=True)
+            write_whole(self._file, json.dumps({**self._read(), path: entry}, indent=0).encode())
 
 
 def fingerprint_files(paths: Sequence[Path], *, cache_dir: Path | None) -> str:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from seqscore.output.escape import plain_json
+from seqscore.files import plain
 
 if TYPE_CHECKING:
     from seqscore.evaluate.read.reports import Column, Report
@@ -184,15 +184,7 @@ def script_json(value: Any) -> str:
     HTML looks for ``</script`` and ``<!--`` in a script's text and for nothing else, so ``<``, ``>`` and ``&`` are
     written as escapes; so are the two line separators, and lone surrogates, which UTF-8 has no bytes for.
     """
-    text = json.dumps(plain_json(_without_nan(value)), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    text = json.dumps(plain(value, nan="null"), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text.encode("utf-8", "replace").decode("utf-8")
-
-
-def _without_nan(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _without_nan(one) for name, one in value.items()}
-    if isinstance(value, list | tuple):
-        return [_without_nan(one) for one in value]
-    return None if isinstance(value, float) and value != value else value

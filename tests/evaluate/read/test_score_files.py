@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from seqscore.errors import InputError
+from seqscore.evaluate.read import score_files
 from seqscore.evaluate.read.drawable import rows_named
 from seqscore.evaluate.read.score_files import charts_of_scores, read_scores
-from seqscore.evaluate.read import score_files
 from seqscore.evaluate.scored.scored_rows import ErrorRow, Row, ScoredRow
 from seqscore.output.writers import open_writer
 from tests.output.scored import scored

@@ -10,7 +10,6 @@ import pytest
 
 from seqscore.errors import OptionError
 from seqscore.evaluate.data.data_options import DataOptions
-from seqscore.evaluate.run import kept_input
 from seqscore.evaluate.run.kept_input import keep_streams
 from seqscore.evaluate.run.run_folder import held
 
@@ -61,6 +60,6 @@ def test_the_bytes_are_on_the_disk_before_they_have_their_name(tmp_path: Path, m
         assert synced == [len(LINES)], "before the rename"
         return rename(self, target)
 
-    monkeypatch.setattr(kept_input.os, "fsync", fsync)
+    monkeypatch.setattr(os, "fsync", fsync)
     monkeypatch.setattr(Path, "replace", replace)
     keep(tmp_path)

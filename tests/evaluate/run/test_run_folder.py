@@ -18,7 +18,7 @@ import pyarrow as pa
 import pytest
 import xxhash
 
-from seqscore.errors import InputError, OptionError
+from seqscore.errors import InputError, NumericsError, OptionError
 from seqscore.evaluate.run.parts import checksum_path, part_path, write_checksum
 from seqscore.evaluate.run.run_folder import RunFolder, open_run, read_run
 
@@ -288,7 +288,7 @@ def test_killed_at_25_moments(tmp_path: Path) -> None:
 
 
 def test_json_files_hold_no_nan(tmp_path: Path) -> None:
-    with opened(tmp_path / "run") as run, pytest.raises(InputError, match="NaN"):
+    with opened(tmp_path / "run") as run, pytest.raises(NumericsError, match="NaN"):
         run.finish({"figure": float("nan")})
     assert json.loads((tmp_path / "run" / "manifest.json").read_text())["status"] == "running"
 

@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from seqscore.errors import DeviceError, ModelError, OptionError, SeqscoreError
-from seqscore.models.load.find import LoadedModel, LoadOptions, describe_loaded, load_model
 from seqscore.models.load import find as load
+from seqscore.models.load.find import LoadedModel, LoadOptions, describe_loaded, load_model
 from seqscore.models.load.identity import HashMemory
 
 ROOT = Path(__file__).parents[3]

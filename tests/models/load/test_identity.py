@@ -17,7 +17,6 @@ from seqscore.models.load.identity import (
     fingerprint_files,
     fingerprint_state,
     fingerprint_tokenizer,
-    write_atomically,
 )
 
 
@@ -79,17 +78,6 @@ def test_a_cache_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
     file.write_bytes(b"one")
     assert HashMemory(file / "no folder").sha256(file) == _sha256(b"one")
     assert HashMemory(None).sha256(file) == _sha256(b"one")
-
-
-def test_an_interrupted_write_leaves_the_old_content_and_no_litter(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    write_atomically(tmp_path / "file", "old")
-    monkeypatch.setattr(os, "fsync", _forbidden)
-    with pytest.raises(AssertionError):
-        write_atomically(tmp_path / "file", "new")
-    assert [path.name for path in tmp_path.iterdir()] == ["file"]
-    assert (tmp_path / "file").read_text() == "old"
 
 
 def test_fingerprint_of_files_is_what_sha256sum_gives_wherever_they_lie(tmp_path: Path) -> None:
