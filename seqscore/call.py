@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TypedDict
 
 import numpy as np
 
@@ -12,35 +11,14 @@ from seqscore._version import __version__
 from seqscore.errors import ModelError, SeqscoreError
 from seqscore.models.load.find import LoadedModel
 from seqscore.notices import CallNotices
-from seqscore.plan.requests import Extra, Request, Subset, Values
+from seqscore.plan.requests import Request, Subset, Values
+from seqscore.policies import Extra, LongPolicy
 from seqscore.scores.assemble import assemble
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
-from seqscore.text.items import BoundaryPolicy, Item, LongPolicy, SpecialTokensPolicy
+from seqscore.text.items import Item
 from seqscore.text.sequences import SequenceBuilder, TokenSequence
-from seqscore.text.start import StartPolicy
 from seqscore.text.windows import Layout, layout
-
-
-class Policies(TypedDict, total=False):
-    """The named choices of a call.
-
-    ``bos``: what stands before the first token, as context only: ``auto`` (the tokenizer's BOS, else its EOS),
-    ``none`` (the first token is then not scored), ``lm-eval``, or a token (its text or id).
-    ``long``: a sequence longer than the model's context is scored in overlapping ``windows``, is cut (``truncate``;
-    how much is on the record), or is an ``error``.
-    ``boundary``: where a token would reach over the end of a context, the two are tokenised apart (``auto``); it is
-    scored given that it begins with the context's bytes in it (``healed``); or what lm-eval does (``lm-eval``, also
-    what ``bos="lm-eval"`` takes). ``separate``: always apart. See ``seqscore.text.boundary``.
-    ``special_tokens``: text that spells a special token is ordinary text (``literal``) or that token (``parse``).
-    ``extras``: per-token values to compute as well, ``rank`` and ``entropy``.
-    """
-
-    bos: StartPolicy
-    long: LongPolicy
-    boundary: BoundaryPolicy
-    special_tokens: SpecialTokensPolicy
-    extras: Iterable[Extra]
 
 
 @dataclass(frozen=True, slots=True)

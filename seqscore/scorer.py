@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
 from seqscore.call import Call, Prepared, call_signature
-from seqscore.call import Policies as Policies
 from seqscore.engine.head.logits import logits_before_targets
 from seqscore.engine.resolve import resolve_engine
 from seqscore.errors import InputError, ModelError, OptionError, SeqscoreError, TokenizerError
@@ -24,27 +23,21 @@ from seqscore.models.load.find import LoadedModel, LoadOptions, describe_loaded,
 from seqscore.models.load.identity import fingerprint_config
 from seqscore.notices import CallNotices, StartNotice
 from seqscore.plan.chunks import CHUNK_POLICIES, FULL, GROWING, ChunkPolicy, chunks_of
-from seqscore.plan.requests import Extra
 from seqscore.plan.workload import Workload, workload_of
+from seqscore.policies import Policies, PolicyKeywords, SpecialTokensPolicy, check_choice
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.codec.encoder import TextEncoder
 from seqscore.text.given import given_items
 from seqscore.text.items import (
-    LONG_POLICIES,
-    SPECIAL_TOKENS_POLICIES,
-    BoundaryPolicy,
     Chat,
     Item,
-    LongPolicy,
     Pair,
-    SpecialTokensPolicy,
-    check_boundary,
     item_size,
     share_beginning,
 )
 from seqscore.text.sequences import SequenceBuilder
-from seqscore.text.start import StartPolicy, declared_start, resolve_start
+from seqscore.text.start import declared_start, resolve_start
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,8 +45,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     FloatArray: TypeAlias = NDArray[np.float64]
-
-EXTRAS: tuple[Extra, ...] = ("rank", "entropy")
 
 
 class Scorer:
@@ -226,7 +217,7 @@ class Scorer:
         """How many positions may run at once; None where texts run one by one."""
         return getattr(self._engine, "batch_tokens", None)
 
-    def signature(self, **policies: Unpack[Policies]) -> Signature:
+    def signature(self, **policies: Unpack[PolicyKeywords]) -> Signature:
         """What a score with these policies depends on, as every ``SequenceScore`` of them carries it."""
         return self._call(**policies).signature
 
@@ -243,18 +234,20 @@ class Scorer:
         return declared_start(self._tokenizer, configs, vocabulary=self._adapter.vocabulary)
 
     @overload
-    def score(self, items: str | Pair | Chat | Sequence[int], **policies: Unpack[Policies]) -> SequenceScore: ...  # type: ignore[overload-overlap]  # a str is an iterable of str
+    def score(self, items: str | Pair | Chat | Sequence[int], **policies: Unpack[PolicyKeywords]) -> SequenceScore: ...  # type: ignore[overload-overlap]  # a str is an iterable of str
 
     @overload
-    def score(self, items: Iterable[Item], **policies: Unpack[Policies]) -> list[SequenceScore]: ...
+    def score(self, items: Iterable[Item], **policies: Unpack[PolicyKeywords]) -> list[SequenceScore]: ...
 
-    def score(self, items: Item | Iterable[Item], **policies: Unpack[Policies]) -> SequenceScore | list[SequenceScore]:
+    def score(
+        self, items: Item | Iterable[Item], **policies: Unpack[PolicyKeywords]
+    ) -> SequenceScore | list[SequenceScore]:
         """log p(x) = sum_t log p(x_t | x_<t) for a text, a Pair or token ids, or for each of several of them.
 
         Args:
             items: one item gives one score; an iterable of items gives a list of scores in the same order.
             policies: ``bos="auto"``, ``long="windows"``, ``boundary="auto"``, ``special_tokens="literal"``,
-                ``extras=()``; see ``Policies``.
+                ``extras=()``; see ``seqscore.policies.Policies``.
 
         Raises:
             InputError: an item cannot be scored; the message names its index.
@@ -276,7 +269,7 @@ class Scorer:
         *,
         errors: Literal["raise"] = "raise",
         chunks: ChunkPolicy = "growing",
-        **policies: Unpack[Policies],
+        **policies: Unpack[PolicyKeywords],
     ) -> Iterator[SequenceScore]: ...
 
     @overload
@@ -286,7 +279,7 @@ class Scorer:
         *,
         errors: Literal["record"],
         chunks: ChunkPolicy = "growing",
-        **policies: Unpack[Policies],
+        **policies: Unpack[PolicyKeywords],
     ) -> Iterator[SequenceScore | SeqscoreError]: ...
 
     def stream(
@@ -295,7 +288,7 @@ class Scorer:
         *,
         errors: Literal["raise", "record"] = "raise",
         chunks: ChunkPolicy = "growing",
-        **policies: Unpack[Policies],
+        **policies: Unpack[PolicyKeywords],
     ) -> Iterator[SequenceScore | SeqscoreError]:
         """Scores in the order of ``items``, read and scored in chunks: memory does not grow with their number.
 
@@ -306,19 +299,23 @@ class Scorer:
         the first scores come soon, then twice as many up to 1,024; ``full``: about 1,024 from the start, ending between
         items that share no beginning; ``whole``: all items, as ``score`` does.
         """
-        _check("errors", errors, ("raise", "record"))
-        _check("chunks", chunks, CHUNK_POLICIES)
+        check_choice("errors", errors, ("raise", "record"))
+        check_choice("chunks", chunks, CHUNK_POLICIES)
         given = given_items(items)
         if given.one is not None:
             raise InputError("stream takes an iterable of items, got a single one; use score(item), or stream([item])")
         return self._stream(_cut(given.several, chunks), self._call(**policies), errors)
 
     def workload(
-        self, items: Iterable[Item | SeqscoreError], *, chunks: ChunkPolicy = "growing", **policies: Unpack[Policies]
+        self,
+        items: Iterable[Item | SeqscoreError],
+        *,
+        chunks: ChunkPolicy = "growing",
+        **policies: Unpack[PolicyKeywords],
     ) -> Workload:
         """How many tokens ``stream`` would run for these items, cut in the same way, without running any."""
         given = given_items(items)
-        _check("chunks", chunks, CHUNK_POLICIES)
+        check_choice("chunks", chunks, CHUNK_POLICIES)
         call, total, index = self._call(**policies), Workload(), 0
         for chunk in _cut(given.several if given.one is None else [given.one], chunks):
             prepared = call.prepare(chunk, index)
@@ -328,7 +325,7 @@ class Scorer:
             index += len(chunk)
         return total
 
-    def logits(self, item: Item, **policies: Unpack[Policies]) -> FloatArray:
+    def logits(self, item: Item, **policies: Unpack[PolicyKeywords]) -> FloatArray:
         """The logits z_t of which each scored token's log-probability is log_softmax(z_t)[x_t], [num_scored, V].
 
         (A token that is scored given its first bytes, ``boundary="healed"``, has log_softmax over the tokens that begin
@@ -382,32 +379,11 @@ class Scorer:
                 results.append(error.for_item(index))
         return results
 
-    def _call(self, **policies: Any) -> Call:
+    def _call(self, **keywords: Any) -> Call:
         """The policies of a call, checked and resolved for this model."""
-        for name in policies:
-            if name not in Policies.__annotations__:
-                raise OptionError(f"there is no option {name}=; a call takes {', '.join(Policies.__annotations__)}")
-        return self._checked_call(**policies)
-
-    def _checked_call(
-        self,
-        *,
-        bos: StartPolicy = "auto",
-        long: LongPolicy = "windows",
-        boundary: BoundaryPolicy = "auto",
-        special_tokens: SpecialTokensPolicy = "literal",
-        extras: Iterable[Extra] = (),
-    ) -> Call:
-        _check("long", long, LONG_POLICIES)
-        check_boundary(boundary)
-        _check("special_tokens", special_tokens, SPECIAL_TOKENS_POLICIES)
-        if not isinstance(extras, Iterable):
-            raise OptionError(f"extras={extras!r} must name what to compute as well: {', '.join(EXTRAS)}")
-        named = [extras] if isinstance(extras, str) else list(extras)
-        for extra in named:
-            _check("extras", extra, EXTRAS)
-        asked = frozenset(extra for extra in EXTRAS if extra in named)
-        start = resolve_start(self._tokenizer, bos, declared=self._declared_start)
+        policies = Policies.of(keywords)
+        boundary, special_tokens, long = policies.boundary, policies.special_tokens, policies.long
+        start = resolve_start(self._tokenizer, policies.bos, declared=self._declared_start)
         if boundary == "auto" and start.kind == "lm-eval":
             boundary = "lm-eval"
         builder = SequenceBuilder(
@@ -424,7 +400,7 @@ class Scorer:
             long=long,
             max_length=self.max_length,
             vocabulary=self._adapter.vocabulary,
-            extras=asked,
+            extras=policies.extras,
             signature=call_signature(
                 self.description,
                 config=self._config_id,
@@ -491,8 +467,3 @@ def _whole(name: str, value: object) -> int | None:
     if isinstance(value, bool) or not isinstance(value, Integral):
         raise OptionError(f"{name}={value!r} must be a whole number of at least 1")
     return int(value)
-
-
-def _check(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise OptionError(f"{name}={value!r} is unknown; expected one of {', '.join(choices)}")

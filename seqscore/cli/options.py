@@ -62,9 +62,9 @@ Long: TypeAlias = Annotated[
 
 def _boundary(value: str) -> str:
     """The value, checked before a model is loaded; by the library, which says what became of an earlier one."""
-    from seqscore.text.items import check_boundary
+    from seqscore.policies import Policies
 
-    check_boundary(value)
+    Policies.of({"boundary": value})
     return value
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import ClassVar, Protocol
 
-from seqscore.plan.requests import Extra, Request, Values
+from seqscore.plan.requests import Request, Values
+from seqscore.policies import Extra
 
 
 class Engine(Protocol):

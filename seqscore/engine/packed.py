@@ -25,8 +25,9 @@ from seqscore.engine.row_counts import CANDIDATES, steady_products, steady_row_c
 from seqscore.errors import ModelError
 from seqscore.plan.cuts import cut_rows
 from seqscore.plan.packs import Pack, cut_packs
-from seqscore.plan.requests import Extra, Request, Values
+from seqscore.plan.requests import Request, Values
 from seqscore.plan.trie import Trie, build_trie
+from seqscore.policies import Extra
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

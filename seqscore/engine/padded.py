@@ -17,7 +17,8 @@ from seqscore.engine.guard import forward_passes
 from seqscore.engine.head.by_rows import target_values
 from seqscore.engine.head.masses import asked_of
 from seqscore.plan.batches import PaddedBatch, padded_batches
-from seqscore.plan.requests import Extra, Request, Values, common_subsets
+from seqscore.plan.requests import Request, Values, common_subsets
+from seqscore.policies import Extra
 
 if TYPE_CHECKING:
     from torch import Tensor

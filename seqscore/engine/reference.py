@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, ClassVar
 from seqscore.engine.guard import forward_passes
 from seqscore.engine.head.by_rows import target_values
 from seqscore.engine.head.masses import asked_of
-from seqscore.plan.requests import Extra, Request, Values, common_subsets
+from seqscore.plan.requests import Request, Values, common_subsets
+from seqscore.policies import Extra
 
 if TYPE_CHECKING:
     from seqscore.models.architecture.adapter import ModelAdapter

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from itertools import pairwise
-from typing import Any, Literal, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-Extra: TypeAlias = Literal["rank", "entropy"]
-"""Per-target values that are computed on request."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import NumericsError
-from seqscore.plan.requests import Extra, Values
+from seqscore.plan.requests import Values
+from seqscore.policies import Extra
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.sequences import TokenSequence

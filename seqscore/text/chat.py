@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from seqscore.errors import InputError
-from seqscore.text.items import CHAT_ENDS, CHAT_TURNS, Chat, Message, SpecialTokensPolicy
+from seqscore.policies import SpecialTokensPolicy
+from seqscore.text.items import CHAT_ENDS, CHAT_TURNS, Chat, Message
 from seqscore.text.start import special_token_ids
 from seqscore.text.template import render_template
 

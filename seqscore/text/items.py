@@ -1,4 +1,4 @@
-"""What a caller may hand in to be scored, and the named policies of encoding."""
+"""What a caller may hand in to be scored."""
 
 from __future__ import annotations
 
@@ -85,35 +85,6 @@ class Chat:
 
 Item: TypeAlias = str | Sequence[int] | Pair | Chat
 """A text, token ids, a Pair, or a Chat."""
-
-LongPolicy: TypeAlias = Literal["windows", "truncate", "error"]
-"""What happens to a sequence longer than the model's context."""
-
-BoundaryPolicy: TypeAlias = Literal["auto", "lm-eval", "healed", "separate"]
-"""What happens where a token reaches over the end of a context: see ``seqscore.text.boundary``."""
-
-SpecialTokensPolicy: TypeAlias = Literal["literal", "parse"]
-"""Whether text that spells a special token is ordinary text or that token."""
-
-LONG_POLICIES: tuple[LongPolicy, ...] = get_args(LongPolicy)
-BOUNDARY_POLICIES: tuple[BoundaryPolicy, ...] = get_args(BoundaryPolicy)
-SPECIAL_TOKENS_POLICIES: tuple[SpecialTokensPolicy, ...] = get_args(SpecialTokensPolicy)
-
-
-def check_boundary(policy: object) -> None:
-    """Refuse what is no boundary policy.
-
-    Raises:
-        OptionError: it lists them, and says what takes the place of an earlier one.
-    """
-    if policy == "joint":
-        raise OptionError(
-            "boundary='joint' scored only a part of a continuation where a token reaches over the boundary; it is "
-            "replaced by 'auto' (joint tokens where they agree with the boundary, else apart), 'healed' (such a token "
-            "given the bytes before the boundary) and 'lm-eval' (its rule, as before)"
-        )
-    if policy not in BOUNDARY_POLICIES:
-        raise OptionError(f"boundary={policy!r} is unknown; expected one of {', '.join(BOUNDARY_POLICIES)}")
 
 
 def check_delimiter(delimiter: str) -> None:

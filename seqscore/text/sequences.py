@@ -10,13 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, SeqscoreError
+from seqscore.policies import BoundaryPolicy, SpecialTokensPolicy
 from seqscore.text.boundary import NO_TOKEN, Boundary, BoundaryFlag, Joined
 from seqscore.text.chat import is_chat, render_chat, render_turns, spelled_special_tokens
 from seqscore.text.codec.encoder import Encoded, TextEncoder
 from seqscore.text.codec.inside import encode_inside
 from seqscore.text.codec.unknown import UnknownTokens, find_unknown
 from seqscore.text.given import require_ids
-from seqscore.text.items import BoundaryPolicy, Chat, Item, Pair, SpecialTokensPolicy
+from seqscore.text.items import Chat, Item, Pair
 from seqscore.text.start import StartToken
 from seqscore.text.turns import TurnSpan, encode_turns
 

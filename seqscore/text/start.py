@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal
 
 from seqscore.errors import OptionError
-
-StartPolicy: TypeAlias = str | int
-"""``auto``, ``none``, ``lm-eval``, or a token (its text or its id)."""
+from seqscore.policies import StartPolicy
 
 
 @dataclass(frozen=True, slots=True)

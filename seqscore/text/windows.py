@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seqscore.errors import ContextLengthError
-from seqscore.text.items import LongPolicy
+from seqscore.policies import LongPolicy
 
 
 @dataclass(frozen=True, slots=True)

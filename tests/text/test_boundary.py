@@ -16,8 +16,8 @@ from transformers import LlamaTokenizer, PreTrainedTokenizerFast, T5Tokenizer
 
 from seqscore import Chat, Pair, Scorer
 from seqscore.errors import InputError, OptionError, SeqscoreError
+from seqscore.policies import BoundaryPolicy
 from seqscore.text.codec.encoder import TextEncoder
-from seqscore.text.items import BoundaryPolicy
 from seqscore.text.sequences import SequenceBuilder, TokenSequence
 from seqscore.text.start import StartToken
 from tests.tiny_models import tiny_model

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from seqscore.engine.head.masses import SubsetsAsked, masses_of_rows
-from seqscore.plan.requests import Extra, Values
+from seqscore.plan.requests import Values
+from seqscore.policies import Extra
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.engine.head.masses import RunningMasses, SubsetsAsked
-from seqscore.plan.requests import Extra, Values
+from seqscore.plan.requests import Values
+from seqscore.policies import Extra
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -21,7 +21,8 @@ from seqscore.text.items import Item, item_size, share_beginning
 from seqscore.typed_json import encoded
 
 if TYPE_CHECKING:
-    from seqscore.scorer import Policies, Scorer
+    from seqscore.policies import PolicyKeywords
+    from seqscore.scorer import Scorer
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ class InputDigest:
 
 def scored(scorer: Scorer, entries: Iterable[Entry], options: RunOptions) -> Iterator[ScoredEntry]:
     """Every entry with its stored row, in order; memory does not grow with their number."""
-    policies: Policies = {**options.policies, "extras": ("rank", "entropy") if options.keep == "all" else ()}
+    policies: PolicyKeywords = {**options.policies, "extras": ("rank", "entropy") if options.keep == "all" else ()}
     for chunk in _chunks(entries):
         items = chain.from_iterable(map(_items, chunk))
         results = scorer.stream(items, errors="record", chunks="whole", **policies)

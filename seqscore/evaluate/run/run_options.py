@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from seqscore.errors import OptionError
 from seqscore.evaluate.data.kept_columns import KeepColumns
 from seqscore.evaluate.run.row_schema import KEEP, Keep
+from seqscore.policies import PolicyKeywords
 from seqscore.scores.statistics.intervals import check_resampling
-
-if TYPE_CHECKING:
-    from seqscore.scorer import Policies
 
 DEFAULT_PART_ROWS, MAX_PART_ROWS = 500, 1_000_000_000
 
@@ -25,7 +22,7 @@ class RunOptions:
     the most that is lost when a run is killed. ``level``, ``resamples``, ``seed``: of the intervals.
     """
 
-    policies: Policies
+    policies: PolicyKeywords
     keep: Keep = "tokens"
     keep_columns: KeepColumns = "all"
     part_rows: int = DEFAULT_PART_ROWS

@@ -12,12 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, SeqscoreError, TokenizerError
+from seqscore.policies import SpecialTokensPolicy
 from seqscore.text.codec.guarded import guarded_source
 from seqscore.text.codec.offsets import offset_spans
 from seqscore.text.codec.prefixes import PrefixTable
 from seqscore.text.codec.spans import Spans, decoded_spans, joined_spans, last_token_spans, replaced_spans, walked_spans
 from seqscore.text.codec.vocabulary import PieceTable, visible
-from seqscore.text.items import SpecialTokensPolicy
 
 SpecialTokens: TypeAlias = SpecialTokensPolicy
 """Whether text that spells a special token is ordinary text (``literal``) or that token (``parse``)."""

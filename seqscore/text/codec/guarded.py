@@ -10,10 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ParamSpec, TypeVar
 
 from seqscore.errors import TokenizerError, failing_as
+from seqscore.policies import SpecialTokensPolicy
 from seqscore.text.codec.growth import check_growth
 from seqscore.text.codec.sources import Offsets, TokenSource, open_source
 from seqscore.text.codec.vocabulary import PieceStyle, state_of
-from seqscore.text.items import SpecialTokensPolicy
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 from seqscore.errors import TokenizerError
+from seqscore.policies import SpecialTokensPolicy
 from seqscore.text.codec.literal import silent_parse
 from seqscore.text.codec.spans import joined_spans
 from seqscore.text.codec.vocabulary import PieceStyle, candidate_styles
-from seqscore.text.items import SpecialTokensPolicy
 
 _PROBES = ("a b", "The end. 12", "Hello, world: 3 é 日本 😀\n\ta  b")
 

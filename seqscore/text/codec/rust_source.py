@@ -7,9 +7,9 @@ from functools import cached_property
 from typing import Any
 
 from seqscore.errors import TokenizerError
+from seqscore.policies import SpecialTokensPolicy
 from seqscore.text.codec.literal import LiteralBackend, literal_backend, silent_parse
 from seqscore.text.codec.vocabulary import style_of_backend
-from seqscore.text.items import SpecialTokensPolicy
 
 _NO_CHARACTER = "\ufdd0"
 

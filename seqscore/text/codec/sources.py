@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
 from seqscore.errors import TokenizerError
+from seqscore.policies import SpecialTokensPolicy
 from seqscore.text.codec.python_source import CallSource
 from seqscore.text.codec.rust_source import BackendSource
 from seqscore.text.codec.vocabulary import PieceStyle
-from seqscore.text.items import SpecialTokensPolicy
 
 Offsets: TypeAlias = Sequence[tuple[int, int]]
 """For each token its first character and the one after its last."""

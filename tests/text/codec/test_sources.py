@@ -8,11 +8,11 @@ from tokenizers import AddedToken, Tokenizer, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
 from seqscore.errors import TokenizerError
+from seqscore.policies import SpecialTokensPolicy
 from seqscore.text.codec.encoder import TextEncoder
 from seqscore.text.codec.python_source import CallSource
 from seqscore.text.codec.rust_source import BackendSource
 from seqscore.text.codec.sources import open_source
-from seqscore.text.items import SpecialTokensPolicy
 from tests.tokenizers_for_tests import KINDS, SlowWords, build
 
 

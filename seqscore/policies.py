@@ -1,0 +1,112 @@
+"""The named choices of a call of the scorer, as one frozen class that checks itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Literal, TypeAlias, TypedDict, get_args
+
+from seqscore.errors import OptionError
+
+StartPolicy: TypeAlias = str | int
+"""``auto``, ``none``, ``lm-eval``, or a token (its text or its id)."""
+
+LongPolicy: TypeAlias = Literal["windows", "truncate", "error"]
+"""What happens to a sequence longer than the model's context."""
+
+BoundaryPolicy: TypeAlias = Literal["auto", "lm-eval", "healed", "separate"]
+"""What happens where a token reaches over the end of a context: see ``seqscore.text.boundary``."""
+
+SpecialTokensPolicy: TypeAlias = Literal["literal", "parse"]
+"""Whether text that spells a special token is ordinary text or that token."""
+
+Extra: TypeAlias = Literal["rank", "entropy"]
+"""Per-token values that are computed on request."""
+
+EXTRAS: tuple[Extra, ...] = get_args(Extra)
+
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "long": get_args(LongPolicy),
+    "boundary": get_args(BoundaryPolicy),
+    "special_tokens": get_args(SpecialTokensPolicy),
+}
+_REPLACED = {
+    "boundary": {
+        "joint": "scored only a part of a continuation where a token reaches over the boundary; it is replaced by "
+        "'auto' (joint tokens where they agree with the boundary, else apart), 'healed' (such a token given the bytes "
+        "before the boundary) and 'lm-eval' (its rule, as before)"
+    }
+}
+"""Values of earlier versions, and what took their place."""
+
+
+class PolicyKeywords(TypedDict, total=False):
+    """``Policies`` as keywords of a call."""
+
+    bos: StartPolicy
+    long: LongPolicy
+    boundary: BoundaryPolicy
+    special_tokens: SpecialTokensPolicy
+    extras: Iterable[Extra]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policies:
+    """The named choices of a call.
+
+    ``bos``: what stands before the first token, as context only: ``auto`` (the tokenizer's BOS, else its EOS),
+    ``none`` (the first token is then not scored), ``lm-eval``, or a token (its text or id).
+    ``long``: a sequence longer than the model's context is scored in overlapping ``windows``, is cut (``truncate``;
+    how much is on the record), or is an ``error``.
+    ``boundary``: where a token would reach over the end of a context, the two are tokenised apart (``auto``); it is
+    scored given that it begins with the context's bytes in it (``healed``); or what lm-eval does (``lm-eval``, also
+    what ``bos="lm-eval"`` takes). ``separate``: always apart. See ``seqscore.text.boundary``.
+    ``special_tokens``: text that spells a special token is ordinary text (``literal``) or that token (``parse``).
+    ``extras``: per-token values to compute as well, ``rank`` and ``entropy``; one name, or several.
+
+    Raises:
+        OptionError: a policy has no such value. (Whether ``bos`` is a token is known once there is a tokenizer.)
+    """
+
+    bos: StartPolicy = "auto"
+    long: LongPolicy = "windows"
+    boundary: BoundaryPolicy = "auto"
+    special_tokens: SpecialTokensPolicy = "literal"
+    extras: frozenset[Extra] = frozenset()
+
+    def __post_init__(self) -> None:
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if isinstance(value, str) and value in _REPLACED.get(name, {}):
+                raise OptionError(f"{name}={value!r} {_REPLACED[name][value]}")
+            check_choice(name, value, choices)
+        extras: object = self.extras
+        if not isinstance(extras, Iterable):
+            raise OptionError(f"extras={extras!r} must name what to compute as well: {', '.join(EXTRAS)}")
+        named = [extras] if isinstance(extras, str) else list(extras)
+        for extra in named:
+            check_choice("extras", extra, EXTRAS)
+        object.__setattr__(self, "extras", frozenset(named))
+
+    @classmethod
+    def of(cls, keywords: Mapping[str, object]) -> Policies:
+        """Those that the keywords of a call name.
+
+        Raises:
+            OptionError: there is no such policy, or it has no such value.
+        """
+        known = [field.name for field in fields(cls)]
+        for name in keywords:
+            if name not in known:
+                raise OptionError(f"there is no option {name}=; a call takes {', '.join(known)}")
+        return cls(**keywords)  # type: ignore[arg-type]
+
+
+def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+    """Refuse what is none of the choices.
+
+    Raises:
+        OptionError: it lists them.
+    """
+    if value not in choices:
+        raise OptionError(f"{name}={value!r} is unknown; expected one of {', '.join(choices)}")
