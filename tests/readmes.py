@@ -1,6 +1,6 @@
 """The examples of the README files: found, run in this process, and compared with what the page shows.
 
-``python -m tests.readmes FILE ...`` writes what they print now into the pages; look at the difference before you keep it.
+``python -m tests.readmes FILE ...`` writes what they print now into the pages; look at what changed.
 """
 
 from __future__ import annotations
@@ -140,7 +140,7 @@ class Session:
                     print(repr(value))
             else:
                 exec(compile(source, "<page>", "exec"), self.names)
-        except (ArithmeticError, AttributeError, ImportError, LookupError, SeqscoreError, TypeError, ValueError) as error:
+        except _SHOWN as error:
             print(*traceback.format_exception_only(error), sep="", end="")
 
 
@@ -156,6 +156,8 @@ def _printing_to(raw: io.BytesIO, *, keep_stdout: bool) -> Iterator[io.BytesIO]:
 
 
 _FROM_PRETRAINED = Scorer.__dict__["from_pretrained"]
+_SHOWN = (AttributeError, ImportError, LookupError, SeqscoreError, TypeError, ValueError)
+"""Errors that a page may show, as the interpreter does."""
 _USUAL = {"device": "auto", "dtype": "float32", "engine": "auto"}
 
 
