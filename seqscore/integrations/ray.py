@@ -15,6 +15,7 @@ import socket
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -22,10 +23,20 @@ from typing import TYPE_CHECKING, Any
 
 from seqscore.errors import InputError, MissingDependencyError, OptionError, SeqscoreWarning
 from seqscore.evaluate.data.dataset import Dataset
-from seqscore.evaluate.run.evaluation import InputDigest, Progress, ScoredPart, evaluate_parts, fingerprint_of, scored
+from seqscore.evaluate.run.evaluation import (
+    InputDigest,
+    Progress,
+    ScoredEntry,
+    ScoredPart,
+    evaluate_parts,
+    fingerprint_of,
+    scored,
+    settled,
+)
 from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.run_options import RunOptions
-from seqscore.evaluate.tasks.base import Entry, Task
+from seqscore.evaluate.tasks.base import Task
+from seqscore.evaluate.tasks.rows import Entry
 
 if TYPE_CHECKING:
     from seqscore.scorer import Scorer
@@ -56,13 +67,15 @@ def evaluate_on_ray(
         OptionError, InputError: see ``evaluate``; or scores would not be the same on every machine.
     """
     _check_same_everywhere(scorer)
+    task, options = settled(scorer, task, options)
     fingerprint = fingerprint_of(scorer, dataset, task, options)
     expected = str(scorer.signature(**options.policies))
 
     def parts(entries: Iterator[Entry]) -> Iterator[ScoredPart]:
         with _connected(address), _quiet("ray.data"):
             device = scorer.description.device
-            yield from _scored_parts(entries, options, dict(load), device, expected, workers)
+            work = _Work(dict(load), options, task.alternatives, expected)
+            yield from _scored_parts(entries, work, device, workers)
 
     return evaluate_parts(parts, dataset, task, folder, fingerprint=fingerprint, options=options, report=report)
 
@@ -140,13 +153,22 @@ def _ray() -> Any:
     return ray
 
 
-def _scored_parts(
-    entries: Iterator[Entry], options: RunOptions, load: dict[str, Any], here: str, expected: str, workers: int
-) -> Iterator[ScoredPart]:
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What a worker has to know: the keywords that load its scorer, how rows are scored, and the signature that its
+    scorer must have."""
+
+    load: Mapping[str, Any]
+    options: RunOptions
+    alternatives: tuple[str, ...]
+    expected: str
+
+
+def _scored_parts(entries: Iterator[Entry], work: _Work, here: str, workers: int) -> Iterator[ScoredPart]:
     """The parts in order, each with the rows to be stored. ``here``: the device of this process's scorer."""
     ray = _ray()
     device, gpus = worker_device(here, workers, ray.cluster_resources())
-    references, digests = _put_parts(entries, options.part_rows)
+    references, digests = _put_parts(entries, work.options.part_rows)
     if not references:
         return
     context = ray.data.DataContext.get_current()
@@ -155,11 +177,7 @@ def _scored_parts(
     try:
         results = ray.data.from_arrow_refs(references).map_batches(
             _Worker,
-            fn_constructor_kwargs={
-                "load": {**load, "device": device},
-                "options": pickle.dumps(options),
-                "expected": expected,
-            },
+            fn_constructor_kwargs={"work": replace(work, load={**work.load, "device": device})},
             batch_size=1,
             compute=ray.data.ActorPoolStrategy(size=workers),
             num_gpus=gpus,
@@ -221,21 +239,23 @@ def _put_parts(entries: Iterator[Entry], part_rows: int) -> tuple[list[Any], lis
 class _Worker:
     """An actor: a scorer, and parts to be scored with it."""
 
-    def __init__(self, *, load: dict[str, Any], options: bytes, expected: str) -> None:
+    def __init__(self, *, work: _Work) -> None:
         from seqscore import LoadOptions, Scorer
 
-        settings = dict(load)
+        settings = dict(work.load)
         trusted = {name: settings.pop(name, False) for name in ("allow_pickle", "trust_remote_code")}
         self._scorer = Scorer.from_pretrained(options=LoadOptions(**trusted), **settings)
-        self._options: RunOptions = pickle.loads(options)
-        found = str(self._scorer.signature(**self._options.policies))
-        if found != expected:
-            raise OptionError(f"a worker's model or program is not the one here: {found}, expected {expected}")
+        self._work = work
+        found = str(self._scorer.signature(**work.options.policies))
+        if found != work.expected:
+            raise OptionError(f"a worker's model or program is not the one here: {found}, expected {work.expected}")
 
     def __call__(self, batch: Mapping[str, Any]) -> dict[str, list[Any]]:
         """The rows to be stored of each part in the batch."""
         payloads = [
-            pickle.dumps([record for _, record in scored(self._scorer, pickle.loads(payload), self._options)])
-            for payload in batch["payload"]
+            pickle.dumps([record for _, record in self._scored(pickle.loads(payload))]) for payload in batch["payload"]
         ]
         return {"part": list(batch["part"]), "payload": payloads}
+
+    def _scored(self, entries: list[Entry]) -> Iterator[ScoredEntry]:
+        return scored(self._scorer, entries, self._work.options, self._work.alternatives)

@@ -12,30 +12,19 @@ import torch
 
 from seqscore import Scorer
 from seqscore.evaluate.data.dataset import DataOptions, Dataset, open_dataset
-from seqscore.evaluate.data.fields import TaskName, guess_fields
 from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.evaluate.run.manifest import read_sealed, sealed
 from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.run_options import RunOptions
 from seqscore.evaluate.run.summary import stored_rows
 from seqscore.evaluate.tasks.base import Task
-from seqscore.evaluate.tasks.choices import ChoicesTask, PairsTask
-from seqscore.evaluate.tasks.nbest import NbestTask
-from seqscore.evaluate.tasks.perplexity import FilterTask, PerplexityTask
+from seqscore.evaluate.tasks.registry import make_task
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
 __all__ = ["OPTIONS", "dataset", "edited", "files", "log_likelihood", "made", "rows_of", "run_task", "tiny_scorer"]
 
 OPTIONS = RunOptions(policies={}, part_rows=3, resamples=100)
-
-_TASKS: dict[str, Any] = {
-    "perplexity": PerplexityTask,
-    "pairs": PairsTask,
-    "choices": ChoicesTask,
-    "nbest": NbestTask,
-    "filter": FilterTask,
-}
 
 
 @cache
@@ -72,13 +61,12 @@ def dataset(path: Path, rows: Iterable[Any], **options: Any) -> Dataset:
     return open_dataset([str(path)], options=DataOptions(**options))
 
 
-def made(name: TaskName, data: Dataset, **settings: Any) -> Task:
+def made(name: str, data: Dataset, **settings: Any) -> Task:
     """The task with guessed fields."""
-    task: Task = _TASKS[name](fields=guess_fields(name, data.columns), **settings)
-    return task
+    return make_task(name, data.columns, **settings)
 
 
-def run_task(folder: Path, name: TaskName, rows: Iterable[Any], options: RunOptions = OPTIONS, **settings: Any) -> Run:
+def run_task(folder: Path, name: str, rows: Iterable[Any], options: RunOptions = OPTIONS, **settings: Any) -> Run:
     """A complete run over these rows."""
     folder.mkdir(exist_ok=True)
     data = dataset(folder / "data.jsonl", rows)

@@ -15,8 +15,8 @@ from seqscore.errors import OptionError
 from seqscore.evaluate.read.views import view_run
 from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.evaluate.run.run_options import RunOptions
-from seqscore.evaluate.tasks.base import joined
 from seqscore.evaluate.tasks.nbest import word_errors
+from seqscore.evaluate.tasks.rows import joined
 from seqscore.output.run_notes import run_notes
 from tests.evaluate.evaluated import OPTIONS, dataset, figures, log_likelihood, made, rows_of, run_task
 from tests.tiny_models import tiny_model

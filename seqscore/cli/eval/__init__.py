@@ -1,13 +1,10 @@
-"""``seqscore eval``: batch evaluation of datasets."""
+"""``seqscore eval``: batch evaluation of datasets, a command for every task."""
 
 from __future__ import annotations
 
-from seqscore.cli.eval.choices import choices
-from seqscore.cli.eval.filter import filter_
-from seqscore.cli.eval.nbest import nbest
-from seqscore.cli.eval.pairs import pairs
-from seqscore.cli.eval.perplexity import perplexity
+from seqscore.cli.eval.commands import task_command
 from seqscore.cli.once import App
+from seqscore.evaluate.tasks.registry import TASKS
 
 __all__ = ["eval_app"]
 
@@ -16,8 +13,5 @@ eval_app = App(
     no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-eval_app.command()(perplexity)
-eval_app.command()(pairs)
-eval_app.command()(choices)
-eval_app.command()(nbest)
-eval_app.command("filter")(filter_)
+for name in TASKS:
+    eval_app.command(name)(task_command(name))

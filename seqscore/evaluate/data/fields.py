@@ -4,115 +4,44 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, TypeAlias
 
 from seqscore.errors import OptionError
-from seqscore.evaluate.data.conversations import MESSAGES
 from seqscore.evaluate.data.records import Column, column_hint, has_column
-
-TaskName: TypeAlias = Literal["perplexity", "pairs", "choices", "nbest", "filter"]
-
-_TEXT = ("text", "sentence", "content", "document", "page", "raw_content")
-_TARGET = ("continuation", "completion", "target")
-_GOLD = ("gold", "label", "answer", "answerKey", "answer_idx", "correct")
 
 _SERIES = re.compile(
     r"(choice|option|ending|answer|candidate|alternative|sol|opt|op|hypothesis|hyp)[_ ]?(\d{1,2}|[a-hA-H])"
 )
 _LETTERS = ("A", "B", "C", "D", "E", "F")
 
-_LISTS = frozenset({"choices", "contexts", "hypotheses", "scores"})
-"""Roles whose values may stand in a column each."""
-
-_Groups: TypeAlias = tuple[tuple[str, ...], ...]
+Groups: TypeAlias = tuple[tuple[str, ...], ...]
+"""Names of columns for one role. Of a group one column may be there; groups go by rank, the first that has one wins."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Form:
-    """One form that a task's rows may have: names for every role. Of a group one column may be there; groups go by
-    rank, the first that has one wins."""
-
-    required: Mapping[str, _Groups]
-    optional: Mapping[str, _Groups]
-
-
-def _ranked(*names: str) -> _Groups:
+def ranked(*names: str) -> Groups:
+    """A group for each name: the first that is there wins."""
     return tuple((name,) for name in names)
 
 
-_PAIR_GROUPS = _ranked("UID", "paradigm", "phenomenon", "linguistics_term", "category", "condition")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """One form that the rows of a task may have: role -> the names that its column may have.
 
-_TEXTS = _Form({"text": (_TEXT, _TARGET)}, {"context": ()})
+    ``lists``: roles whose values may stand in several columns, one each. ``series``: those of them that are recognised
+    by numbers or letters: ``choice1``, ``choice2``, or A, B, C, D.
+    """
 
-_FORMS: Mapping[TaskName, tuple[_Form, ...]] = MappingProxyType(
-    {
-        "perplexity": (
-            _Form({"text": (_TARGET,), "context": _ranked("context", "prompt", "prefix")}, {}),
-            _TEXTS,
-            _Form({"messages": ((MESSAGES,),)}, {}),
-            _TEXTS,  # where none fits, the last is the one that a message is about
-        ),
-        "filter": (_Form({"text": (_TEXT,)}, {}),),
-        "pairs": (
-            _Form(
-                {
-                    "good": _ranked("sentence_good", "good", "grammatical", "good_sentence", "acceptable", "chosen"),
-                    "bad": _ranked("sentence_bad", "bad", "ungrammatical", "bad_sentence", "unacceptable", "rejected"),
-                },
-                {"context": _ranked("context", "prompt", "prefix"), "group": _PAIR_GROUPS},
-            ),
-        ),
-        "choices": (
-            _Form(
-                {
-                    "contexts": _ranked("context_options", "contexts"),
-                    "continuation": (_TARGET,),
-                    "gold": (_GOLD,),
-                },
-                {"group": _ranked("group", "category", "subject")},
-            ),
-            _Form(
-                {
-                    "query": _ranked("query", "question", "ctx", "prompt", "goal", "stem", "premise", "context"),
-                    "choices": (("choices", "endings", "options", "answers", "candidates"),),
-                    "gold": (_GOLD,),
-                },
-                {"group": _ranked("group", "category", "subject")},
-            ),
-        ),
-        "nbest": (
-            _Form(
-                {
-                    "reference": (("reference", "ref", "transcript", "target"),),
-                    "hypotheses": (("hypotheses", "nbest", "hyps", "candidates"),),
-                },
-                {
-                    "scores": (("scores", "am_scores", "first_pass_scores"),),
-                    "context": _ranked("context", "prompt", "prefix"),
-                },
-            ),
-        ),
-    }
-)
+    required: Mapping[str, Groups]
+    optional: Mapping[str, Groups] = field(default_factory=dict)
+    lists: frozenset[str] = frozenset()
+    series: frozenset[str] = frozenset()
 
-KNOWN_NAMES = frozenset(
-    name
-    for forms in _FORMS.values()
-    for form in forms
-    for groups in (*form.required.values(), *form.optional.values())
-    for group in groups
-    for name in group
-)
-"""Every name that a column is recognised by."""
-
-ROLES: Mapping[TaskName, tuple[str, ...]] = MappingProxyType(
-    {
-        task: tuple(dict.fromkeys(role for form in forms for role in (*form.required, *form.optional)))
-        for task, forms in _FORMS.items()
-    }
-)
+    @property
+    def roles(self) -> Mapping[str, Groups]:
+        """All of them."""
+        return {**self.required, **self.optional}
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,20 +72,27 @@ class Fields:
         )
 
 
-def guess_fields(task: TaskName, columns: Sequence[str], given: Mapping[str, str] | None = None) -> Fields:
-    """The column of every role of ``task``: what ``given`` names, and names that fit among ``columns`` for the rest.
+def fields_for(
+    forms: Sequence[Form], columns: Sequence[str], given: Mapping[str, str] | None = None, *, task: str
+) -> Fields:
+    """The column of every role of ``forms``: what ``given`` names, and names that fit among ``columns`` for the rest.
+
+    Args:
+        forms: those that rows may have, in the order in which they are tried; where none fits, a message is about the
+            last.
+        columns: the names there are.
+        given: role -> column; ``a,b`` names several for a role that is a list.
+        task: whose forms they are, for messages.
 
     Raises:
         OptionError: a named role or column is not there, a required one cannot be guessed, or several fit equally.
     """
-    if task not in get_args(TaskName):
-        raise OptionError(f"task {task!r} is unknown; expected one of {', '.join(get_args(TaskName))}")
-    named = {role: _named(task, role, column, columns) for role, column in (given or {}).items()}
-    form = _best_form(task, columns, named)
+    named = {role: _named(task, forms, role, column, columns) for role, column in (given or {}).items()}
+    form = _best_form(task, forms, columns, named)
     found: dict[str, Column] = {}
     taken = {one for column in named.values() for one in ([column] if isinstance(column, str) else column)}
-    for role, groups in {**form.required, **form.optional}.items():
-        guess = named.get(role) or _guess(role, groups, columns, taken) or _series(role, columns)
+    for role, groups in form.roles.items():
+        guess = named.get(role) or _guess(role, groups, columns, taken) or _series(form, role, columns)
         if guess is not None:
             found[role] = guess
         elif role in form.required:
@@ -168,25 +104,27 @@ def guess_fields(task: TaskName, columns: Sequence[str], given: Mapping[str, str
     return Fields(MappingProxyType(found), frozenset(set(found) - set(named)))
 
 
-def _named(task: TaskName, role: str, given: str, columns: Sequence[str]) -> Column:
+def _named(task: str, forms: Sequence[Form], role: str, given: str, columns: Sequence[str]) -> Column:
     """The column that a caller names, or the columns: ``a,b`` where there is none of exactly that name."""
-    if role not in ROLES[task]:
-        raise OptionError(f"task {task!r} has no field {role!r}; its fields are {', '.join(ROLES[task])}")
+    roles = dict.fromkeys(one for form in forms for one in form.roles)
+    if role not in roles:
+        raise OptionError(f"task {task!r} has no field {role!r}; its fields are {', '.join(roles)}")
     if has_column(columns, given):
         return given
+    is_list = any(role in form.lists for form in forms)
     several = tuple(given.split(","))
-    if len(several) > 1 and role in _LISTS and all(has_column(columns, one) for one in several):
+    if len(several) > 1 and is_list and all(has_column(columns, one) for one in several):
         return several
-    missing = next((one for one in several if not has_column(columns, one)), given) if role in _LISTS else given
+    missing = next((one for one in several if not has_column(columns, one)), given) if is_list else given
     hint = column_hint(missing, columns)
     raise OptionError(
         f"there is no column {missing!r} for {role}; the columns are {_listed(columns)}{hint and '; ' + hint}"
     )
 
 
-def _series(role: str, columns: Sequence[str]) -> tuple[str, ...] | None:
+def _series(form: Form, role: str, columns: Sequence[str]) -> tuple[str, ...] | None:
     """Columns that are numbered or lettered, as ``choice1``, ``choice2`` or A, B, C, D, in their order in the table."""
-    if role not in ("choices", "hypotheses"):
+    if role not in form.series:
         return None
     by_stem: dict[str, list[str]] = {}
     for column in columns:
@@ -200,21 +138,21 @@ def _series(role: str, columns: Sequence[str]) -> tuple[str, ...] | None:
     return series[0] if len(series) == 1 else None
 
 
-def _best_form(task: TaskName, columns: Sequence[str], named: Mapping[str, Column]) -> _Form:
+def _best_form(task: str, forms: Sequence[Form], columns: Sequence[str], named: Mapping[str, Column]) -> Form:
     """The first form whose required roles are all there; else the last that knows the named roles, for its message."""
-    forms = [form for form in _FORMS[task] if all(role in form.required or role in form.optional for role in named)]
-    if not forms:
+    known = [form for form in forms if all(role in form.roles for role in named)]
+    if not known:
         raise OptionError(f"the fields {', '.join(named)} of task {task!r} do not go together")
-    for form in forms:
+    for form in known:
         if all(
-            role in named or any(set(group) & set(columns) for group in groups) or _series(role, columns)
+            role in named or any(set(group) & set(columns) for group in groups) or _series(form, role, columns)
             for role, groups in form.required.items()
         ):
             return form
-    return forms[-1]
+    return known[-1]
 
 
-def _guess(role: str, groups: _Groups, columns: Sequence[str], taken: set[str]) -> str | None:
+def _guess(role: str, groups: Groups, columns: Sequence[str], taken: set[str]) -> str | None:
     for group in groups:
         found = [column for column in columns if column in group and column not in taken]
         if len(found) > 1:

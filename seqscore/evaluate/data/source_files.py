@@ -9,9 +9,9 @@ from pathlib import Path
 
 from seqscore.errors import InputError
 from seqscore.evaluate.data.arrow import num_rows, read_table, table_columns
+from seqscore.evaluate.data.column_names import KNOWN_NAMES
 from seqscore.evaluate.data.csv_rows import dialect_of, header_of, read_separated
 from seqscore.evaluate.data.data_options import DataOptions, Kind
-from seqscore.evaluate.data.fields import KNOWN_NAMES
 from seqscore.evaluate.data.json_rows import read_json, read_json_lines
 from seqscore.evaluate.data.kinds import ENDS, KINDS, check_beginning, is_known, kind_of, look_of
 from seqscore.evaluate.data.lines import read_whole, texts_of

@@ -8,10 +8,11 @@ from itertools import chain
 from typing import Any, TypeAlias
 
 from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.data.column_names import TEXT
 from seqscore.evaluate.data.conversations import MESSAGES, is_conversation
 from seqscore.evaluate.data.data_options import Counted, DataOptions, say_no_context
 from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset, find_dataset
-from seqscore.evaluate.data.fields import Fields, guess_fields
+from seqscore.evaluate.data.fields import Fields, Form, fields_for
 from seqscore.evaluate.data.kept_columns import KeepColumns, check_kept, kept_columns
 from seqscore.evaluate.data.records import Column, column_hint, has_column, no_column
 from seqscore.evaluate.data.streams import STANDARD_INPUT
@@ -167,7 +168,7 @@ def _guessed(dataset: Dataset, found: dict[str, str]) -> Fields:
         dataset.options.notify(f"{dataset.name} has no column 'text'; the assistant's turns in {MESSAGES!r} are scored")
         return Fields({**found, "text": MESSAGES}, frozenset({"text"}))
     try:
-        guess = guess_fields("filter", dataset.columns)
+        guess = fields_for((Form(required={"text": (TEXT,)}),), dataset.columns, task="score")
     except OptionError as error:
         fault = no_column(dataset.name, "text", dataset.columns)
         advice = "" if column_hint("text", dataset.columns) else "; name the column of the texts with --column"

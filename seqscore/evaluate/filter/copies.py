@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 from seqscore.errors import InputError
+from seqscore.evaluate.data.column_names import KNOWN_NAMES
 from seqscore.evaluate.data.csv_rows import Table, dialect_of
 from seqscore.evaluate.data.data_options import Counted, DataOptions, Kind
 from seqscore.evaluate.data.encoding import UTF8, as_utf8, splits_lines
-from seqscore.evaluate.data.fields import KNOWN_NAMES
 from seqscore.evaluate.data.json_rows import array_rows, document_rows
 from seqscore.evaluate.data.json_text import JsonText
 from seqscore.evaluate.data.kinds import kind_of

@@ -10,7 +10,7 @@ from seqscore.evaluate.data.kept_columns import KeepColumns, kept_columns
 from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.summary import stored_rows
 from seqscore.evaluate.scored.scored_rows import Kind, Record
-from seqscore.evaluate.tasks.base import Stored
+from seqscore.evaluate.tasks.rows import Stored
 from seqscore.files import plain
 from seqscore.scores.reductions import Unit, bits_per, in_unit, perplexity
 from seqscore.typed_json import decoded

@@ -14,8 +14,10 @@ from seqscore.errors import InputError
 from seqscore.evaluate.read.measures import task_of_run
 from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.summary import stored_rows, values_of
-from seqscore.evaluate.tasks.base import Measure, Stored, Task
-from seqscore.evaluate.tasks.choices import alternative_scores
+from seqscore.evaluate.tasks.alternatives import alternative_scores
+from seqscore.evaluate.tasks.base import Task
+from seqscore.evaluate.tasks.measure import Measure
+from seqscore.evaluate.tasks.rows import Stored
 from seqscore.scores.reductions import bits_per, exp, perplexity
 from seqscore.scores.show.runs import Piece, pieces_of
 

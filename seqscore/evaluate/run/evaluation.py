@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -14,7 +14,8 @@ from seqscore.evaluate.run.row_schema import error_record, run_schema, score_rec
 from seqscore.evaluate.run.run_folder import Run, RunFolder, open_run, read_run
 from seqscore.evaluate.run.run_options import RunOptions
 from seqscore.evaluate.run.summary import summarise
-from seqscore.evaluate.tasks.base import Entry, Task, TaskRow
+from seqscore.evaluate.tasks.base import Task
+from seqscore.evaluate.tasks.rows import Entry, TaskRow
 from seqscore.plan.chunks import FULL, chunks_of
 from seqscore.plan.workload import Workload
 from seqscore.text.items import Item, item_size, share_beginning
@@ -50,6 +51,13 @@ ScoredPart: TypeAlias = tuple[Iterable[dict[str, Any]], Callable[[], str]]
 
 PartScorer: TypeAlias = Callable[[Iterator[Entry]], Iterator[ScoredPart]]
 """Entries to parts, in order."""
+
+
+def settled(scorer: Scorer, task: Task, options: RunOptions) -> tuple[Task, RunOptions]:
+    """The task with what it takes from the scorer, and the options with the policies that it sets."""
+    task = task.for_scorer(scorer)
+    policies: PolicyKeywords = {**options.policies, **task.policies}  # type: ignore[typeddict-item]  # checked by the scorer
+    return task, replace(options, policies=policies)
 
 
 def fingerprint_of(scorer: Scorer, dataset: Dataset, task: Task, options: RunOptions) -> dict[str, Any]:
@@ -110,12 +118,13 @@ def evaluate(
         OptionError: the folder holds another run, is in use, or cannot be written.
         InputError: the input cannot be read, or is not that of the parts that are there.
     """
+    task, options = settled(scorer, task, options)
     fingerprint = fingerprint_of(scorer, dataset, task, options)
 
     def parts(entries: Iterator[Entry]) -> Iterator[ScoredPart]:
         # Where a score's bits depend on its neighbours, nothing is planned beyond the end of a part.
         pieces = [entries] if scorer.keeps_bits else _pieces(entries, options.part_rows)
-        rows = chain.from_iterable(scored(scorer, piece, options) for piece in pieces)
+        rows = chain.from_iterable(scored(scorer, piece, options, task.alternatives) for piece in pieces)
         for piece in _pieces(rows, options.part_rows):
             digest = InputDigest()
             yield _stored(piece, digest), digest.value
@@ -158,14 +167,9 @@ def evaluate_parts(
     return read_run(folder)
 
 
-_KEPT_ROLES = frozenset({"gold", "reference", "messages"})
-"""Roles whose column is not stored as it is: of the right choice the place is stored, of a reference the length, of
-messages what the chat template makes of them."""
-
-
 def _entries(dataset: Dataset, task: Task) -> Iterator[Entry]:
     """The rows to be scored, each with the columns that what is stored of it holds anyway."""
-    named = [column for role, column in task.settings["fields"].items() if role not in _KEPT_ROLES]
+    named = [column for role, column in task.fields.columns.items() if role not in task.kept_roles]
     used = frozenset(chain.from_iterable([one] if isinstance(one, str) else one for one in named))
     used |= {dataset.options.id_column} if dataset.options.id_column is not None else set()
     return (replace(entry, used=used) for entry in task.entries(dataset))
@@ -228,14 +232,18 @@ class InputDigest:
         return f"xxh128:{self._hash.hexdigest()}"
 
 
-def scored(scorer: Scorer, entries: Iterable[Entry], options: RunOptions) -> Iterator[ScoredEntry]:
-    """Every entry with its stored row, in order; memory does not grow with their number."""
+def scored(
+    scorer: Scorer, entries: Iterable[Entry], options: RunOptions, alternatives: Collection[str]
+) -> Iterator[ScoredEntry]:
+    """Every entry with its stored row, in order; memory does not grow with their number. ``alternatives``: roles of
+    texts that are compared; one of which nothing is scored has the log-likelihood 0 and would beat all, so that it is
+    the row's error."""
     policies: PolicyKeywords = {**options.policies, "extras": ("rank", "entropy") if options.keep == "all" else ()}
     for chunk in _chunks(entries):
         items = chain.from_iterable(map(_items, chunk))
         results = scorer.stream(items, errors="record", chunks="whole", **policies)
         for entry in chunk:
-            yield entry, _record(entry, [*islice(results, len(_items(entry)))], options)
+            yield entry, _record(entry, [*islice(results, len(_items(entry)))], options, alternatives)
 
 
 def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -257,20 +265,17 @@ def _weight(item: Item | SeqscoreError) -> int:
     return 0 if isinstance(item, SeqscoreError) else item_size(item)
 
 
-def _record(entry: Entry, results: list[Any], options: RunOptions) -> dict[str, Any]:
+def _record(entry: Entry, results: list[Any], options: RunOptions, alternatives: Collection[str]) -> dict[str, Any]:
     if not isinstance(entry.row, TaskRow):
         return error_record(entry, entry.row, options.keep_columns)
     for place, (item, result) in enumerate(zip(entry.row.items, results, strict=True)):
         if isinstance(result, SeqscoreError):
             return error_record(entry, _of_item(result, entry.row, item.role, place), options.keep_columns)
-        if not result.num_scored and item.role in _ALTERNATIVES:
+        if not result.num_scored and item.role in alternatives:
             error = _of_item(InputError(_UNSCORED), entry.row, item.role, place)
             return error_record(entry, error, options.keep_columns)
     return score_record(entry, entry.row, results, options.keep, options.keep_columns)
 
-
-_ALTERNATIVES = frozenset({"good", "bad", "choice", "hypothesis"})
-"""Roles of texts that are compared; one of which nothing is scored has the log-likelihood 0 and would beat all."""
 
 _UNSCORED = (
     "nothing of it is scored, so it cannot be compared: it is empty, or its one token stands behind nothing; name a "
@@ -300,6 +305,7 @@ class DryRun:
 
 def dry_run(scorer: Scorer, dataset: Dataset, task: Task, *, options: RunOptions) -> DryRun:
     """Read and encode everything and run nothing; it is planned in the pieces that a run plans."""
+    task, options = settled(scorer, task, options)
     _check_start_token(scorer, task, options)
     entries, rows, errors, total = task.entries(dataset), 0, 0, Workload()
     for piece in [entries] if scorer.keeps_bits else _pieces(entries, options.part_rows):

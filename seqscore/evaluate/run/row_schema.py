@@ -9,7 +9,7 @@ import numpy as np
 
 from seqscore.errors import SeqscoreError
 from seqscore.evaluate.data.kept_columns import KeepColumns, kept_columns
-from seqscore.evaluate.tasks.base import Entry, TaskItem, TaskRow
+from seqscore.evaluate.tasks.rows import Entry, TaskItem, TaskRow
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.typed_json import encoded
 

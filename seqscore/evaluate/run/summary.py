@@ -16,7 +16,9 @@ from seqscore.errors import InputError
 from seqscore.evaluate.run.row_schema import run_schema
 from seqscore.evaluate.run.stored import check_rows
 from seqscore.evaluate.scored.reasons import Reasons
-from seqscore.evaluate.tasks.base import Measure, RowValues, Stored, Task
+from seqscore.evaluate.tasks.base import Task
+from seqscore.evaluate.tasks.measure import Measure, RowValues
+from seqscore.evaluate.tasks.rows import Stored
 from seqscore.scores.reductions import exp
 from seqscore.scores.signature import Signature
 from seqscore.scores.statistics.calibration import Calibration, calibration_interval, calibration_of

@@ -1,168 +1,111 @@
-"""What every task is made of: rows to items, and stored items to measures."""
+"""What a task is: all that the command line, a run and its readers have to know of it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from typing import Any, Literal, Protocol, TypeAlias
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from seqscore.errors import InputError
-from seqscore.evaluate.data.data_options import Counted, say_no_context
-from seqscore.evaluate.data.dataset import DataItem, DataProblem, DataRow, Dataset
-from seqscore.evaluate.data.records import Column
-from seqscore.scores.statistics.intervals import Figure
-from seqscore.text.items import Chat, Context, Pair
+from seqscore.evaluate.data.dataset import Dataset
+from seqscore.evaluate.data.fields import Fields, Form
+from seqscore.evaluate.tasks.measure import Measure, RowValues
+from seqscore.evaluate.tasks.rows import Entry, Stored
+from seqscore.evaluate.tasks.sorting import Sorting
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskItem:
-    """Something to be scored for a row. ``role``: what it is there for. Characters, bytes and words are those of the
-    text as the dataset has it, without a delimiter."""
-
-    role: str
-    item: str | Pair | Chat
-    num_chars: int = 0
-    num_bytes: int = 0
-    num_words: int = 0
-    weight: float | None = None
-    first_pass: float | None = None
-    word_errors: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaskRow:
-    """What a row of a dataset comes to."""
-
-    items: tuple[TaskItem, ...]
-    group: str | None = None
-    gold: int | None = None
-    reference_words: int | None = None
+if TYPE_CHECKING:
+    from seqscore.scorer import Scorer
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
-    """A row of a run to be: its id, its number, what it was made from, and what is to be scored. ``used``: columns of
-    its source that what is stored of it holds anyway."""
+class Option:
+    """How a setting of a task is given on the command line.
 
-    id: str
-    number: int
-    source: Any
-    row: TaskRow | InputError
-    used: frozenset[str] = frozenset()
+    ``flag``: its name there, where that is not the setting's own. ``reads_file``: it is given as the name of a file
+    that holds the text. ``in_fingerprint``: whether the stored rows depend on it.
+    """
+
+    help: str
+    flag: str | None = None
+    reads_file: bool = False
+    in_fingerprint: bool = True
 
 
-Stored: TypeAlias = Mapping[str, Any]
-"""A row as the run folder holds it."""
-
-RowValues: TypeAlias = Mapping[str, tuple[float, float]]
-"""Measure -> (total, count) of one row."""
+def option(default: Any, help: str, **more: Any) -> Any:
+    """A setting of a task, as a field of its dataclass; ``more``: see ``Option``."""
+    return field(default=default, metadata={"option": Option(help, **more)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
-    """A figure that rows add up to: exp(-sum totals / sum counts) or sum totals / sum counts, see ``Figure``.
+class Task(ABC):
+    """A task: which rows it reads, what of them is scored, and what the scores come to.
 
-    ``method``: of its interval. ``better``: which way is up. ``by_group``: also shown for every group. ``use``: a
-    ``figure`` of the task, one of a ``sweep`` over a setting (without an interval), or a ``hidden`` part of others.
-    ``left_out``: why a scored row may have no part in it.
+    A task is a frozen dataclass. Its settings are fields made by ``option``: they go into the fingerprint of a run, and
+    its command on the command line is made from them. See ``registry`` for where a new one is named.
     """
 
-    name: str
-    figure: Figure
-    unit: str
-    method: Literal["wilson", "bootstrap"] = "bootstrap"
-    better: Literal["higher", "lower"] = "lower"
-    by_group: bool = False
-    use: Literal["figure", "sweep", "hidden"] = "figure"
-    left_out: str = ""
+    name: ClassVar[str]
+    """What the command line and a run folder call it."""
+    about: ClassVar[str]
+    """What it finds out, in a sentence: the help of its command."""
+    forms: ClassVar[tuple[Form, ...]]
+    """The forms that its rows may have; see ``Form``."""
+    column_options: ClassVar[Mapping[str, Option]] = MappingProxyType({})
+    """Roles that an option of the command names the column of, besides ``--field``."""
+    kept_roles: ClassVar[frozenset[str]] = frozenset()
+    """Roles whose column is stored with the row, since what is stored of the scores does not hold it as it was."""
+    alternatives: ClassVar[tuple[str, ...]] = ()
+    """Roles of texts that stand side by side and are compared with each other."""
+    helpers: ClassVar[tuple[str, ...]] = ()
+    """Roles of what is scored for the sake of others, and is no text of the data."""
+    sorts_rows: ClassVar[bool] = False
+    """Whether a finished run sorts the rows of its input into files; see ``sorting``."""
 
-
-class Task(Protocol):
-    """A task: named, with settings that its numbers depend on."""
-
-    @property
-    def name(self) -> str:
-        """Of the task, as the command line calls it."""
-        ...
+    fields: Fields
 
     @property
     def settings(self) -> Mapping[str, Any]:
         """What the numbers depend on besides model and data; goes into the fingerprint."""
-        ...
+        own = {one.name: getattr(self, one.name) for one in fields(self) if _is_setting(one.metadata)}
+        return {"task": self.name, "fields": dict(self.fields.columns), **own}
+
+    @classmethod
+    def stored(cls, fields: Fields, settings: Mapping[str, Any]) -> Task:
+        """The task that has these ``settings``, able to read rows, not to make new ones."""
+        return cls(fields=fields, **settings)
+
+    def for_scorer(self, scorer: Scorer) -> Task:
+        """The task with what it takes from the scorer; itself where that is nothing."""
+        return self
+
+    @property
+    def policies(self) -> Mapping[str, str]:
+        """Policies of the scorer that the task sets, whatever the caller's are."""
+        return {}
 
     @property
     def needs_start_token(self) -> str:
         """What of it needs a token in front of a text, and how to do without; empty where nothing does."""
-        ...
+        return ""
 
+    @property
+    def sorting(self) -> Sorting | None:
+        """How the rows of the input are sorted into files once they are scored."""
+        return None
+
+    @abstractmethod
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """The rows to be scored, lazily and in order."""
-        ...
 
+    @abstractmethod
     def measures(self) -> Sequence[Measure]:
         """What the rows add up to."""
-        ...
 
+    @abstractmethod
     def values(self, row: Stored) -> RowValues:
         """What a scored row adds to each measure that it has a part in."""
-        ...
 
 
-def entries_of(
-    dataset: Dataset, convert: Callable[[DataRow], TaskRow], *, context: Column | None = None
-) -> Iterator[Entry]:
-    """An entry for every row; one that cannot be converted carries its error. Rows whose ``context`` is empty are
-    counted, which is said at the end."""
-    alone = Counted()
-    for row in map(_shallow, dataset.rows()):
-        found = _converted(row, convert)
-        if context is not None and isinstance(row, DataRow) and _stands_alone(row, found, context):
-            alone.add(row.where)
-        yield Entry(str(row.id), row.number, _source(row), found)
-    say_no_context(alone, dataset.options.notify)
-
-
-def _stands_alone(row: DataRow, found: TaskRow | InputError, context: Column) -> bool:
-    return isinstance(found, TaskRow) and row.context(context) is None
-
-
-_MAX_DEPTH = 100  # what walks a value calls itself for each level, and Python stops that near 1,000
-
-
-def _shallow(row: DataItem) -> DataItem:
-    """The row, or a problem in its place where a value is nested deeper than anything that reads it can go."""
-    if isinstance(row, DataProblem):
-        return row
-    level: list[Any] = [one for one in row.values.values() if isinstance(one, Mapping | list)]
-    for _ in range(_MAX_DEPTH):
-        inner = (child for one in level for child in (one.values() if isinstance(one, Mapping) else one))
-        level = [child for child in inner if isinstance(child, Mapping | list)]
-        if not level:
-            return row
-    return DataProblem(
-        row.id, row.number, InputError(f"{row.where}: a value is nested more than {_MAX_DEPTH} levels deep")
-    )
-
-
-def _converted(row: DataItem, convert: Callable[[DataRow], TaskRow]) -> TaskRow | InputError:
-    if isinstance(row, DataProblem):
-        return row.error
-    try:
-        return convert(row)
-    except InputError as error:
-        return error
-
-
-def _source(row: DataItem) -> Any:
-    return row.error.message if isinstance(row, DataProblem) else row.values
-
-
-def settings_of(task: Any) -> dict[str, Any]:
-    """The settings of a task that is a dataclass: its name, the columns of its fields, and every other value."""
-    values = {one.name: getattr(task, one.name) for one in fields(task) if one.name != "fields"}
-    return {"task": task.name, "fields": dict(task.fields.columns), **values}
-
-
-def joined(context: Context, text: str, delimiter: str) -> Pair:
-    """The pair of a context and a text behind it, parted by the delimiter, which is scored with the text."""
-    return Pair(context, text, delimiter=delimiter)
+def _is_setting(metadata: Mapping[str, Any]) -> bool:
+    return "option" in metadata and metadata["option"].in_fingerprint

@@ -1,29 +1,22 @@
-"""Tasks where one of several alternatives is right: minimal pairs and multiple choice."""
+"""Multiple choice: one of several alternatives is right."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from seqscore.errors import InputError
+from seqscore.evaluate.data.column_names import CHOICES, CONTEXTS, GOLD, QUERY, SUBJECT, TARGET
 from seqscore.evaluate.data.dataset import DataRow, Dataset
-from seqscore.evaluate.data.fields import Fields
+from seqscore.evaluate.data.fields import Form, ranked
 from seqscore.evaluate.data.gold import GoldBase, GoldRow, choice_texts, gold_base, gold_index
-from seqscore.evaluate.tasks.base import (
-    Entry,
-    Measure,
-    RowValues,
-    Stored,
-    TaskItem,
-    TaskRow,
-    entries_of,
-    joined,
-    settings_of,
-)
-from seqscore.evaluate.tasks.perplexity import item_of
+from seqscore.evaluate.tasks.alternatives import OTHER_TOKENS, alternative_scores, hit
+from seqscore.evaluate.tasks.base import Task, option
+from seqscore.evaluate.tasks.measure import Measure, RowValues
+from seqscore.evaluate.tasks.rows import Entry, Stored, TaskRow, entries_of, group_of, item_of, joined
 from seqscore.text.items import check_delimiter
 from seqscore.text.joins import DELIMITER_AUTO
 
@@ -31,70 +24,7 @@ _LOOK_AT = 10_000  # rows of what is fetched or can be read once, for what right
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PairsTask:
-    """Minimal pairs: is the good sentence more probable than the bad one? A tie is a tie and no hit.
-
-    ``delimiter`` stands before a sentence, also without a context where it is not ``auto``: lm-eval scores
-    `" Sentence"`, which is ``bos="lm-eval", delimiter=" "``.
-    """
-
-    name: ClassVar[str] = "pairs"
-    needs_start_token: ClassVar[str] = ""
-
-    fields: Fields
-    delimiter: str = DELIMITER_AUTO
-
-    def __post_init__(self) -> None:
-        check_delimiter(self.delimiter)
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """What the numbers depend on besides model and data."""
-        return settings_of(self)
-
-    def entries(self, dataset: Dataset) -> Iterator[Entry]:
-        """Two items a row, the good one first."""
-        return entries_of(dataset, self._row, context=self.fields.columns.get("context"))
-
-    def _row(self, row: DataRow) -> TaskRow:
-        context = (row.context(self.fields["context"]) if "context" in self.fields else None) or ""
-        return TaskRow(
-            items=tuple(self._item(role, context, row.text(self.fields[role])) for role in ("good", "bad")),
-            group=group_of(row, self.fields),
-            gold=0,
-        )
-
-    def _item(self, role: str, context: str, text: str) -> TaskItem:
-        alone = not context and self.delimiter == DELIMITER_AUTO
-        return item_of(role, text if alone else joined(context, text, self.delimiter), text)
-
-    def measures(self) -> Sequence[Measure]:
-        """Hits and ties, of the sums and of the means over tokens."""
-        return (
-            Measure(
-                name="accuracy", figure="ratio", unit="share of pairs", method="wilson", better="higher", by_group=True
-            ),
-            Measure(name="ties", figure="ratio", unit="share of pairs", method="wilson"),
-            Measure(name="accuracy_per_token", figure="ratio", unit="share of pairs", method="wilson", better="higher"),
-            Measure(name="mean_margin", figure="ratio", unit="nats", better="higher"),
-        )
-
-    def values(self, row: Stored) -> RowValues:
-        """log p(good) - log p(bad), and whether it is above 0."""
-        good, bad = row["items"]
-        scores = [good["log_likelihood"], bad["log_likelihood"]]
-        found = {
-            "accuracy": (hit(scores, 0), 1.0),
-            "ties": (float(scores[0] == scores[1]), 1.0),
-            "accuracy_per_token": (hit([per(one, "num_scored") for one in (good, bad)], 0), 1.0),
-        }
-        if all(math.isfinite(score) for score in scores):
-            found["mean_margin"] = (scores[0] - scores[1], 1.0)
-        return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChoicesTask:
+class ChoicesTask(Task):
     """Multiple choice: several continuations of one context, or several contexts before one continuation.
 
     Scores, each from the same pass: the log-likelihood of a choice; that per token, per character and per byte of the
@@ -108,20 +38,32 @@ class ChoicesTask:
 
     name: ClassVar[str] = "choices"
 
-    fields: Fields
-    delimiter: str = DELIMITER_AUTO
-    prefix: str = ""
-    domain_context: str | None = None
-    unconditional: bool = True
-    gold_from: GoldBase = "auto"
+    about: ClassVar[str] = "Multiple choice: accuracy by sum, per token, character and byte, and by PMI; calibration."
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form(
+            required={"contexts": ranked(*CONTEXTS), "continuation": (TARGET,), "gold": (GOLD,)},
+            optional={"group": ranked(*SUBJECT)},
+            lists=frozenset({"contexts"}),
+        ),
+        Form(
+            required={"query": ranked(*QUERY), "choices": (CHOICES,), "gold": (GOLD,)},
+            optional={"group": ranked(*SUBJECT)},
+            lists=frozenset({"choices"}),
+            series=frozenset({"choices"}),
+        ),
+    )
+    kept_roles: ClassVar[frozenset[str]] = frozenset({"gold"})  # stored is the place of the right choice
+    alternatives: ClassVar[tuple[str, ...]] = ("choice",)
+    helpers: ClassVar[tuple[str, ...]] = ("unconditional", "domain")
+
+    delimiter: str = option(DELIMITER_AUTO, "Between context and choice; auto: a space where they would touch.")
+    prefix: str = option("", "A file of text that stands before every context.", flag="--few-shot", reads_file=True)
+    domain_context: str | None = option(None, "Context of the domain-conditional PMI, such as 'Answer:'.")
+    unconditional: bool = option(True, "Also score choices without context.", flag="--pmi/--no-pmi")
+    gold_from: GoldBase = option("auto", "What numbers of right choices count from; auto: as they say.")
 
     def __post_init__(self) -> None:
         check_delimiter(self.delimiter)
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """What the numbers depend on besides model and data."""
-        return settings_of(self)
 
     @property
     def _several_contexts(self) -> bool:
@@ -209,12 +151,13 @@ class ChoicesTask:
                     method="wilson",
                     better="higher",
                     by_group=by_group and name == "accuracy",
-                    left_out=_OTHER_TOKENS if name.endswith("pmi") else "",
+                    headline=name == "accuracy",
+                    left_out=OTHER_TOKENS if name.endswith("pmi") else "",
                 )
                 for name in names
             ),
-            Measure(name="ties", figure="ratio", unit="share of questions", method="wilson"),
-            Measure(name="brier", figure="ratio", unit="squared error"),
+            Measure(name="ties", figure="ratio", unit="share of questions", method="wilson", column=False),
+            Measure(name="brier", figure="ratio", unit="squared error", per_row=True),
             Measure(name="confidence", figure="ratio", unit="probability", better="higher"),
             Measure(name="confident_and_right", figure="ratio", unit="probability", better="higher", use="hidden"),
         )
@@ -236,56 +179,3 @@ class ChoicesTask:
             found["confidence"] = (float(probabilities.max()), 1.0)
             found["confident_and_right"] = (float(int(probabilities.argmax()) == gold), 1.0)
         return found
-
-
-def alternative_scores(row: Stored) -> dict[str, list[float]]:
-    """The scores of a stored row's choices, by the accuracy that they decide. A PMI compares the same tokens behind
-    another context, or there is none."""
-    by_role: dict[str, list[Stored]] = {}
-    for item in row["items"]:
-        by_role.setdefault(item["role"], []).append(item)
-    choices = by_role.get("choice") or [*by_role.get("good", ()), *by_role.get("bad", ())]
-    sums = [item["log_likelihood"] for item in choices]
-    found = {
-        "accuracy": sums,
-        "accuracy_per_token": [per(item, "num_scored") for item in choices],
-        "accuracy_per_char": [per(item, "num_chars") for item in choices],
-        "accuracy_per_byte": [per(item, "num_bytes") for item in choices],
-    }
-    for role, name in (("unconditional", "accuracy_pmi"), ("domain", "accuracy_domain_pmi")):
-        if role in by_role and all(map(same_tokens, choices, by_role[role])):
-            found[name] = [_minus(a, b["log_likelihood"]) for a, b in zip(sums, by_role[role], strict=True)]
-    return found
-
-
-_OTHER_TOKENS = "a choice has other tokens behind its context than without it, so nothing can be subtracted"
-
-
-def same_tokens(one: Stored, other: Stored) -> bool:
-    """Whether two items score the same tokens."""
-    return all(one[name] == other[name] for name in ("num_scored", "tokens_hash"))
-
-
-def hit(scores: Sequence[float], gold: int) -> float:
-    """1.0 where the score of ``gold`` is greater than all others; a tie is no hit."""
-    return float(all(scores[gold] > score for place, score in enumerate(scores) if place != gold))
-
-
-def per(item: Stored, length: str) -> float:
-    """Log-likelihood divided by a length; of nothing the log-likelihood itself, 0."""
-    return float(item["log_likelihood"]) / max(1, int(item[length]))
-
-
-def group_of(row: DataRow, fields: Fields) -> str | None:
-    """The group that a row belongs to, as text; None where it names none. It costs no row its score."""
-    if "group" not in fields:
-        return None
-    try:
-        value = row.at(fields["group"])
-    except InputError:
-        return None
-    return None if row.record.is_missing(value) else str(value)
-
-
-def _minus(a: float, b: float) -> float:
-    return a if a == -math.inf else float(a) - float(b)

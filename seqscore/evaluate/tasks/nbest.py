@@ -3,24 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.data.column_names import CONTEXT, FIRST_PASS, HYPOTHESES, REFERENCE
 from seqscore.evaluate.data.dataset import DataRow, Dataset
-from seqscore.evaluate.data.fields import Fields
-from seqscore.evaluate.tasks.base import (
-    Entry,
-    Measure,
-    RowValues,
-    Stored,
-    TaskRow,
-    entries_of,
-    joined,
-    settings_of,
-)
-from seqscore.evaluate.tasks.perplexity import item_of
+from seqscore.evaluate.data.fields import Form, ranked
+from seqscore.evaluate.tasks.base import Task, option
+from seqscore.evaluate.tasks.measure import Measure, RowValues
+from seqscore.evaluate.tasks.rows import Entry, Stored, TaskRow, entries_of, item_of, joined
 from seqscore.text.items import check_delimiter
 from seqscore.text.joins import DELIMITER_AUTO
 
@@ -29,7 +22,7 @@ WEIGHTS = tuple(round(0.05 * step, 2) for step in range(41))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NbestTask:
+class NbestTask(Task):
     """Of every list the hypothesis with the greatest first-pass score + ``lm_weight`` * log-likelihood (nats); the
     first of equals. Lists without first-pass scores are in their order before, and ranked by the model alone after.
 
@@ -37,21 +30,25 @@ class NbestTask:
     """
 
     name: ClassVar[str] = "nbest"
-    needs_start_token: ClassVar[str] = ""
+    about: ClassVar[str] = "Re-rank n-best lists: word error rate before and after, the oracle's, and by weight."
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form(
+            required={"reference": (REFERENCE,), "hypotheses": (HYPOTHESES,)},
+            optional={"scores": (FIRST_PASS,), "context": ranked(*CONTEXT)},
+            lists=frozenset({"hypotheses", "scores"}),
+            series=frozenset({"hypotheses"}),
+        ),
+    )
+    kept_roles: ClassVar[frozenset[str]] = frozenset({"reference"})  # stored is its length
+    alternatives: ClassVar[tuple[str, ...]] = ("hypothesis",)
 
-    fields: Fields
-    lm_weight: float = 1.0
-    delimiter: str = DELIMITER_AUTO
+    lm_weight: float = option(1.0, "Of the log-likelihood (nats) beside first-pass scores.")
+    delimiter: str = option(DELIMITER_AUTO, "Between context and hypothesis.")
 
     def __post_init__(self) -> None:
         check_delimiter(self.delimiter)
         if not (math.isfinite(self.lm_weight) and self.lm_weight >= 0):
             raise OptionError(f"lm_weight={self.lm_weight} must be a number of at least 0")
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """What the numbers depend on besides model and data."""
-        return settings_of(self)
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """An item a hypothesis."""
@@ -102,7 +99,7 @@ class NbestTask:
         ]
         return (
             Measure(name="wer_before", figure="ratio", unit="per reference word"),
-            Measure(name="wer_after", figure="ratio", unit="per reference word"),
+            Measure(name="wer_after", figure="ratio", unit="per reference word", headline=True, per_row=True),
             Measure(name="wer_model_alone", figure="ratio", unit="per reference word"),
             Measure(name="wer_oracle", figure="ratio", unit="per reference word"),
             *(swept if has_scores else ()),

@@ -5,33 +5,33 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.data.conversations import is_conversation
+from seqscore.evaluate.data.column_names import CONTEXT, TARGET, TEXT
+from seqscore.evaluate.data.conversations import MESSAGES, is_conversation
 from seqscore.evaluate.data.dataset import DataRow, Dataset
-from seqscore.evaluate.data.fields import Fields
+from seqscore.evaluate.data.fields import Fields, Form, ranked
 from seqscore.evaluate.data.records import Column, kind_of_value
-from seqscore.evaluate.tasks.base import (
-    Entry,
-    Measure,
-    RowValues,
-    Stored,
-    TaskItem,
-    TaskRow,
-    entries_of,
-    joined,
-    settings_of,
-)
+from seqscore.evaluate.tasks.base import Option, Task, option
+from seqscore.evaluate.tasks.conventions import ProtocolName
+from seqscore.evaluate.tasks.measure import Measure, RowValues
+from seqscore.evaluate.tasks.protocol import ProtocolTask, protocol_settings, stored_protocol
+from seqscore.evaluate.tasks.rows import Entry, Stored, TaskItem, TaskRow, entries_of, item_of, joined
 from seqscore.scores.reductions import exp
 from seqscore.text.items import Chat, check_delimiter
 from seqscore.text.joins import DELIMITER_AUTO
 
-_NOTHING_SCORED = "nothing of the text is scored: it is empty, or nothing stands before its only token"
+if TYPE_CHECKING:
+    from seqscore.scorer import Scorer
+
+NOTHING_SCORED = "nothing of the text is scored: it is empty, or nothing stands before its only token"
+
+_TEXTS = Form(required={"text": (TEXT, TARGET)}, optional={"context": ()})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PerplexityTask:
+class PerplexityTask(Task):
     """Log-likelihood of every text, and of the corpus per token, per word (a run without white space) and per byte.
 
     With contexts also: whether greedy decoding gives the continuation (accuracy), and exp of the mean negative
@@ -40,20 +40,44 @@ class PerplexityTask:
     """
 
     name: ClassVar[str] = "perplexity"
-    needs_start_token: ClassVar[str] = ""
+    about: ClassVar[str] = "Perplexity of texts: per token, word and byte, or as another tool defines it."
+    forms: ClassVar[tuple[Form, ...]] = (
+        Form(required={"text": (TARGET,), "context": ranked(*CONTEXT)}),
+        _TEXTS,
+        Form(required={"messages": ((MESSAGES,),)}),
+        _TEXTS,  # where none fits, the last is the one that a message is about
+    )
+    column_options: ClassVar[Mapping[str, Option]] = {
+        "text": Option("Column of texts; of conversations: --field messages=COLUMN.", "--column"),
+        "context": Option("Column of contexts, which are not scored.", "--context-column"),
+    }
+    kept_roles: ClassVar[frozenset[str]] = frozenset({"messages"})  # stored is what the chat template makes of them
 
-    fields: Fields
-    delimiter: str = DELIMITER_AUTO
+    delimiter: str = option(DELIMITER_AUTO, "Between context and text; auto: a space where they would touch.")
+    protocol: ProtocolName | None = option(None, "Perplexity as this tool defines it.")
+    window: int | None = option(None, "Positions of a protocol's window.")
+    stride: int | None = option(None, "Of protocol transformers; default: the window.")
 
     def __post_init__(self) -> None:
         check_delimiter(self.delimiter)
         if self._has_messages and self.delimiter != DELIMITER_AUTO:
             raise OptionError(f"delimiter={self.delimiter!r}: the chat template says what stands between messages")
+        if self.protocol is None and (self.window is not None or self.stride is not None):
+            raise OptionError("--window and --stride belong to a --protocol")
+        if self.protocol is not None and (self._has_context or self._has_messages):
+            raise OptionError(f"protocol {self.protocol!r} reads whole texts; it has no contexts and no conversations")
 
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """What the numbers depend on besides model and data."""
-        return settings_of(self)
+    @classmethod
+    def stored(cls, fields: Fields, settings: Mapping[str, Any]) -> Task:
+        """This task, or that of the protocol which the settings name."""
+        return cls(fields=fields, **settings) if settings.get("protocol") is None else stored_protocol(fields, settings)
+
+    def for_scorer(self, scorer: Scorer) -> Task:
+        """With a protocol, the task of the windows that it lays over this model and tokenizer."""
+        if self.protocol is None:
+            return self
+        settings = protocol_settings(self.protocol, scorer, window=self.window, stride=self.stride)
+        return ProtocolTask(fields=self.fields, protocol=settings, tokenizer=scorer.description.tokenizer)
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """One item a row."""
@@ -83,17 +107,32 @@ class PerplexityTask:
     def measures(self) -> Sequence[Measure]:
         """Per token, word and byte; of continuations also how often they are what greedy decoding gives."""
         many, one = ("conversations", "conversation") if self._has_messages else ("texts", "continuation")
+        behind = self._has_context or self._has_messages
         continuations = (
-            Measure(name="accuracy", figure="ratio", unit=f"share of {many}", method="wilson", better="higher"),
+            Measure(
+                name="accuracy",
+                figure="ratio",
+                unit=f"share of {many}",
+                method="wilson",
+                better="higher",
+                headline=True,
+            ),
             Measure(name="item_perplexity", figure="perplexity", unit=f"per {one}"),
         )
         return (
-            *(continuations if self._has_context or self._has_messages else ()),
-            Measure(name="perplexity", figure="perplexity", unit="per token", left_out=_NOTHING_SCORED),
+            *(continuations if behind else ()),
+            Measure(
+                name="perplexity",
+                figure="perplexity",
+                unit="per token",
+                left_out=NOTHING_SCORED,
+                headline=not behind,
+                chart="perplexities",
+            ),
             Measure(name="word_perplexity", figure="perplexity", unit="per word"),
-            Measure(name="byte_perplexity", figure="perplexity", unit="per byte"),
-            Measure(name="bits_per_byte", figure="ratio", unit="bits"),
-            Measure(name="mean_perplexity", figure="ratio", unit="mean of the texts'"),
+            Measure(name="byte_perplexity", figure="perplexity", unit="per byte", column=False),
+            Measure(name="bits_per_byte", figure="ratio", unit="bits", per_row=True),
+            Measure(name="mean_perplexity", figure="ratio", unit="mean of the texts'", column=False),
         )
 
     def values(self, row: Stored) -> RowValues:
@@ -113,53 +152,6 @@ class PerplexityTask:
             found["accuracy"] = (float(item["is_greedy"]), 1.0)
             found["item_perplexity"] = (total, 1.0)
         return found
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FilterTask:
-    """Perplexity of every row, by which the rows of the input can be sorted out."""
-
-    name: ClassVar[str] = "filter"
-    needs_start_token: ClassVar[str] = ""
-
-    fields: Fields
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """What the numbers depend on besides model and data."""
-        return settings_of(self)
-
-    def entries(self, dataset: Dataset) -> Iterator[Entry]:
-        """One item a row."""
-        return entries_of(dataset, self._row)
-
-    def _row(self, row: DataRow) -> TaskRow:
-        text = row.text(self.fields["text"])
-        return TaskRow(items=(item_of("text", text, text),))
-
-    def measures(self) -> Sequence[Measure]:
-        """Of the rows before they are sorted out."""
-        return (
-            Measure(name="perplexity", figure="perplexity", unit="per token", left_out=_NOTHING_SCORED),
-            Measure(name="bits_per_byte", figure="ratio", unit="bits"),
-        )
-
-    def values(self, row: Stored) -> RowValues:
-        """Sums of one row."""
-        (item,) = row["items"]
-        if not item["num_scored"]:
-            return {}
-        total = item["log_likelihood"]
-        return {
-            "perplexity": (total, float(item["num_scored"])),
-            "bits_per_byte": (-total / math.log(2), float(item["num_bytes_scored"])),
-        }
-
-
-def item_of(role: str, item: Any, text: str, **more: Any) -> TaskItem:
-    """An item whose characters, bytes and words are those of ``text``."""
-    size = len(text.encode("utf-8", "surrogatepass"))
-    return TaskItem(role=role, item=item, num_chars=len(text), num_bytes=size, num_words=len(text.split()), **more)
 
 
 def _conversation(row: DataRow, column: Column) -> TaskItem:

@@ -12,10 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, OptionError, TokenizerError, failing_as
+from seqscore.evaluate.data.column_names import TARGET, TEXT
 from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset
-from seqscore.evaluate.data.fields import Fields
-from seqscore.evaluate.tasks.base import Entry, Measure, RowValues, Stored, TaskItem, TaskRow, entries_of
+from seqscore.evaluate.data.fields import Fields, Form
+from seqscore.evaluate.tasks.base import Task
 from seqscore.evaluate.tasks.conventions import ProtocolName, ProtocolSettings, Stretch, num_words, stretches, weight_of
+from seqscore.evaluate.tasks.measure import Measure, RowValues
+from seqscore.evaluate.tasks.rows import Entry, Stored, TaskItem, TaskRow, entries_of
 from seqscore.scores.reductions import exp
 from seqscore.text.items import Pair
 
@@ -30,13 +33,13 @@ _NO_LIMIT = 2048  # lm-eval's for a model that states none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProtocolTask:
+class ProtocolTask(Task):
     """The stretches that a protocol makes of each text, or of all texts joined by blank lines (one stretch a row)."""
 
     name: ClassVar[str] = "perplexity"
-    needs_start_token: ClassVar[str] = ""
+    about: ClassVar[str] = "Perplexity as another tool defines it."
+    forms: ClassVar[tuple[Form, ...]] = (Form(required={"text": (TEXT, TARGET)}),)
 
-    fields: Fields
     protocol: ProtocolSettings
     tokenizer: Any
 
@@ -52,6 +55,11 @@ class ProtocolTask:
             "start": self.protocol.start,
         }
 
+    @property
+    def policies(self) -> Mapping[str, str]:
+        """A protocol lays its windows and its start token itself."""
+        return PROTOCOL_POLICIES
+
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """The texts with their stretches, or the stretches of all texts."""
         return self._windows(dataset) if self.protocol.joins_texts else entries_of(dataset, self._row)
@@ -59,10 +67,8 @@ class ProtocolTask:
     def _row(self, row: DataRow) -> TaskRow:
         text = row.text(self.fields["text"])
         items = tuple(self._item(stretch) for stretch in stretches(self._ids(text), self.protocol))
-        if not items:
-            if self.protocol.name == "evaluate":
-                raise InputError(f"{row.where} is empty; protocol 'evaluate' has no perplexity of an empty text")
-            items = ()
+        if not items and self.protocol.name == "evaluate":
+            raise InputError(f"{row.where} is empty; protocol 'evaluate' has no perplexity of an empty text")
         size, words = len(text.encode("utf-8", "surrogatepass")), num_words(text)
         counted = tuple(_counted(one, size, words) if place == 0 else one for place, one in enumerate(items))
         return TaskRow(items=counted or (TaskItem(role="nothing", item="", num_bytes=size, num_words=words),))
@@ -93,13 +99,16 @@ class ProtocolTask:
         """Under the names that the tool gives them."""
         if self.protocol.name == "lm-eval":
             return (
-                Measure(name="word_perplexity", figure="perplexity", unit="per word"),
-                Measure(name="byte_perplexity", figure="perplexity", unit="per byte"),
-                Measure(name="bits_per_byte", figure="ratio", unit="bits"),
+                Measure(
+                    name="word_perplexity", figure="perplexity", unit="per word", headline=True, chart="perplexities"
+                ),
+                Measure(name="byte_perplexity", figure="perplexity", unit="per byte", column=False),
+                Measure(name="bits_per_byte", figure="ratio", unit="bits", per_row=True),
             )
+        own: dict[str, Any] = {"headline": True, "per_row": True}
         if self.protocol.name == "evaluate":
-            return (Measure(name="mean_perplexity", figure="ratio", unit="mean of the texts'"),)
-        return (Measure(name="perplexity", figure="perplexity", unit="per token"),)
+            return (Measure(name="mean_perplexity", figure="ratio", unit="mean of the texts'", column=False, **own),)
+        return (Measure(name="perplexity", figure="perplexity", unit="per token", chart="perplexities", **own),)
 
     def values(self, row: Stored) -> RowValues:
         """What a text or a window adds."""
@@ -151,3 +160,14 @@ def _adds_bos(tokenizer: Any) -> bool:
     """Whether the tokenizer begins a text with its BOS by itself."""
     ids = tokenizer("a")["input_ids"]
     return bool(ids) and tokenizer.bos_token_id is not None and ids[0] == tokenizer.bos_token_id
+
+
+def stored_protocol(fields: Fields, settings: Mapping[str, Any]) -> ProtocolTask:
+    """The task that has these settings, to read rows with."""
+    protocol = ProtocolSettings(
+        name=settings["protocol"],
+        max_length=settings["window"],
+        stride=settings["stride"],
+        start=settings["start"],
+    )
+    return ProtocolTask(fields=fields, protocol=protocol, tokenizer=None)

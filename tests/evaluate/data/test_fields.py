@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.data.fields import guess_fields
 from seqscore.evaluate.data.gold import choice_texts, gold_index
+from seqscore.evaluate.tasks.registry import guess_fields
 
 
 @pytest.mark.parametrize(
@@ -31,7 +31,7 @@ from seqscore.evaluate.data.gold import choice_texts, gold_index
     ],
 )
 def test_guesses(task: str, columns: str, expected: dict[str, str]) -> None:
-    found = guess_fields(task, columns.split())  # type: ignore[arg-type]
+    found = guess_fields(task, columns.split())
     assert dict(found.columns) == expected
     assert found.guessed == set(expected)
 
@@ -65,7 +65,7 @@ def test_named_fields_win_and_are_not_called_guesses() -> None:
 )
 def test_what_cannot_be_guessed(task: str, columns: str, given: dict[str, str], said: str) -> None:
     with pytest.raises(OptionError, match=said):
-        guess_fields(task, columns.split(), given)  # type: ignore[arg-type]
+        guess_fields(task, columns.split(), given)
 
 
 CHOICES = ["red", "green", "3", "blue"]

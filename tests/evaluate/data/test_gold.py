@@ -11,10 +11,10 @@ import pytest
 
 from seqscore.errors import InputError
 from seqscore.evaluate.data.dataset import DataOptions, open_dataset
-from seqscore.evaluate.data.fields import guess_fields
 from seqscore.evaluate.data.gold import gold_index
-from seqscore.evaluate.tasks.base import TaskRow
 from seqscore.evaluate.tasks.choices import ChoicesTask
+from seqscore.evaluate.tasks.registry import guess_fields
+from seqscore.evaluate.tasks.rows import TaskRow
 
 CHOICES = ["red", "Green", "blue"]
 

@@ -12,13 +12,13 @@ import pytest
 from seqscore.errors import OptionError
 from seqscore.evaluate.data.data_options import DataOptions
 from seqscore.evaluate.data.dataset import DataRow, open_dataset
-from seqscore.evaluate.data.fields import guess_fields
 from seqscore.evaluate.data.texts import InputOptions, InputRow, open_inputs
 from seqscore.evaluate.read.measures import task_of_run
 from seqscore.evaluate.run.evaluation import evaluate
-from seqscore.evaluate.tasks.base import TaskRow
 from seqscore.evaluate.tasks.choices import ChoicesTask
 from seqscore.evaluate.tasks.perplexity import PerplexityTask
+from seqscore.evaluate.tasks.registry import guess_fields
+from seqscore.evaluate.tasks.rows import TaskRow
 from tests.evaluate.evaluated import OPTIONS, rows_of, tiny_scorer
 
 

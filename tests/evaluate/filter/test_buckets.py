@@ -23,19 +23,12 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data import arrow
 from seqscore.evaluate.data.data_options import DataOptions
 from seqscore.evaluate.data.dataset import Dataset, open_dataset
-from seqscore.evaluate.data.fields import guess_fields
-from seqscore.evaluate.filter.buckets import (
-    Bucket,
-    Percentiles,
-    Rule,
-    Thresholds,
-    bucket_value,
-    check_sortable,
-    split_run,
-)
+from seqscore.evaluate.filter.buckets import Bucket, check_sortable, split_run
 from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.evaluate.run.run_folder import Run, held
-from seqscore.evaluate.tasks.perplexity import FilterTask
+from seqscore.evaluate.tasks.filter import FilterTask
+from seqscore.evaluate.tasks.registry import guess_fields
+from seqscore.evaluate.tasks.sorting import Percentiles, Rule, Thresholds, bucket_value
 from tests.evaluate.evaluated import OPTIONS, files, log_likelihood, rows_of, run_task, tiny_scorer
 
 TEXTS = [" ".join("abcdefgh"[: 1 + i % 5]) + f" the cat {i}" for i in range(11)]

@@ -13,13 +13,13 @@ import pytest
 
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.dataset import open_dataset
-from seqscore.evaluate.data.fields import guess_fields
 from seqscore.evaluate.data.kept_columns import check_kept, keep_columns, kept_columns
 from seqscore.evaluate.read.export import EXPORT_FIELDS, exported
 from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.summary import stored_rows
 from seqscore.evaluate.tasks.perplexity import PerplexityTask
+from seqscore.evaluate.tasks.registry import guess_fields
 from seqscore.output.writers import WriterOptions, open_records
 from tests.evaluate.evaluated import OPTIONS, log_likelihood, run_task, tiny_scorer
 

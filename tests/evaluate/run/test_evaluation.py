@@ -18,7 +18,6 @@ from seqscore import Scorer
 from seqscore.engine.packed import PackedEngine
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.dataset import DataRow
-from seqscore.evaluate.data.fields import guess_fields
 from seqscore.evaluate.read.compare import compare_runs
 from seqscore.evaluate.read.measures import measures_of_run, task_of_run
 from seqscore.evaluate.read.reports import report_of_runs
@@ -27,9 +26,10 @@ from seqscore.evaluate.run.evaluation import Progress, dry_run, evaluate
 from seqscore.evaluate.run.run_folder import read_run
 from seqscore.evaluate.run.run_options import RunOptions
 from seqscore.evaluate.run.summary import run_signature
-from seqscore.evaluate.tasks.base import TaskRow
 from seqscore.evaluate.tasks.conventions import num_words
 from seqscore.evaluate.tasks.protocol import PROTOCOL_POLICIES, ProtocolTask, protocol_settings
+from seqscore.evaluate.tasks.registry import guess_fields
+from seqscore.evaluate.tasks.rows import TaskRow
 from seqscore.output.evaluations import print_citation, print_summary
 from seqscore.output.report.page import report_html, write_report
 from seqscore.plan.chunks import ChunkLimits

@@ -16,7 +16,6 @@ import pytest
 import xxhash
 
 from seqscore.errors import InputError, SeqscoreError
-from seqscore.evaluate.data.fields import TaskName
 from seqscore.evaluate.read.compare import compare_runs
 from seqscore.evaluate.read.drawable import gallery, rows_named
 from seqscore.evaluate.read.reports import report_of_runs
@@ -30,7 +29,7 @@ from seqscore.output.evaluations import print_citation, print_comparison, print_
 from seqscore.output.report.payload import payload_of, script_json
 from tests.evaluate.evaluated import OPTIONS, dataset, edited, made, run_task, tiny_scorer
 
-ROWS_OF: dict[TaskName, list[Any]] = {
+ROWS_OF: dict[str, list[Any]] = {
     "pairs": [{"good": f"a {i}", "bad": f"b a {i}", "UID": "xy"[i % 2]} for i in range(3)] + [{"good": "a"}],
     "choices": [{"query": "q", "choices": ["a", "b c"], "gold": i} for i in range(2)],
     "nbest": [{"reference": "a b", "hypotheses": ["a c", "a b"], "scores": [-1, -2]}],
@@ -56,7 +55,7 @@ def put(value: Any, at: tuple[Any, ...], new: Any) -> None:
 
 
 @pytest.fixture(scope="module")
-def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[TaskName], Run]:
+def made_once(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Run]:
     return cache(lambda name: run_task(tmp_path_factory.mktemp(name), name, ROWS_OF[name]))
 
 
@@ -87,7 +86,7 @@ def read_in_every_way(path: Path, other: Path, data: Any, task: Any) -> None:
 
 @pytest.mark.parametrize("name", list(ROWS_OF))
 def test_any_value_of_a_run_may_be_wrong(
-    tmp_path: Path, made_once: Callable[[TaskName], Run], name: TaskName, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, made_once: Callable[[str], Run], name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, path = made_once(name), tmp_path / "run"
     data = dataset(tmp_path / "data.jsonl", ROWS_OF[name])
@@ -151,7 +150,7 @@ def refusal(check: Callable[..., Any], content: dict[str, Any], *ways: tuple[tup
     return str(caught.value)
 
 
-def test_messages_name_the_file_and_the_field(made_once: Callable[[TaskName], Run]) -> None:
+def test_messages_name_the_file_and_the_field(made_once: Callable[[str], Run]) -> None:
     run = made_once("pairs")
     summary, manifest = read_sealed(run.path / "summary.json"), read_sealed(run.path / "manifest.json")
     assert checked_summary(summary, "") == summary and checked_manifest(manifest, "") == manifest

@@ -1,0 +1,51 @@
+"""What a task measures: the figures that the rows of a run come to."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+from seqscore.scores.statistics.intervals import Figure
+
+RowValues: TypeAlias = Mapping[str, tuple[float, float]]
+"""Measure -> (total, count) of one row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """A figure that rows add up to: exp(-sum totals / sum counts) or sum totals / sum counts, see ``Figure``.
+
+    Args:
+        name: of the figure, in summaries and files.
+        figure: how rows come to it.
+        unit: what a value of it counts.
+        method: of its interval.
+        better: which way is up.
+        by_group: also shown for every group.
+        use: a ``figure`` of the task, one of a ``sweep`` over a setting (without an interval), or a ``hidden`` part of
+            others.
+        left_out: why a scored row may have no part in it.
+        headline: the figure that stands for the task; where it counts hits, rows are right or wrong by it.
+        per_row: the one that tells most of a single row, by which rows of two runs are compared.
+        column: whether a table of rows has a column for it.
+        chart: which picture shows how the rows' own values spread.
+    """
+
+    name: str
+    figure: Figure
+    unit: str
+    method: Literal["wilson", "bootstrap"] = "bootstrap"
+    better: Literal["higher", "lower"] = "lower"
+    by_group: bool = False
+    use: Literal["figure", "sweep", "hidden"] = "figure"
+    left_out: str = ""
+    headline: bool = False
+    per_row: bool = False
+    column: bool = True
+    chart: Literal["perplexities", "margins"] | None = None
+
+    @property
+    def is_hit(self) -> bool:
+        """Whether every row has it or has it not: 1 or 0."""
+        return self.method == "wilson"

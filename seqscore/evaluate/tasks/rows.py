@@ -1,0 +1,126 @@
+"""Rows of a dataset to what is scored for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from seqscore.errors import InputError
+from seqscore.evaluate.data.data_options import Counted, say_no_context
+from seqscore.evaluate.data.dataset import DataItem, DataProblem, DataRow, Dataset
+from seqscore.evaluate.data.fields import Fields
+from seqscore.evaluate.data.records import Column
+from seqscore.text.items import Chat, Context, Pair
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskItem:
+    """Something to be scored for a row. ``role``: what it is there for. Characters, bytes and words are those of the
+    text as the dataset has it, without a delimiter."""
+
+    role: str
+    item: str | Pair | Chat
+    num_chars: int = 0
+    num_bytes: int = 0
+    num_words: int = 0
+    weight: float | None = None
+    first_pass: float | None = None
+    word_errors: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskRow:
+    """What a row of a dataset comes to."""
+
+    items: tuple[TaskItem, ...]
+    group: str | None = None
+    gold: int | None = None
+    reference_words: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A row of a run to be: its id, its number, what it was made from, and what is to be scored. ``used``: columns of
+    its source that what is stored of it holds anyway."""
+
+    id: str
+    number: int
+    source: Any
+    row: TaskRow | InputError
+    used: frozenset[str] = frozenset()
+
+
+Stored: TypeAlias = Mapping[str, Any]
+"""A row as the run folder holds it."""
+
+
+def entries_of(
+    dataset: Dataset, convert: Callable[[DataRow], TaskRow], *, context: Column | None = None
+) -> Iterator[Entry]:
+    """An entry for every row; one that cannot be converted carries its error. Rows whose ``context`` is empty are
+    counted, which is said at the end."""
+    alone = Counted()
+    for row in map(_shallow, dataset.rows()):
+        found = _converted(row, convert)
+        if context is not None and isinstance(row, DataRow) and _stands_alone(row, found, context):
+            alone.add(row.where)
+        yield Entry(str(row.id), row.number, _source(row), found)
+    say_no_context(alone, dataset.options.notify)
+
+
+def _stands_alone(row: DataRow, found: TaskRow | InputError, context: Column) -> bool:
+    return isinstance(found, TaskRow) and row.context(context) is None
+
+
+_MAX_DEPTH = 100  # what walks a value calls itself for each level, and Python stops that near 1,000
+
+
+def _shallow(row: DataItem) -> DataItem:
+    """The row, or a problem in its place where a value is nested deeper than anything that reads it can go."""
+    if isinstance(row, DataProblem):
+        return row
+    level: list[Any] = [one for one in row.values.values() if isinstance(one, Mapping | list)]
+    for _ in range(_MAX_DEPTH):
+        inner = (child for one in level for child in (one.values() if isinstance(one, Mapping) else one))
+        level = [child for child in inner if isinstance(child, Mapping | list)]
+        if not level:
+            return row
+    return DataProblem(
+        row.id, row.number, InputError(f"{row.where}: a value is nested more than {_MAX_DEPTH} levels deep")
+    )
+
+
+def _converted(row: DataItem, convert: Callable[[DataRow], TaskRow]) -> TaskRow | InputError:
+    if isinstance(row, DataProblem):
+        return row.error
+    try:
+        return convert(row)
+    except InputError as error:
+        return error
+
+
+def _source(row: DataItem) -> Any:
+    return row.error.message if isinstance(row, DataProblem) else row.values
+
+
+def joined(context: Context, text: str, delimiter: str) -> Pair:
+    """The pair of a context and a text behind it, parted by the delimiter, which is scored with the text."""
+    return Pair(context, text, delimiter=delimiter)
+
+
+def item_of(role: str, item: Any, text: str, **more: Any) -> TaskItem:
+    """An item whose characters, bytes and words are those of ``text``."""
+    size = len(text.encode("utf-8", "surrogatepass"))
+    return TaskItem(role=role, item=item, num_chars=len(text), num_bytes=size, num_words=len(text.split()), **more)
+
+
+def group_of(row: DataRow, fields: Fields) -> str | None:
+    """The group that a row belongs to, as text; None where it names none. It costs no row its score."""
+    if "group" not in fields:
+        return None
+    try:
+        value = row.at(fields["group"])
+    except InputError:
+        return None
+    return None if row.record.is_missing(value) else str(value)
