@@ -2,7 +2,8 @@
 
 Attention is only one way by which one token can reach another, and models differ in what they tell about it. So the
 engine is compared with the model's own forward pass, text by text: on a small random twin of the model, with windows so
-short that texts outgrow them, and on a few tokens of the model itself.
+short that texts outgrow them, and on a few tokens of the model itself. Both run on the model's device, by the attention
+backend that the model will use.
 """
 
 from __future__ import annotations
@@ -11,11 +12,12 @@ import copy
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from seqscore.engine.attention.open_path import UnsupportedAttentionError
+from seqscore.engine.attention.backends import backend_for
+from seqscore.engine.attention.base import UnsupportedAttentionError
 from seqscore.engine.base import Engine
 from seqscore.engine.guard import forward_passes
 from seqscore.errors import EngineError, ModelError, NumericsError, SeqscoreError
@@ -25,16 +27,11 @@ from seqscore.models.load.identity import fingerprint_config
 from seqscore.plan.requests import Request
 
 if TYPE_CHECKING:
+    import torch
     from torch import nn
 
 
-class AttentionEngine(Engine, Protocol):
-    """An engine that attends for the model, and counts the attention layers of its last pass."""
-
-    attention_layers: int
-
-
-MakeEngine: TypeAlias = Callable[[ModelAdapter], AttentionEngine]
+MakeEngine: TypeAlias = Callable[[ModelAdapter], Engine]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +52,7 @@ _USUAL_NATS = 100.0
 _WINDOWS = ("sliding_window", "attention_chunk_size", "window_size")
 _INNER_WIDTHS = ("intermediate_size", "ffn_dim", "n_inner", "moe_intermediate_size", "shared_expert_intermediate_size")
 _VERDICTS: dict[tuple[object, ...], Refusal | None] = {}
-"""What a twin showed, by what was tried: the engine, the model's class and config, the device. It need not be tried
-again in this process."""
+"""What a twin showed, by all that it depends on; it need not be tried again in this process."""
 
 
 def why_not(make: MakeEngine, adapter: ModelAdapter) -> Refusal | None:
@@ -68,12 +64,19 @@ def why_not(make: MakeEngine, adapter: ModelAdapter) -> Refusal | None:
     if adapter.trunk is None or adapter.head is None:
         why = f" ({adapter.why_no_head})" if adapter.why_no_head else ""
         return Refusal(f"its hidden states and its head cannot be told apart{why}")
-    model = plain_model(adapter.model)
-    key = (make, type(model), fingerprint_config(model.config), str(adapter.device))
+    engine = make(adapter)
+    key = _key(engine, adapter)
     if key not in _VERDICTS:
         _VERDICTS[key] = _try_twin(make, adapter)
     requests = _short_requests(adapter.vocabulary)
-    return _VERDICTS[key] or _differs(make(adapter), adapter, requests, tolerance=_tolerance(adapter))
+    return _VERDICTS[key] or _differs(engine, adapter, requests, tolerance=_tolerance(adapter))
+
+
+def _key(engine: Engine, adapter: ModelAdapter) -> tuple[object, ...]:
+    """What a verdict depends on: the kind of engine, the model's class and config, device, dtype, attention backend."""
+    model = plain_model(adapter.model)
+    backend = backend_for(adapter.device, adapter.dtype).name
+    return type(engine), type(model), fingerprint_config(model.config), adapter.device.type, adapter.dtype, backend
 
 
 def plain_model(model: Any) -> Any:
@@ -92,15 +95,22 @@ def _try_twin(make: MakeEngine, adapter: ModelAdapter) -> Refusal | None:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        twin = _twin(plain_model(adapter.model), adapter.device)
+        twin = _twin(plain_model(adapter.model), adapter.device, _trial_dtype(adapter))
     if isinstance(twin, Refusal):
         return twin
-    return _differs(make(twin), twin, _long_requests(twin.context_length), tolerance=1e-3)
+    requests = _long_requests(twin.context_length)
+    return _differs(make(twin), twin, requests, tolerance=_tolerance(twin))
 
 
-def _differs(
-    engine: AttentionEngine, adapter: ModelAdapter, requests: list[Request], *, tolerance: float
-) -> Refusal | None:
+def _trial_dtype(adapter: ModelAdapter) -> torch.dtype:
+    """float32, in which a leak is told from rounding best, wherever it runs on the same path; else the model's own."""
+    import torch
+
+    same = backend_for(adapter.device, torch.float32) is backend_for(adapter.device, adapter.dtype)
+    return torch.float32 if same else adapter.dtype
+
+
+def _differs(engine: Engine, adapter: ModelAdapter, requests: list[Request], *, tolerance: float) -> Refusal | None:
     """What is wrong with an engine on these requests, compared with the model's own forward pass one by one."""
     try:
         values = engine.run(requests, extras=frozenset())
@@ -116,9 +126,6 @@ def _differs(
                 f"defect of seqscore, not of the model; use engine='padded', and report it"
             ) from error
         return Refusal(f"its forward pass does not take packs ({said})", _kept(error))
-    layers = getattr(adapter.model.config.get_text_config(), "num_hidden_layers", None)  # type: ignore[union-attr, operator]
-    if engine.attention_layers != layers:
-        return Refusal(f"{engine.attention_layers} of its {layers} layers go through transformers' attention interface")
     for request, one in zip(requests, values, strict=True):
         expected = _logprobs(adapter, request)
         error_in_nats = np.abs(one.logprobs - expected).max()
@@ -174,12 +181,12 @@ def _long_requests(context_length: int | None) -> list[Request]:
     return [Request(one, 1) for one in made]
 
 
-def _twin(model: nn.Module, device: Any) -> ModelAdapter | Refusal:
+def _twin(model: nn.Module, device: torch.device, dtype: torch.dtype) -> ModelAdapter | Refusal:
     """A small random model of the same class and kind of config; why there is none where none can be built."""
     refused = Refusal("no small copy of it can be made to try the engine on")
     for shrink in (_narrow, _shallow):
         try:
-            twin = _build(type(model), shrink(copy.deepcopy(model.config)), device)
+            twin = _build(type(model), shrink(copy.deepcopy(model.config)), device, dtype)
         except FROM_A_MODEL as error:  # not every class can be made in other sizes
             refused = Refusal(f"{refused.reason.partition(' (')[0]} ({type(error).__name__}: {error})", _kept(error))
             continue
@@ -188,7 +195,7 @@ def _twin(model: nn.Module, device: Any) -> ModelAdapter | Refusal:
     return refused
 
 
-def _build(kind: type[nn.Module], config: Any, device: Any) -> ModelAdapter | None:
+def _build(kind: type[nn.Module], config: Any, device: torch.device, dtype: torch.dtype) -> ModelAdapter | None:
     import torch
 
     with torch.device("meta"):
@@ -201,7 +208,7 @@ def _build(kind: type[nn.Module], config: Any, device: Any) -> ModelAdapter | No
                 if parameter.dim() > 1:
                     parameter.normal_(std=1.5 * parameter.shape[-1] ** -0.5)
     try:
-        return adapt(twin.to(device))
+        return adapt(twin.to(device=device, dtype=dtype))
     except (ModelError, NumericsError):
         return None
 

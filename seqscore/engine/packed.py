@@ -16,13 +16,15 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from seqscore.engine.attention.backends import backend_for
 from seqscore.engine.attention.open_path import OpenPath, packed_attention
 from seqscore.engine.experts import ExpertRows, steady_experts
 from seqscore.engine.guard import forward_passes
 from seqscore.engine.head.by_words import TILE_WORDS, tiled_values
 from seqscore.engine.head.masses import SubsetsAsked, asked_of
-from seqscore.engine.row_counts import CANDIDATES, steady_products, steady_row_counts
+from seqscore.engine.row_counts import CANDIDATES, steady_products
 from seqscore.errors import ModelError
+from seqscore.models.architecture.limits import text_config
 from seqscore.plan.cuts import cut_rows
 from seqscore.plan.packs import Pack, cut_packs
 from seqscore.plan.requests import Request, Values
@@ -36,9 +38,6 @@ if TYPE_CHECKING:
 
 IntArray = NDArray[np.int64]
 
-DEFAULT_PACK_TOKENS = 512
-"""Larger packs are slower on a CPU: what passes from layer to layer no longer stays in its cache."""
-
 _HEAD_ROWS = 256
 _RANK_BYTES = 64 * 2**20
 """What the logits may take that ranks are counted in."""
@@ -47,8 +46,10 @@ _RANK_BYTES = 64 * 2**20
 class PackedEngine:
     """Runs models whose attention goes through transformers' attention interface.
 
-    ``batch_tokens``: the rows of a pack at most; fewer run where fewer are left.
-    ``sharing``: whether requests share the rows of their common prefixes.
+    Args:
+        adapter: the model; its device and dtype choose the attention backend.
+        batch_tokens: the rows of a pack at most; fewer run where fewer are left. None: what the backend runs fastest.
+        sharing: whether requests share the rows of their common prefixes.
 
     Raises:
         ModelError: the model's trunk and head cannot be run apart.
@@ -57,7 +58,7 @@ class PackedEngine:
     name: ClassVar[str] = "packed"
     shares_prefixes: ClassVar[bool] = True
 
-    def __init__(self, adapter: ModelAdapter, *, batch_tokens: int = DEFAULT_PACK_TOKENS, sharing: bool = True) -> None:
+    def __init__(self, adapter: ModelAdapter, *, batch_tokens: int | None = None, sharing: bool = True) -> None:
         if adapter.trunk is None or adapter.head is None:
             raise ModelError(
                 f"engine='packed' cannot run {type(adapter.model).__name__}: its hidden states and its head cannot be "
@@ -66,12 +67,12 @@ class PackedEngine:
         self._adapter = adapter
         self._trunk: nn.Module = adapter.trunk
         self._head: Head = adapter.head
-        self.batch_tokens = batch_tokens
+        self._num_layers: int | None = getattr(text_config(adapter.model), "num_hidden_layers", None)
+        self._backend = backend_for(adapter.device, adapter.dtype)
+        self.batch_tokens = self._backend.pack_tokens if batch_tokens is None else batch_tokens
         self._sharing = sharing
         self._experts = ExpertRows()
         self._head_counts: dict[int, tuple[int, ...]] = {}
-        self.attention_layers = 0
-        """How many attention layers the last pack went through."""
 
     def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[Values]:
         """The values of each request's targets, in order.
@@ -122,13 +123,7 @@ class PackedEngine:
     @property
     def row_counts(self) -> tuple[int, ...]:
         """How many rows a pack may have, smallest first, with as many threads as torch has now."""
-        largest = max(self.batch_tokens, min(CANDIDATES))
-        doubled: list[int] = []
-        while (size := CANDIDATES[-1] << (len(doubled) + 1)) <= largest:
-            doubled.append(size)
-        steady = steady_row_counts(self._trunk, CANDIDATES)
-        usable = [count for count in steady if count <= largest] or [min(steady)]
-        return (*usable, *(size for size in doubled if size in steady_row_counts(self._trunk, (512, size))))
+        return self._backend.row_counts(self._trunk, largest=self.batch_tokens)
 
     @property
     def _head_rows(self) -> tuple[int, ...]:
@@ -171,13 +166,12 @@ class PackedEngine:
         if not trie.num_rows:
             return _NO_VALUES
         counts = self.row_counts
-        path = OpenPath(trie.longest + max(counts))
+        path = OpenPath(trie.longest + max(counts), layers=self._num_layers, backend=self._backend)
         asked = asked_of(trie.subsets, trie.target_subsets, self._adapter.device)
         queue = _HeadQueue(self._head, self._rows_at_once(extras), extras, asked)
         for pack in cut_packs(trie, counts, filler_position=filler):
             with path.running(pack):
                 hidden = self._forward(pack)
-            self.attention_layers = path.num_layers
             rows = trie.target_rows[pack.targets] - pack.begin
             queue.add(hidden, rows, trie.target_tokens[pack.targets], trie.target_subsets[pack.targets])
         return queue.finish()

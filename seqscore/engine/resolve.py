@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from seqscore.engine.base import Engine
 from seqscore.engine.fitness import why_not
-from seqscore.engine.packed import DEFAULT_PACK_TOKENS, PackedEngine
+from seqscore.engine.packed import PackedEngine
 from seqscore.engine.padded import PaddedEngine
 from seqscore.engine.reference import ReferenceEngine
 from seqscore.errors import EngineError, OptionError, SeqscoreWarning
@@ -46,7 +46,7 @@ def resolve_engine(name: str, adapter: ModelAdapter, *, batch_tokens: int | None
         return ENGINES[name](adapter, batch_tokens)
     refusal = why_not(_narrow_packed, adapter)
     if refusal is None:
-        return _packed(adapter, batch_tokens)
+        return PackedEngine(adapter, batch_tokens=batch_tokens)
     warnings.warn(
         f"{type(adapter.model).__name__} runs padded, not packed: {refusal.reason}. Its scores may change in their "
         f"last digits with what stands beside a text.",
@@ -68,8 +68,4 @@ def _tried_packed(adapter: ModelAdapter, batch_tokens: int | None) -> Engine:
         raise EngineError(
             f"engine='packed' cannot run {name}: {refusal.reason}; use engine='padded'"
         ) from refusal.cause
-    return _packed(adapter, batch_tokens)
-
-
-def _packed(adapter: ModelAdapter, batch_tokens: int | None) -> Engine:
-    return PackedEngine(adapter, batch_tokens=DEFAULT_PACK_TOKENS if batch_tokens is None else batch_tokens)
+    return PackedEngine(adapter, batch_tokens=batch_tokens)

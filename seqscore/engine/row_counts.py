@@ -39,6 +39,22 @@ def steady_row_counts(trunk: nn.Module, candidates: Sequence[int] = CANDIDATES) 
     return known[key]
 
 
+def pack_row_counts(trunk: nn.Module, *, largest: int) -> tuple[int, ...]:
+    """The row counts of packs of at most ``largest`` rows, ascending; the smallest one that is steady where none fits.
+
+    Beyond the candidates a budget of ``largest`` is met by doubling: 1,024, 2,048, ... Each of these must agree with
+    the largest candidate, with which all steady counts agree already.
+    """
+    steady = steady_row_counts(trunk)
+    usable = [count for count in steady if count <= largest] or [min(steady)]
+    size = 2 * CANDIDATES[-1]
+    while size <= largest:
+        if CANDIDATES[-1] in steady_row_counts(trunk, (CANDIDATES[-1], size)):
+            usable.append(size)
+        size *= 2
+    return tuple(usable)
+
+
 def _tried(trunk: nn.Module, candidates: tuple[int, ...]) -> tuple[int, ...]:
     steady = candidates
     for product, like, inputs, outputs in _kinds(trunk):

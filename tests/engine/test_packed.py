@@ -109,7 +109,7 @@ def test_row_counts_are_those_of_the_threads_that_torch_has_now(monkeypatch: pyt
     def tried(*_: Any, **__: Any) -> tuple[int, ...]:
         return (16 * torch.get_num_threads(),)
 
-    for place in ("packed.steady_row_counts", "packed.steady_products", "experts._tried"):
+    for place in ("row_counts.steady_row_counts", "packed.steady_products", "experts._tried"):
         monkeypatch.setattr(f"seqscore.engine.{place}", tried)
     own = adapter("mixtral")
     engine, layer = PackedEngine(own), own.model.model.layers[0].mlp.experts  # type: ignore[union-attr, index]
@@ -302,9 +302,10 @@ def test_a_defect_of_an_engine_is_an_error_and_not_a_property_of_the_model(monke
     def defect(*_: object, **__: object) -> None:
         raise TypeError("planted")
 
-    for place in ("seqscore.engine.packed.PackedEngine._forward", "seqscore.engine.attention.blocks.PackLayout.attend"):
+    above, below = "packed.PackedEngine._forward", "attention.blocks.BlockAttention.attend"
+    for place, planted in ((above, defect), (below, _raising_below_a_layer())):
         with monkeypatch.context() as patch:
-            patch.setattr(place, defect if "layout" not in place else _raising_in_layout())
+            patch.setattr(f"seqscore.engine.{place}", planted)
             for engine in ("auto", "packed"):
                 with pytest.raises(
                     EngineError, match=r"failed while it was tried on .*TypeError: planted.*defect"
@@ -314,7 +315,7 @@ def test_a_defect_of_an_engine_is_an_error_and_not_a_property_of_the_model(monke
     assert resolve_engine("auto", own).name == "packed"  # nothing of it is remembered
 
 
-def _raising_in_layout() -> Callable[..., None]:
+def _raising_below_a_layer() -> Callable[..., None]:
     """A function that raises in a frame of the package, below a layer of the model."""
     names: dict[str, Any] = {"__name__": "seqscore.engine.attention.blocks"}
     exec("def attend(*_, **__):\n    raise TypeError('planted')", names)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from seqscore.engine.row_counts import CANDIDATES, steady_products, steady_row_counts
+from seqscore.engine.row_counts import CANDIDATES, pack_row_counts, steady_products, steady_row_counts
 from tests.tiny_models import tiny_model
 
 
@@ -36,6 +36,14 @@ def test_some_count_is_always_left() -> None:
     noise = torch.nn.Sequential(_Noisy(4, 64))
     assert steady_row_counts(noise) == (max(CANDIDATES),)
     assert set(steady_row_counts(tiny_model("llama"))) <= set(CANDIDATES)
+
+
+def test_packs_larger_than_the_candidates_agree_with_these() -> None:
+    plain, noise = torch.nn.Sequential(torch.nn.Linear(4, 64)), torch.nn.Sequential(_Noisy(4, 64))
+    assert pack_row_counts(plain, largest=2500)[-3:] == (512, 1024, 2048)
+    assert pack_row_counts(noise, largest=2500) == (512,)
+    assert pack_row_counts(plain, largest=40) == tuple(count for count in steady_row_counts(plain) if count <= 40)
+    assert pack_row_counts(plain, largest=1) == (min(steady_row_counts(plain)),)
 
 
 class _Noisy(torch.nn.Linear):

@@ -1,46 +1,49 @@
-"""The index lists and masks of one pack's attention, as tensors: made once for a pack, used by all of its layers."""
+"""The attention backend for every device and dtype: blocks of queries that stand at fixed absolute positions.
+
+The index lists and masks of a pack are made once as tensors and used by all of its layers. A block's shape depends on
+its absolute position alone, so what a query computes does not depend on what stands beside it.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+from seqscore.engine.attention.base import FULL, LayerForm
 from seqscore.engine.attention.kernels import attend, merge, never_seen
+from seqscore.engine.row_counts import pack_row_counts
 from seqscore.plan.packs import BLOCK, Far, Near, Pack
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
+    from torch import Tensor, nn
 
 IntArray = NDArray[np.int64]
 
-FULL = 0
-"""The window of a layer that sees its whole prefix."""
+
+class BlockBackend:
+    """Runs any layer that packs offer, on any device."""
+
+    name: ClassVar[str] = "blocks"
+    pack_tokens: ClassVar[int] = 512
+    """Larger packs are slower on a CPU: what passes from layer to layer no longer stays in its cache."""
+
+    def row_counts(self, trunk: nn.Module, *, largest: int) -> tuple[int, ...]:
+        """Those that were tried on the model's own products (``engine.row_counts``)."""
+        return pack_row_counts(trunk, largest=largest)
+
+    def prepare(self, pack: Pack, form: LayerForm) -> BlockAttention:
+        """The lists and masks of a pack for layers of one form."""
+        return BlockAttention(pack, form)
 
 
-@dataclass(frozen=True, slots=True)
-class Form:
-    """What a layer's lists depend on beside the pack.
-
-    ``fold``: query heads that share one of ``key_heads``; they become rows of one block. ``window``: how many
-    positions a query sees, itself included, or ``FULL``.
-    """
-
-    key_heads: int
-    fold: int
-    window: int
-    dtype: torch.dtype
-    device: torch.device
-
-
-class PackLayout:
+class BlockAttention:
     """One pack's attention in one form."""
 
-    def __init__(self, pack: Pack, form: Form) -> None:
+    def __init__(self, pack: Pack, form: LayerForm) -> None:
         self._near = _Part([_near_group(near, form) for near in pack.near], pack.near_places, form)
         self._far = _Part([_far_group(far, form) for far in pack.far], _filled_up(pack.far_places), form)
         self._far_rows = _tensor(_by_head(pack.far_rows, form), form) if pack.far else None
@@ -93,7 +96,7 @@ class _Group:
 class _Part:
     """Some of the keys of a pack's queries: groups one after another, and the way back to ``places`` among them."""
 
-    def __init__(self, groups: Sequence[_Group], places: IntArray, form: Form) -> None:
+    def __init__(self, groups: Sequence[_Group], places: IntArray, form: LayerForm) -> None:
         self._groups = groups
         self._form = form
         if groups:
@@ -120,7 +123,7 @@ class _Part:
         return out.index_select(0, self._places), lse.index_select(0, self._places)
 
 
-def _near_group(near: Near, form: Form) -> _Group:
+def _near_group(near: Near, form: LayerForm) -> _Group:
     return _Group(
         rows=near.query_rows,
         keys=_tensor(near.key_slots, form),
@@ -128,7 +131,7 @@ def _near_group(near: Near, form: Form) -> _Group:
     )
 
 
-def _far_group(far: Far, form: Form) -> _Group:
+def _far_group(far: Far, form: LayerForm) -> _Group:
     """Keys that are behind every window are left out; how many is decided by the span alone, and one block stays."""
     span = len(far.key_slots)
     first = 0 if form.window == FULL else max(0, (span - form.window) // BLOCK * BLOCK)
@@ -141,7 +144,7 @@ def _far_group(far: Far, form: Form) -> _Group:
     return _Group(rows=far.query_rows, keys=keys, mask=mask)
 
 
-def _mask(queries: IntArray, keys: IntArray, form: Form) -> Tensor:
+def _mask(queries: IntArray, keys: IntArray, form: LayerForm) -> Tensor:
     """[n, 1, q * fold, S]: 0 where a query sees a key, by their positions [n, q] and [n or 1, S]; else very low."""
     import torch
 
@@ -169,7 +172,7 @@ def _block_places(groups: Sequence[_Group], places: IntArray, key_heads: int) ->
     return np.add(first[:, None], queries[:, None] * np.arange(key_heads), dtype=np.int64).reshape(-1)
 
 
-def _by_head(rows: IntArray, form: Form) -> IntArray:
+def _by_head(rows: IntArray, form: LayerForm) -> IntArray:
     return (rows[:, None] * form.key_heads + np.arange(form.key_heads)).reshape(-1)
 
 
@@ -184,7 +187,7 @@ def _tensor_filled_up(rows: Tensor, length: int) -> Tensor:
     return torch.cat([rows, rows.new_zeros(length - len(rows))])
 
 
-def _tensor(values: IntArray, form: Form) -> Tensor:
+def _tensor(values: IntArray, form: LayerForm) -> Tensor:
     import torch
 
     return torch.from_numpy(np.ascontiguousarray(values)).to(form.device)

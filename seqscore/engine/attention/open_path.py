@@ -16,7 +16,13 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from seqscore.engine.attention.blocks import FULL, Form, PackLayout
+from seqscore.engine.attention.base import (
+    FULL,
+    AttentionBackend,
+    LayerForm,
+    PackAttention,
+    UnsupportedAttentionError,
+)
 from seqscore.engine.attention.kernels import with_sink
 from seqscore.engine.former import former_attention, former_mask
 from seqscore.models.architecture.passes import current_run
@@ -29,38 +35,42 @@ if TYPE_CHECKING:
 _NAME = "seqscore_packed"
 
 
-class UnsupportedAttentionError(Exception):
-    """A model asks for something of its attention that packs do not offer."""
-
-
 class OpenPath:
     """Keys and values of the open path and of one pack, for every attention layer, in the order of their calls.
 
-    ``slots``: how many positions to hold, the longest path and the largest pack together.
+    Args:
+        slots: how many positions to hold, the longest path and the largest pack together.
+        layers: how many attention layers the model has by its config; each must come here once a pack.
+        backend: what computes the attention.
     """
 
-    def __init__(self, slots: int) -> None:
+    def __init__(self, slots: int, *, layers: int | None, backend: AttentionBackend) -> None:
         self._slots = slots
+        self._layers = layers
+        self._backend = backend
         self._memory: list[tuple[Tensor, Tensor]] = []
         self._pack: Pack | None = None
-        self._layouts: dict[Form, PackLayout] = {}
+        self._prepared: dict[LayerForm, PackAttention] = {}
         self._calls = 0
-
-    @property
-    def num_layers(self) -> int:
-        """Attention layers that the last pack went through."""
-        return self._calls
 
     @contextmanager
     def running(self, pack: Pack) -> Iterator[None]:
-        """The forward pass of ``pack`` within this block; afterwards the path that the next one needs is in place."""
+        """The forward pass of ``pack`` within this block; afterwards the path that the next one needs is in place.
+
+        Raises:
+            UnsupportedAttentionError: some layers attended by another way.
+        """
         self._pack, self._calls = pack, 0
-        self._layouts.clear()
+        self._prepared.clear()
         token = _CURRENT.set((self, current_run()))
         try:
             yield
         finally:
             _CURRENT.reset(token)
+        if self._calls != self._layers:
+            raise UnsupportedAttentionError(
+                f"{self._calls} of its {self._layers} layers go through transformers' attention interface"
+            )
         self._move(pack)
 
     def attend(
@@ -74,12 +84,12 @@ class OpenPath:
         assert pack is not None
         if query.shape[0] != 1 or query.shape[2] != pack.size or key.shape[2] != pack.size:
             raise UnsupportedAttentionError(f"queries {list(query.shape)} and keys {list(key.shape)} are not the pack")
-        form = Form(key.shape[1], query.shape[1] // key.shape[1], window, query.dtype, query.device)
-        if form not in self._layouts:
-            self._layouts[form] = PackLayout(pack, form)
+        form = LayerForm(key.shape[1], query.shape[1] // key.shape[1], window, query.dtype, query.device)
+        if form not in self._prepared:
+            self._prepared[form] = self._backend.prepare(pack, form)
         width = max(key.shape[-1], value.shape[-1])
         keys, values = self._store(pack, _rows(key, width), _rows(value, width))
-        out, lse = self._layouts[form].attend(_rows(query, width), keys, values, scale=scale, cap=cap)
+        out, lse = self._prepared[form].attend(_rows(query, width), keys, values, scale=scale, cap=cap)
         return out[..., : value.shape[-1]], lse
 
     def _store(self, pack: Pack, key: Tensor, value: Tensor) -> tuple[Tensor, Tensor]:
