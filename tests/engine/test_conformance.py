@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from numpy.typing import NDArray
+from transformers import PreTrainedModel
 
 from seqscore.engine.head.by_rows import target_values
 from seqscore.engine.resolve import ENGINES, resolve_engine
@@ -42,10 +43,15 @@ def requests() -> tuple[Request, ...]:
     return tuple(made)
 
 
+@lru_cache(maxsize=3)
+def model_of(architecture: str, dtype: torch.dtype) -> PreTrainedModel:
+    return tiny_model(architecture, dtype=dtype)
+
+
 @lru_cache(maxsize=2)
 def expected(architecture: str) -> tuple[NDArray[np.float64], ...]:
     """[n - 1, V] log-softmax of each request by plain transformers in float64."""
-    model = tiny_model(architecture, dtype=torch.float64)
+    model = model_of(architecture, torch.float64)
     with torch.no_grad():
         rows = [model(input_ids=torch.from_numpy(request.inputs)[None]).logits[0].double() for request in requests()]
     return tuple(row.log_softmax(-1).numpy() for row in rows)
@@ -58,7 +64,7 @@ def target_logprobs(request: Request, logprobs: NDArray[np.float64]) -> NDArray[
 @lru_cache(maxsize=4)
 def naive_error(architecture: str, dtype: torch.dtype) -> float:
     """Largest error of transformers itself in ``dtype``: what the arithmetic costs, whatever the engine."""
-    model = tiny_model(architecture, dtype=dtype)
+    model = model_of(architecture, dtype)
     errors = []
     for request, exact in zip(requests(), expected(architecture), strict=True):
         with torch.no_grad():
@@ -69,7 +75,7 @@ def naive_error(architecture: str, dtype: torch.dtype) -> float:
 
 @lru_cache(maxsize=3)
 def adapted(architecture: str, dtype: torch.dtype) -> ModelAdapter:
-    return adapt(tiny_model(architecture, dtype=dtype))
+    return adapt(model_of(architecture, dtype))
 
 
 def run(architecture: str, engine: str, dtype: torch.dtype) -> list[Values]:

@@ -22,7 +22,7 @@ from tests.tiny_tokenizers import tiny_tokenizer
 TOKENIZER = tiny_tokenizer()
 TEXT = "The quick brown fox jumps over the lazy dog."
 IDS = torch.arange(5, 25)[None]
-WAIT = 60
+WAIT = 240
 """Seconds after which a test gives up; nothing waits so long that works."""
 
 

@@ -22,6 +22,8 @@ from tests.output.reported import EVIL, PAIRS, TEXTS, options, packed, unpacked
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")
 BROWSER = os.environ.get("SEQSCORE_BROWSER") or next(filter(None, map(shutil.which, NAMES)), None)
+PATIENCE = 120_000
+"""Milliseconds after which something never comes; nothing that works takes so long, on a busy machine either."""
 
 pytestmark = pytest.mark.skipif(
     BROWSER is None, reason="no browser: install chromium, or name one in SEQSCORE_BROWSER, to test the report's page"
@@ -33,7 +35,8 @@ def chromium() -> Iterator[Any]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=BROWSER, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        options = ["--no-sandbox", "--disable-dev-shm-usage"]
+        browser = playwright.chromium.launch(executable_path=BROWSER, args=options, timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -43,6 +46,7 @@ class Opened:
 
     def __init__(self, browser: Any, path: Path, *, width: int = 1200, theme: str = "light") -> None:
         self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+        self.context.set_default_timeout(PATIENCE)
         self.page = self.context.new_page()
         self.happened: list[str] = []
         self.requests: list[str] = []
@@ -51,7 +55,7 @@ class Opened:
         self.page.on("dialog", lambda dialog: (self.happened.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         self.page.on("request", lambda request: self.requests.append(request.url))
         self.page.goto(path.as_uri())
-        self.page.wait_for_selector("html[data-ready]", timeout=20_000)
+        self.page.wait_for_selector("html[data-ready]")
         self.address = path.as_uri()
 
     def close(self) -> None:

@@ -214,7 +214,7 @@ def test_on_a_terminal_nothing_harmful_is_written(output_format: str, monkeypatc
             writer.write(ScoredRow(evil, scored(evil, pieces=99)))
             writer.write(ErrorRow(evil, "bad_input", evil))
         monkeypatch.undo()
-    reader.join(timeout=60)
+    reader.join()
     os.close(ours)
     shown = b"".join(parts).decode()
     assert shown.count("owned") >= 2
@@ -310,7 +310,7 @@ except OptionError as error:
 writer = None
 gc.collect()
 """
-    done = subprocess.run([sys.executable, "-X", "dev", "-c", code], capture_output=True, check=False, timeout=60)
+    done = subprocess.run([sys.executable, "-X", "dev", "-c", code], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
     assert list(tmp_path.iterdir()) == []
 
@@ -364,7 +364,7 @@ except BrokenPipeError:
     os._exit(7)
 """
     script = 'set -o pipefail; "$0" -c "$1" | head -n 2'
-    done = subprocess.run(["bash", "-c", script, sys.executable, code], capture_output=True, check=False, timeout=60)
+    done = subprocess.run(["bash", "-c", script, sys.executable, code], capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (7, b"closed")
     assert done.stdout.count(b"\n") == 2
 

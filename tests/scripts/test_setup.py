@@ -51,7 +51,7 @@ class Clone:
         }
         command = [str(self.root / "scripts" / "setup"), *extras]
         return subprocess.run(
-            command, cwd=cwd or self.state, env=variables, capture_output=True, text=True, timeout=60, check=False
+            command, cwd=cwd or self.state, env=variables, capture_output=True, text=True, check=False
         )
 
     def log(self) -> list[str]:

@@ -3,9 +3,7 @@ from __future__ import annotations
 import json
 import math
 import os
-import subprocess
-import sys
-import textwrap
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -36,6 +34,7 @@ from seqscore.plan.chunks import ChunkLimits
 from seqscore.scores.statistics.intervals import Sums, bootstrap_interval, wilson_interval
 from seqscore.text.items import Pair
 from tests.evaluate.evaluated import OPTIONS, dataset, figures, files, made, rows_of, run_task, tiny_scorer
+from tests.evaluate.killed import FILES, calls_of, killed_before
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
@@ -425,52 +424,37 @@ def test_a_dry_run_promises_no_sharing_where_there_is_none(tmp_path: Path) -> No
         assert work.num_run == work.num_inputs > work.num_distinct
 
 
-def test_killed_at_50_random_moments() -> None:
-    """Real processes, each of which evaluates the same data into one folder until it is killed; every folder that gets
-    to its end is byte for byte that of an uninterrupted run."""
-    code = textwrap.dedent(
-        """
-        import os, random, signal, sys, tempfile, time
-        from pathlib import Path
-        import torch
-        torch.set_num_threads(1)
-        from seqscore.evaluate.run.evaluation import evaluate
-        from tests.evaluate.evaluated import OPTIONS, dataset, files, made, tiny_scorer
-        folder = Path(tempfile.mkdtemp())
-        rows = [{"good": f"the cat sat {i}", "bad": f"cat the {i} sat"} for i in range(60)]
-        rows[7], rows[30] = "{", {"good": None, "bad": "x"}
-        data = dataset(folder / "data.jsonl", rows)
-        task, scorer = made("pairs", data), tiny_scorer()
-        begin = time.monotonic()
-        evaluate(scorer, data, task, folder / "whole", options=OPTIONS)
-        whole, lasts = files(folder / "whole"), time.monotonic() - begin
-        generator, kills, number, resumed = random.Random(1), 0, 0, 0
-        while kills < 50 or number == 0:
-            path = folder / str(number)
-            resumed += (path / "parts").is_dir() and any((path / "parts").glob("part-*"))
-            child = os.fork()
-            if child == 0:
-                evaluate(scorer, data, task, path, options=OPTIONS)
-                os._exit(0)
-            time.sleep(generator.uniform(0, 0.5 * lasts))
-            os.kill(child, signal.SIGKILL)
-            status = os.waitpid(child, 0)[1]
-            if os.WIFSIGNALED(status):
-                kills += 1
-            else:
-                assert files(path) == whole, number
-                number += 1
+@pytest.fixture
+def one_thread() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)  # a fork has no other
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("one_thread")
+def test_killed_at_any_moment(tmp_path: Path) -> None:
+    """Killed before every so many of its calls that touch files, now and then twice: the bytes of a whole run."""
+    rows: list[Any] = [{"good": f"the cat sat {i}", "bad": f"cat the {i} sat"} for i in range(14)]
+    rows[4], rows[9] = "{", {"good": None, "bad": "x"}
+    data = dataset(tmp_path / "data.jsonl", rows)
+    task, scorer = made("pairs", data), tiny_scorer()
+
+    def go_on(path: Path) -> None:
         evaluate(scorer, data, task, path, options=OPTIONS)
-        assert files(path) == whole
-        print(kills, number, resumed)
-        """
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=280, check=False
-    )
-    assert done.returncode == 0, done.stderr
-    kills, finished, resumed = map(int, done.stdout.split())
-    assert kills >= 50 and finished >= 1 and resumed >= 10, done.stdout
+
+    go_on(tmp_path / "warm")
+    calls = calls_of(lambda: go_on(tmp_path / "whole"), FILES)
+    whole, parts, again = files(tmp_path / "whole"), set(), 0
+    for number, stop in enumerate(range(1, calls + 1, calls // 12)):
+        path = tmp_path / str(stop)
+        assert killed_before(stop, lambda path=path: go_on(path), FILES), stop  # type: ignore[misc]
+        parts.add(len(list(path.glob("parts/part-*.parquet"))))
+        if number % 3 == 0:
+            again += killed_before(calls // 3, lambda path=path: go_on(path), FILES)  # type: ignore[misc]
+        go_on(path)
+        assert files(path) == whole, stop
+    assert calls >= 12 and len(parts) >= 4 and again >= 1, (calls, parts, again)
 
 
 def test_rows_reach_the_task_as_they_are(tmp_path: Path) -> None:

@@ -6,10 +6,6 @@ import os
 import random
 import resource
 import signal
-import subprocess
-import sys
-import textwrap
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,6 +17,7 @@ import xxhash
 from seqscore.errors import InputError, NumericsError, OptionError
 from seqscore.evaluate.run.parts import checksum_path, part_path, write_checksum
 from seqscore.evaluate.run.run_folder import RunFolder, open_run, read_run
+from tests.evaluate.killed import FILES, calls_of, killed_before
 
 SCHEMA = pa.schema([("id", pa.string()), ("value", pa.float64())])
 FINGERPRINT = {
@@ -133,23 +130,14 @@ def test_another_fingerprint_is_refused_field_by_field(tmp_path: Path) -> None:
 def test_a_second_process_is_refused_at_once(tmp_path: Path) -> None:
     path = tmp_path / "run"
     with opened(path):
-        code = textwrap.dedent(
-            f"""
-            import sys
-            from pathlib import Path
-            from tests.evaluate.run.test_run_folder import opened
-            from seqscore.errors import OptionError
+        child = os.fork()
+        if child == 0:
+            signal.alarm(60)  # ends it should it wait
             try:
-                with opened(Path({str(path)!r})):
-                    print("opened")
-            except OptionError as error:
-                print(error)
-            """
-        )
-        begin = time.monotonic()
-        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
-        assert "another process is working on" in done.stdout, done.stderr
-        assert time.monotonic() - begin < 60
+                os._exit(0 if "another process is working on" in refused(path, OptionError) else 1)
+            finally:
+                os._exit(2)
+        assert os.waitpid(child, 0)[1] == 0
     with opened(path):  # given back, though the lock file is still there
         assert (path / ".lock").exists()
 
@@ -257,34 +245,18 @@ def test_no_row_is_no_part(tmp_path: Path) -> None:
 
 
 def test_killed_at_25_moments(tmp_path: Path) -> None:
-    """Killed before each of 25 calls that touch files, and once more while it goes on: the bytes are a whole run's.
-
-    One process is warmed up and forked.
-    """
-    code = textwrap.dedent(
-        """
-        import random, sys
-        from pathlib import Path
-        from tests.evaluate.killed import FILES, calls_of, killed_before
-        from tests.evaluate.run.test_run_folder import complete, files, go_on
-        folder = Path(sys.argv[1])
-        go_on(folder / "warm")
-        calls = calls_of(lambda: go_on(folder / "whole"), FILES)
-        whole, generator, parts, again = files(folder / "whole"), random.Random(0), set(), 0
-        for stop in range(1, calls + 1, max(1, calls // 25)):
-            path = folder / str(stop)
-            assert killed_before(stop, lambda: go_on(path), FILES), stop
-            parts.add(len(list(path.glob("parts/part-*.parquet"))))
-            again += killed_before(generator.randint(1, calls), lambda: go_on(path), FILES)
-            go_on(path)
-            assert files(path) == whole, stop
-        print(calls, len(parts), again)
-        """
-    )
-    done = subprocess.run([sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    calls, stops, again = map(int, done.stdout.split())
-    assert calls >= 25 and stops >= 3 and again >= 5, done.stdout
+    """Killed before each of 25 calls that touch files, and once more while it goes on: the bytes are a whole run's."""
+    go_on(tmp_path / "warm")
+    calls = calls_of(lambda: go_on(tmp_path / "whole"), FILES)
+    whole, generator, parts, again = files(tmp_path / "whole"), random.Random(0), set(), 0
+    for stop in range(1, calls + 1, max(1, calls // 25)):
+        path = tmp_path / str(stop)
+        assert killed_before(stop, lambda path=path: go_on(path), FILES), stop  # type: ignore[misc]
+        parts.add(len(list(path.glob("parts/part-*.parquet"))))
+        again += killed_before(generator.randint(1, calls), lambda path=path: go_on(path), FILES)  # type: ignore[misc]
+        go_on(path)
+        assert files(path) == whole, stop
+    assert calls >= 25 and len(parts) >= 3 and again >= 5, (calls, parts, again)
 
 
 def test_json_files_hold_no_nan(tmp_path: Path) -> None:
