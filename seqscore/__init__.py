@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 from seqscore._version import __version__
 
 if TYPE_CHECKING:
-    from seqscore.errors import SeqscoreError
+    from seqscore.api import Run, compare, evaluate, plot, report
+    from seqscore.errors import InputError, MissingDependencyError, OptionError, SeqscoreError
     from seqscore.models.load.find import LoadOptions
     from seqscore.scorer import Scorer
     from seqscore.scores.sequence_score import SequenceScore, TokenScore, TurnScore, WordScore
@@ -23,8 +24,12 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Chat",
+    "InputError",
     "LoadOptions",
+    "MissingDependencyError",
+    "OptionError",
     "Pair",
+    "Run",
     "Scorer",
     "SeqscoreError",
     "SequenceScore",
@@ -32,22 +37,35 @@ __all__ = [
     "TurnScore",
     "WordScore",
     "__version__",
+    "compare",
+    "evaluate",
+    "plot",
+    "report",
 ]
 
 _HOME = {
     "Chat": "seqscore.text.items",
+    "InputError": "seqscore.errors",
     "LoadOptions": "seqscore.models.load.find",
+    "MissingDependencyError": "seqscore.errors",
+    "OptionError": "seqscore.errors",
     "Pair": "seqscore.text.items",
+    "Run": "seqscore.api",
     "Scorer": "seqscore.scorer",
     "SeqscoreError": "seqscore.errors",
     "SequenceScore": "seqscore.scores.sequence_score",
     "TokenScore": "seqscore.scores.sequence_score",
     "TurnScore": "seqscore.scores.sequence_score",
     "WordScore": "seqscore.scores.sequence_score",
+    "compare": "seqscore.api",
+    "plot": "seqscore.api",
+    "report": "seqscore.api",
 }
 
 
 def __getattr__(name: str) -> object:
+    if name == "evaluate":  # the room, which can be called
+        return import_module("seqscore.evaluate")
     if name not in _HOME:
         raise AttributeError(f"module 'seqscore' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

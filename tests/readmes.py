@@ -67,6 +67,11 @@ class Block:
             yield Step(source, self.lines[first:end], self.language, self.line + first, self.line + end)
 
 
+def step_of(source: str) -> Step:
+    """A Python statement, of which nothing is shown."""
+    return Step(source, (), "python", 0, 0)
+
+
 def blocks_of(text: str) -> list[Block]:
     """The fenced blocks of a page that can be run."""
     found, reason = [], None

@@ -1,0 +1,389 @@
+"""What ``seqscore`` offers from the top beside the scorer: evaluate a dataset, look at a run, compare two."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+from seqscore.errors import InputError, OptionError
+from seqscore.extras import naming_extras
+from seqscore.policies import Policies
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from seqscore.evaluate.data.dataset import Dataset
+    from seqscore.evaluate.read.compare import Comparison
+    from seqscore.evaluate.read.views import RowView
+    from seqscore.evaluate.run.evaluation import Progress
+    from seqscore.evaluate.run.run_folder import Run as StoredRun
+    from seqscore.evaluate.run.run_options import RunOptions
+    from seqscore.evaluate.run.summary import FigureRow
+    from seqscore.evaluate.tasks.base import Task
+    from seqscore.scorer import Scorer
+
+Data: TypeAlias = "str | os.PathLike[str] | Iterable[Any] | object"
+"""A path or a name on the hub, several of them, a table (pandas, polars, Arrow), a ``Dataset`` of the datasets
+library, or an iterable of mappings from column to value."""
+
+
+@dataclass(frozen=True, eq=False)
+class Run:
+    """A finished run of a task over a dataset, read from its folder.
+
+    Args:
+        path: the folder. ``Run("runs/pairs")`` opens one that an earlier program made.
+
+    Raises:
+        InputError: there is no run in the folder, it is not complete, or a file of it is damaged.
+
+    Example:
+        >>> from seqscore import Scorer, evaluate
+        >>> pairs = [{"good": "It rained.", "bad": "It rained rained."}]
+        >>> run = evaluate(Scorer.from_pretrained(), "pairs", pairs)
+        >>> run.figures["accuracy"].value
+        1.0
+    """
+
+    path: Path
+    _temporary: TemporaryDirectory[str] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "path", Path(self.path))
+        if self._stored.summary is None:
+            raise InputError(f"the run in {str(self.path)!r} is not complete; evaluate again, which goes on with it")
+
+    @cached_property
+    def _stored(self) -> StoredRun:
+        from seqscore.evaluate.run.run_folder import read_run
+
+        with naming_extras():
+            return read_run(self.path)
+
+    @property
+    def summary(self) -> Mapping[str, Any]:
+        """What ``summary.json`` holds: counts, errors and figures, as JSON has them."""
+        return self._stored.summary or {}
+
+    @property
+    def signature(self) -> str:
+        """All that the numbers depend on, in one line."""
+        from seqscore.evaluate.run.summary import run_signature
+
+        return str(run_signature(self._stored))
+
+    @property
+    def figures(self) -> Mapping[str, FigureRow]:
+        """The figures over all rows by their names; each has ``value``, ``unit``, ``count`` and ``interval``."""
+        return {one.name: one for one in self._figures() if one.group is None and one.use == "figure"}
+
+    def by_group(self, name: str) -> Mapping[str, FigureRow]:
+        """A figure of every group of rows; empty where the task or the data have none."""
+        return {one.group: one for one in self._figures() if one.name == name and one.group is not None}
+
+    def _figures(self) -> Iterator[FigureRow]:
+        from seqscore.evaluate.run.summary import FigureRow
+        from seqscore.scores.statistics.intervals import Interval
+
+        for stored in self.summary["figures"]:
+            value, found = stored["value"], stored["interval"]
+            # JSON has no infinities: float() takes them from their text.
+            ends = {} if found is None else {"low": float(found["low"]), "high": float(found["high"])}
+            interval = None if found is None else Interval(**{**found, **ends})
+            yield FigureRow(**{**stored, "value": None if value is None else float(value), "interval": interval})
+
+    def rows(self) -> Iterator[RowView]:
+        """The rows in order, each with its items, their tokens and its own value of every figure.
+
+        Raises:
+            InputError: a part of the run is damaged.
+        """
+        from seqscore.evaluate.read.views import view_run
+
+        return view_run(self._stored)
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A table with a row for each item that was scored (nats), beside the columns of the data.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+            InputError: a part of the run is damaged.
+        """
+        with naming_extras():
+            import pandas as pd
+
+        from seqscore.evaluate.read.export import EXPORT_FIELDS, exported
+        from seqscore.output.naming import Names
+
+        names = Names(EXPORT_FIELDS, lambda message: None)
+        records = [{**record.fields, **names.of(record.columns)} for record in exported(self._stored)]
+        return pd.DataFrame(records)
+
+    def report(self, path: str | os.PathLike[str], **options: Any) -> Path:
+        """Write a page of the run; ``options``: see ``seqscore.report``."""
+        return report(self, path, **options)
+
+    def plot(self, folder: str | os.PathLike[str], **options: Any) -> list[Path]:
+        """Draw the run's figures; ``options``: see ``seqscore.plot``."""
+        return plot(self, folder, **options)
+
+
+def evaluate(
+    scorer: Scorer,
+    task: str,
+    data: Data,
+    out: str | os.PathLike[str] | None = None,
+    *,
+    fields: Mapping[str, str] | None = None,
+    progress: Callable[[Progress], None] | None = None,
+    **options: Any,
+) -> Run:
+    """Score a dataset and sum it up: figures with intervals, and every row with its tokens.
+
+    A call that was stopped goes on when it is made again with the same ``out``, and gives the same bytes.
+
+    Args:
+        scorer: see ``Scorer.from_pretrained``.
+        task: "perplexity", "pairs", "choices", "nbest", "filter", ...: see ``seqscore/evaluate/README.md``.
+        data: a path or a name on the hub, several of them, a DataFrame of pandas or polars, an Arrow table, a
+            ``Dataset`` of the datasets library, or an iterable of mappings from column to value.
+        out: the folder of the run; None: a temporary one that is deleted with the ``Run``.
+        fields: role -> column, where the names of the columns do not say what they hold.
+        progress: is called after every row with how far the run is.
+        options: what ``seqscore eval`` has: of the task (``delimiter``, ``lm_weight``, ...), of the scorer
+            (``bos``, ``long``, ``boundary``, ``special_tokens``), of the data (``limit``, ``id_column``, ``split``,
+            ...) and of the run (``keep``, ``keep_columns``, ``part_rows``, ``level``, ``resamples``, ``seed``).
+
+    Returns:
+        The finished run. Rows that could not be scored are in it with their errors: ``run.summary["errors"]``.
+
+    Raises:
+        OptionError: there is no such task or option, or ``out`` is a run of something else.
+        InputError: the data cannot be read, or are not those that the run was begun with.
+        MissingDependencyError: ``pip install 'seqscore[eval]'`` is needed.
+
+    Example:
+        >>> from seqscore import Scorer, evaluate
+        >>> rows = [{"text": "It rained."}, {"text": "The keys are on the table."}]
+        >>> run = evaluate(Scorer.from_pretrained(), "perplexity", rows, bos="none")
+        >>> round(run.figures["perplexity"].value, 1)
+        273.9
+        >>> [round(row.values["bits_per_byte"], 2) for row in run.rows()]
+        [3.86, 2.45]
+    """
+    with naming_extras():
+        from seqscore.evaluate.filter.buckets import check_sortable, split_run
+        from seqscore.evaluate.run.evaluation import evaluate as run_evaluation
+        from seqscore.evaluate.tasks.registry import make_task
+
+        chosen = _Options.of(task, options)
+        dataset = _dataset(data, chosen.data)
+        made = make_task(task, dataset.columns, fields=fields, **chosen.task)
+        if made.sorts_rows:
+            _check_files(task, dataset)
+            check_sortable(dataset)
+        run_options = _run_options(chosen, made, dataset)
+        temporary = TemporaryDirectory(prefix="seqscore-") if out is None else None
+        folder = Path(temporary.name if temporary is not None else os.fspath(out or ""))
+        report_to = progress if progress is not None else lambda told: None
+        stored = run_evaluation(scorer, dataset, made, folder, options=run_options, report=report_to)
+        if made.sorting is not None:
+            split_run(stored, made.sorting.rule, by=made.sorting.by, dataset=dataset)
+        return Run(folder, temporary)
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """Keywords of ``evaluate`` by what they belong to."""
+
+    task: Mapping[str, Any]
+    policies: Mapping[str, Any]
+    data: Mapping[str, Any]
+    run: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, task: str, given: Mapping[str, Any]) -> _Options:
+        from seqscore.evaluate.data.data_options import DataOptions
+        from seqscore.evaluate.run.run_options import RunOptions
+        from seqscore.evaluate.tasks.registry import options_of, task_class
+
+        known = {
+            "task": list(options_of(task_class(task))),
+            "policies": [one.name for one in fields(Policies) if one.name != "extras"],
+            "data": [one.name for one in fields(DataOptions)],
+            "run": [one.name for one in fields(RunOptions) if one.name != "policies"],
+        }
+        for name in given:
+            if not any(name in names for names in known.values()):
+                own, *shared = (", ".join(names) or "none" for names in known.values())
+                raise OptionError(
+                    f"there is no option {name!r}: those of task {task!r} are {own}; of all tasks: {', '.join(shared)}"
+                )
+        return cls(**{kind: {name: given[name] for name in names if name in given} for kind, names in known.items()})
+
+
+def _dataset(data: Data, options: Mapping[str, Any]) -> Dataset:
+    from seqscore.evaluate.data.data_options import DataOptions
+    from seqscore.evaluate.data.dataset import open_dataset
+    from seqscore.evaluate.data.in_memory import dataset_in_memory
+
+    reading = DataOptions(**options)
+    if isinstance(data, str | os.PathLike):
+        return open_dataset([os.fspath(data)], options=reading)
+    if isinstance(data, Sequence) and data and all(isinstance(one, str | os.PathLike) for one in data):
+        return open_dataset([os.fspath(one) for one in data], options=reading)
+    return dataset_in_memory(data, options=reading)
+
+
+def _check_files(task: str, dataset: Dataset) -> None:
+    from seqscore.evaluate.data.in_memory import MemoryRecords
+
+    if any(isinstance(part, MemoryRecords) for part in dataset.parts):
+        raise InputError(
+            f"task {task!r} sorts the rows of files into files, and these are in memory; write them to a file, or take "
+            f"task 'perplexity' and sort them by the values of run.rows()"
+        )
+
+
+def _run_options(chosen: _Options, task: Task, dataset: Dataset) -> RunOptions:
+    from seqscore.evaluate.data.kept_columns import check_kept, keep_columns
+    from seqscore.evaluate.run.run_options import RunOptions
+
+    given = dict(chosen.run)
+    # Rows that go to files of their own need not be stored a second time.
+    columns = given.pop("keep_columns", "none" if task.sorts_rows else "all")
+    kept = keep_columns([columns] if isinstance(columns, str) else list(columns))
+    check_kept(kept, dataset.columns)
+    return RunOptions(policies=chosen.policies, keep_columns=kept, **given)  # type: ignore[arg-type]  # checked there
+
+
+def compare(
+    a: Run | str | os.PathLike[str],
+    b: Run | str | os.PathLike[str],
+    *,
+    level: float = 0.95,
+    resamples: int = 1999,
+    seed: int = 0,
+    largest: int = 10,
+) -> Comparison:
+    """Whether the difference b - a of two runs over the same data is more than chance. Nothing is scored again.
+
+    Args:
+        a, b: runs, or their folders.
+        level: of the confidence intervals, between 0 and 1.
+        resamples: of the paired bootstrap and of the approximate randomisation.
+        seed: of both.
+        largest: how many of the rows that differ most are given.
+
+    Returns:
+        For every figure that both have: its two values, the difference with its interval, p-values, and for
+        accuracies the exact McNemar test.
+
+    Raises:
+        OptionError: the runs are of different tasks or data.
+        InputError: a run cannot be read, or no row was scored in both.
+
+    Example:
+        >>> from seqscore import Scorer, compare, evaluate
+        >>> scorer, pairs = Scorer.from_pretrained(), [{"good": "It rained.", "bad": "It rained rained."}]
+        >>> auto, none = (evaluate(scorer, "pairs", pairs, bos=bos) for bos in ("auto", "none"))
+        >>> [(one.name, one.a, one.b) for one in compare(auto, none).measures][:2]
+        [('accuracy', 1.0, 1.0), ('ties', 0.0, 0.0)]
+    """
+    with naming_extras():
+        from seqscore.evaluate.read.compare import compare_runs
+
+        return compare_runs(_folder(a), _folder(b), level=level, resamples=resamples, seed=seed, largest=largest)
+
+
+def report(
+    run: Run | str | os.PathLike[str],
+    path: str | os.PathLike[str],
+    *,
+    other: Run | str | os.PathLike[str] | None = None,
+    title: str | None = None,
+    rows: int = 20_000,
+) -> Path:
+    """Write one self-contained page of a run, or of two: summary, figures, and every item with its tokens.
+
+    Args:
+        run: a run, or its folder.
+        path: of the HTML file.
+        other: a second run over the same data, to be compared with the first.
+        title: heading of the page.
+        rows: at most so many rows can be opened on the page.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: a run cannot be read or is not complete.
+        OptionError: the runs cannot be compared, or the page cannot be written.
+        MissingDependencyError: ``pip install 'seqscore[report]'`` is needed.
+
+    Example:
+        >>> from seqscore import Scorer, evaluate, report
+        >>> run = evaluate(Scorer.from_pretrained(), "perplexity", [{"text": "It rained."}])
+        >>> report(run, "report.html").name
+        'report.html'
+    """
+    with naming_extras():
+        from seqscore.evaluate.read.reports import report_of_runs
+        from seqscore.output.report.page import write_report
+
+        folders = (_folder(run),) if other is None else (_folder(run), _folder(other))
+        write_report(report_of_runs(folders, limit=rows), Path(path), title=title)
+        return Path(path)
+
+
+def plot(
+    source: Run | str | os.PathLike[str],
+    folder: str | os.PathLike[str],
+    *,
+    other: Run | str | os.PathLike[str] | None = None,
+    items: Sequence[str] = (),
+    picture: Literal["png", "svg", "both"] = "both",
+) -> list[Path]:
+    """Draw what there is of a run or a file of scores: perplexities, groups, margins, calibration, token frequencies.
+
+    Args:
+        source: a run, its folder, or a file that ``seqscore score -o`` wrote.
+        folder: for the pictures.
+        other: a second run over the same data, for a scatter of the two.
+        items: ids of rows whose tokens are drawn too.
+        picture: kind of the files.
+
+    Returns:
+        The paths of the pictures.
+
+    Raises:
+        InputError: the source cannot be read, or holds nothing that can be drawn.
+        OptionError: the two are not runs over the same data, or a picture cannot be written.
+        MissingDependencyError: ``pip install 'seqscore[plot]'`` is needed.
+
+    Example:
+        >>> from seqscore import Scorer, evaluate, plot
+        >>> run = evaluate(Scorer.from_pretrained(), "perplexity", [{"text": "It rained."}, {"text": "Nobody came."}])
+        >>> [path.name for path in plot(run, "figures", picture="png")]
+        ['perplexities.png', 'frequencies.png']
+    """
+    with naming_extras():
+        from seqscore.evaluate.read.drawable import gallery, rows_named
+        from seqscore.output.plots.saving import picture_folder, run_figures, save_figures, text_figures
+
+        first, second = _folder(source), None if other is None else _folder(other)
+        charts, rows = gallery(first, second), rows_named(first, items)
+        picture_folder(Path(folder))
+        written = save_figures(run_figures(charts, (str(first), str(second))), Path(folder), picture)
+        for row in rows:
+            written += save_figures(text_figures(row), Path(folder), picture)
+        return written
+
+
+def _folder(run: Run | str | os.PathLike[str]) -> Path:
+    return run.path if isinstance(run, Run) else Path(run)

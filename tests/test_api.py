@@ -1,0 +1,238 @@
+"""The public functions beside the scorer: data of every kind, options by name, runs that are looked at and compared."""
+
+from __future__ import annotations
+
+import gc
+import inspect
+import json
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import seqscore
+from seqscore import InputError, OptionError, Run, compare
+from seqscore.evaluate.data.data_options import DataOptions
+from seqscore.evaluate.run.run_options import RunOptions
+from seqscore.evaluate.tasks.registry import TASKS, options_of, task_class
+from seqscore.policies import Policies
+from tests.evaluate.evaluated import tiny_scorer
+
+ROWS = [
+    {"good": "It rained.", "bad": "It rained rained.", "kind": "a"},
+    {"good": "Nobody came.", "bad": "Nobody comed.", "kind": "b"},
+]
+
+
+def evaluate(task: str, data: object, out: Path | None = None, **options: Any) -> Run:
+    return seqscore.evaluate(tiny_scorer(), task, data, out, resamples=100, **options)
+
+
+@pytest.fixture(scope="module")
+def from_file(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return evaluate("pairs", _written(tmp_path_factory.mktemp("data")))
+
+
+def _pandas() -> object:
+    import pandas as pd
+
+    return pd.DataFrame(ROWS)
+
+
+def _arrow() -> object:
+    import pyarrow as pa
+
+    return pa.Table.from_pylist(ROWS)
+
+
+def _datasets() -> object:
+    import datasets
+
+    return datasets.Dataset.from_list(ROWS)
+
+
+def _generator() -> Iterator[dict[str, str]]:
+    yield from ROWS
+
+
+class _Frame:
+    """What a DataFrame of polars offers."""
+
+    columns = tuple(ROWS[0])
+
+    def iter_rows(self, *, named: bool) -> Iterator[dict[str, str]]:
+        assert named
+        yield from ROWS
+
+
+KINDS: list[Callable[[], object]] = [_pandas, _arrow, _datasets, _generator, _Frame, lambda: ROWS, lambda: tuple(ROWS)]
+
+
+@pytest.mark.parametrize("make", KINDS)
+def test_the_same_rows_give_the_same_figures_whatever_holds_them(make: Callable[[], object], from_file: Run) -> None:
+    run = evaluate("pairs", make())
+    assert run.figures == from_file.figures
+    assert [row.values for row in run.rows()] == [row.values for row in from_file.rows()]
+
+
+def test_several_files(tmp_path: Path) -> None:
+    paths = [tmp_path / name for name in ("a.jsonl", "b.jsonl")]
+    for path, row in zip(paths, ROWS, strict=True):
+        path.write_text(json.dumps(row) + "\n")
+    assert evaluate("pairs", paths).summary["rows"] == 2
+
+
+def test_missing_values_of_pandas_are_rows_without_a_text() -> None:
+    import pandas as pd
+
+    frame = pd.DataFrame({"text": pd.array(["It rained.", pd.NA], dtype="string"), "day": [pd.NaT, pd.NaT]})
+    run = evaluate("perplexity", frame)
+    assert run.summary["errors"] == {"no_text": 1}
+
+
+@pytest.mark.parametrize(
+    "data, message",
+    [
+        (3, "must be the name of a file or dataset, an iterable of mappings, or a table, got a value of type int"),
+        ({"text": "a"}, "got a single mapping; of one row give a list that holds it"),
+        ([], "no row with columns"),
+        (["a.jsonl", 3], "no row with columns"),
+    ],
+)
+def test_what_is_no_data(data: object, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        evaluate("perplexity", data)
+
+
+def test_a_row_that_is_no_mapping_is_an_error_in_its_place() -> None:
+    run = evaluate("perplexity", [{"text": "It rained."}, "It rained."])
+    assert run.summary["errors"] == {"bad_input": 1}
+    assert "row 1 is a str; expected a mapping" in run.summary["error_reasons"][0]["message"]
+
+
+# ---- resuming, and folders ----
+
+
+def test_other_rows_are_refused(tmp_path: Path) -> None:
+    evaluate("pairs", ROWS, tmp_path / "run")
+    again = evaluate("pairs", iter(ROWS), tmp_path / "run")
+    assert again.figures == Run(tmp_path / "run").figures
+    changed = [ROWS[0], {**ROWS[1], "kind": "c"}]
+    with pytest.raises(OptionError, match=r"is a run of something else: data.content: \"xxh128:"):
+        evaluate("pairs", changed, tmp_path / "run")
+
+
+def test_a_temporary_run_goes_with_its_object() -> None:
+    run = evaluate("pairs", ROWS)
+    path = run.path
+    assert (path / "summary.json").is_file()
+    del run
+    gc.collect()
+    assert not path.exists()
+
+
+def test_a_run_can_be_opened_again(tmp_path: Path, from_file: Run) -> None:
+    with pytest.raises(InputError, match="is no run"):
+        Run(tmp_path)
+    assert Run(from_file.path).signature == from_file.signature
+
+
+# ---- options ----
+
+
+def test_options_reach_what_they_belong_to(from_file: Run) -> None:
+    run = evaluate("pairs", ROWS, bos="none", limit=1, keep="scores", delimiter=" ", fields={"group": "kind"})
+    signature = run.signature
+    assert "|bos:none|" in signature and "|data.limit:1|" in signature
+    assert "|settings.keep:scores|" in signature and "|task.delimiter:%20|" in signature
+    assert list(run.by_group("accuracy")) == ["a"] and run.by_group("nothing") == {}
+    assert run.figures != from_file.figures
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (
+            {"delimeter": ""},
+            "no option 'delimeter': those of task 'pairs' are delimiter; of all tasks: bos, long, .*limit",
+        ),
+        ({"lm_weight": 2.0}, "no option 'lm_weight'"),
+        ({"bos": "nothing"}, "bos='nothing'"),
+        ({"long": "cut"}, "long='cut' is unknown"),
+        ({"keep_columns": ["kind", "more"]}, "no column 'more' to keep"),
+        ({"fields": {"group": "more"}}, "no column 'more'"),
+    ],
+)
+def test_wrong_options(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(OptionError, match=message):
+        evaluate("pairs", ROWS, **options)
+
+
+def test_an_unknown_task() -> None:
+    with pytest.raises(OptionError, match="task 'pear' is unknown; expected one of perplexity, pairs"):
+        evaluate("pear", ROWS)
+
+
+def test_no_name_of_an_option_means_two_things() -> None:
+    shared = [one.name for kind in (Policies, DataOptions, RunOptions) for one in fields(kind)]
+    reserved = ["scorer", "task", "data", "out", "fields", "progress"]
+    for task in TASKS:
+        names = Counter([*shared, *reserved, *options_of(task_class(task))])
+        assert [name for name, count in names.items() if count > 1] == []
+
+
+def test_progress_is_told() -> None:
+    told = []
+    evaluate("pairs", ROWS, progress=lambda progress: told.append(progress.rows))
+    assert told == [0, 1, 2]
+
+
+def test_rows_of_files_can_be_sorted_out(tmp_path: Path) -> None:
+    (tmp_path / "texts.txt").write_text("It rained.\nNobody came.\nSo it was.\n")
+    run = evaluate("filter", tmp_path / "texts.txt")
+    assert (run.path / "head.txt").is_file()
+    with pytest.raises(InputError, match="these are in memory; write them to a file"):
+        evaluate("filter", [{"text": "It rained."}])
+
+
+# ---- looking at runs ----
+
+
+def test_a_table_has_a_row_an_item_and_the_columns_of_the_data(from_file: Run) -> None:
+    table = from_file.to_pandas()
+    assert list(table["role"]) == ["good", "bad"] * 2
+    assert list(table["kind"]) == ["a", "a", "b", "b"]
+    assert table["log_likelihood"].lt(0).all()
+
+
+def test_compare_report_and_plot(from_file: Run, tmp_path: Path) -> None:
+    other = evaluate("pairs", _written(tmp_path), bos="none")
+    found = compare(from_file, other, resamples=100)
+    assert found.num_rows == 2 and {one.name for one in found.measures} >= {"accuracy", "mean_margin"}
+    assert compare(from_file.path, str(other.path), resamples=100).measures[0].a == found.measures[0].a
+    page = from_file.report(tmp_path / "report.html", other=other, title="Two runs")
+    assert "Two runs" in page.read_text(encoding="utf-8")
+    pictures = from_file.plot(tmp_path / "figures", other=other, items=["0"], picture="png")
+    assert all(path.is_file() and path.suffix == ".png" for path in pictures)
+    assert {"margins", "scatter"} <= {path.stem for path in pictures}
+
+
+def _written(folder: Path) -> Path:
+    path = folder / "pairs.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
+    return path
+
+
+# ---- the name that is a room and a function ----
+
+
+def test_the_room_can_be_called_whatever_was_imported_before() -> None:
+    assert inspect.signature(seqscore.evaluate) == inspect.signature(seqscore.api.evaluate)
+    assert seqscore.evaluate.data.__name__ == "seqscore.evaluate.data"
+    program = "import seqscore.evaluate.data.fields, seqscore; assert callable(seqscore.evaluate)"
+    subprocess.run([sys.executable, "-c", program], check=True)
