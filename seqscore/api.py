@@ -174,7 +174,7 @@ def evaluate(
         >>> round(run.figures["perplexity"].value, 1)
         273.9
         >>> [round(row.values["bits_per_byte"], 2) for row in run.rows()]
-        [3.86, 2.45]
+        [3.86, 1.83]
     """
     with naming_extras():
         from seqscore.evaluate.filter.buckets import check_sortable, split_run

@@ -5,19 +5,15 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from seqscore.api import Run
+from typing import Any
 
 
 class _Room(ModuleType):
     """Package and function have one name, and whichever is imported last would hide the other; so they are one."""
 
-    def __call__(self, *args: Any, **options: Any) -> Run:
+    def __call__(self, *args: Any, **options: Any) -> Any:
         """See ``seqscore.api.evaluate``, which stands above this room and is not imported with it."""
-        run: Run = import_module("seqscore.api").evaluate(*args, **options)
-        return run
+        return import_module("seqscore.api").evaluate(*args, **options)
 
     @property
     def __signature__(self) -> Any:
