@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -368,24 +369,47 @@ def test_own_windows_are_compared_by_tokens_scored(rows: list[results.Row]) -> N
 # ---- measuring ----
 
 
-def test_peak_memory_is_above_that_at_the_start() -> None:
+@pytest.fixture
+def sampled(monkeypatch: pytest.MonkeyPatch) -> Callable[[measure.Peak], None]:
+    """Waits until what is held now was seen, where samples are taken every 5 ms."""
+    taken: list[str] = []
+    status = measure._status
+
+    def counted(name: str) -> int:
+        found = status(name)
+        taken.append(name)
+        return found
+
+    monkeypatch.setattr(measure, "_status", counted)
+
+    def wait(peak: measure.Peak) -> None:
+        before = len(taken)
+        while peak.method == "VmRSS every 5 ms" and len(taken) < before + 2:
+            time.sleep(0.005)
+
+    return wait
+
+
+def test_peak_memory_is_above_that_at_the_start(sampled: Callable[[measure.Peak], None]) -> None:
     before = bytearray(50_000_000)
     with measure.peak_memory() as peak:
         held = bytearray(80_000_000)
-        time.sleep(0.05)  # where the mark cannot be set back, samples are taken every 5 ms
+        sampled(peak)
         del held
     assert 79_000_000 < peak[0] < 120_000_000
     assert len(before) == 50_000_000
 
 
 @pytest.mark.parametrize("missing", ["_set_back", "_STATUS"])
-def test_peak_memory_without_linux_marks(missing: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_peak_memory_without_linux_marks(
+    missing: str, sampled: Callable[[measure.Peak], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(measure, "_set_back", lambda: False)
     if missing == "_STATUS":
         monkeypatch.setattr(measure, "_STATUS", Path("/nowhere"))
     with measure.peak_memory() as peak:
         held = bytearray(300_000_000)
-        time.sleep(0.05)
+        sampled(peak)
         del held
     assert peak.method == ("ru_maxrss" if missing == "_STATUS" else "VmRSS every 5 ms")
     assert peak[0] >= 0 if missing == "_STATUS" else peak[0] > 290_000_000
@@ -443,19 +467,21 @@ def test_an_interruption_ends_the_running_process(tmp_path: Path) -> None:
 
     mark = tmp_path / "pid"
     before = signal.signal(signal.SIGALRM, interrupt)
-    signal.setitimer(signal.ITIMER_REAL, 1.0)
+
+    def interrupt_once_it_runs() -> None:
+        while not (mark.exists() and mark.read_text().endswith("\n")):
+            time.sleep(0.02)
+        os.kill(os.getpid(), signal.SIGALRM)
+
+    threading.Thread(target=interrupt_once_it_runs, daemon=True).start()
     try:
         with pytest.raises(KeyboardInterrupt):
-            processes.run_to_end(["sh", "-c", f"sleep 60 & echo $! > '{mark}'; wait"], subprocess.DEVNULL, os.environ)
+            processes.run_to_end(["sh", "-c", f"sleep 600 & echo $! > '{mark}'; wait"], subprocess.DEVNULL, os.environ)
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
     state = Path(f"/proc/{mark.read_text().strip()}/stat")
-    for _ in range(50):
-        if not state.exists() or state.read_text().split()[2] == "Z":
-            return
-        time.sleep(0.1)
-    raise AssertionError("the grandchild still runs")
+    while state.exists() and state.read_text().split()[2] != "Z":  # for ever, did the grandchild go on
+        time.sleep(0.02)
 
 
 def test_busy_processes_work_for_as_long_as_the_block_runs() -> None:

@@ -245,7 +245,7 @@ def test_standard_input_is_read_as_it_comes(monkeypatch: pytest.MonkeyPatch) -> 
     def produce() -> None:
         with os.fdopen(writing, "wb", buffering=0) as stream:
             stream.write(b"first\nsec")
-            go_on.wait(30)
+            go_on.wait(240)
             stream.write(b"ond\n")
 
     producer = threading.Thread(target=produce)

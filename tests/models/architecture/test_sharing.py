@@ -89,15 +89,15 @@ def test_a_setting_of_the_process_is_counted() -> None:
     def other() -> None:
         with shared.held():
             inside.set()
-            leave.wait(10)
+            leave.wait(240)
 
     thread = threading.Thread(target=other)
     with shared.held():
         thread.start()
-        assert inside.wait(10)
+        assert inside.wait(240)
     assert told == ["on"]  # the other is still inside
     leave.set()
-    thread.join(10)
+    thread.join(240)
     assert told == ["on", "off before"]
 
 
@@ -109,11 +109,11 @@ def test_a_forked_child_has_open_locks_and_nothing_switched() -> None:
     def hold() -> None:
         with lock_of(model), switched([switch], "mode", "ours"):
             inside.set()
-            leave.wait(30)
+            leave.wait(240)
 
     thread = threading.Thread(target=hold)
     thread.start()
-    assert inside.wait(10)
+    assert inside.wait(240)
     child = os.fork()
     if child == 0:
         free = lock_of(model).acquire(blocking=False)
@@ -121,5 +121,5 @@ def test_a_forked_child_has_open_locks_and_nothing_switched() -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert switch.mode == "ours"
     leave.set()
-    thread.join(10)
+    thread.join(240)
     assert switch.mode == "own"

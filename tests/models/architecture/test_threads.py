@@ -107,14 +107,14 @@ def test_a_thread_that_begins_during_anothers_run_gets_the_usual_number() -> Non
         with running_threads(None):
             found.append(torch.get_num_threads())
             inside.set()
-            leave.wait(30)
+            leave.wait(240)
         found.append(torch.get_num_threads())
 
     with running_threads(1):
         assert torch.get_num_threads() == 1
         thread = threading.Thread(target=other)
         thread.start()
-        assert inside.wait(30)
+        assert inside.wait(240)
     leave.set()
     thread.join()
     assert found == [min(3, usable_cores()), 3]
@@ -129,7 +129,7 @@ def test_every_thread_gets_its_own_number_back(monkeypatch: pytest.MonkeyPatch) 
         torch.set_num_threads(2)
         torch.get_num_threads()  # the number is the thread's own as soon as the thread has used it
         ready.set()
-        go.wait(30)
+        go.wait(240)
         with running_threads(None):
             found.append(torch.get_num_threads())
             with running_threads(4):
@@ -139,7 +139,7 @@ def test_every_thread_gets_its_own_number_back(monkeypatch: pytest.MonkeyPatch) 
 
     thread = threading.Thread(target=other)
     thread.start()
-    assert ready.wait(30)
+    assert ready.wait(240)
     with running_threads(1):
         go.set()
         thread.join()
@@ -153,11 +153,11 @@ def test_a_process_forked_during_a_run_has_its_own_switch(monkeypatch: pytest.Mo
     def other() -> None:
         with running_threads(2):
             inside.set()
-            leave.wait(30)
+            leave.wait(240)
 
     thread = threading.Thread(target=other)
     thread.start()
-    assert inside.wait(30)
+    assert inside.wait(240)
     with threads._SWITCH.lock:  # somebody else's at the time of the fork
         child = os.fork()
         if child == 0:

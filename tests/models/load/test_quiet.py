@@ -65,13 +65,13 @@ def test_of_two_threads_the_last_to_leave_restores(block: Callable[[], AbstractC
     def other() -> None:
         with block():
             inside.set()
-            leave.wait(30)
+            leave.wait(240)
 
     thread = threading.Thread(target=other)
     with block():
         quiet = state()
         thread.start()
-        assert inside.wait(30)
+        assert inside.wait(240)
     assert state() == quiet != before  # the other is still inside
     leave.set()
     thread.join()
