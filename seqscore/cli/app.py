@@ -22,7 +22,6 @@ from seqscore.cli.plot import plot
 from seqscore.cli.report import report
 from seqscore.cli.score import score
 from seqscore.cli.session import warnings_as_lines
-from seqscore.cli.underflow import underflow
 from seqscore.cli.verify import verify
 from seqscore.errors import OptionError, SeqscoreError, is_failure
 
@@ -37,7 +36,6 @@ app = App(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(score)
-app.command()(underflow)
 app.command()(explain)
 app.add_typer(eval_app, name="eval")
 app.command()(compare)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 import typer
@@ -47,6 +48,34 @@ EmptyCells: TypeAlias = Annotated[
     Literal["error", "text"],
     typer.Option(help="An empty cell, or NA: a row without a text (error), or a text.", rich_help_panel=_DATA),
 ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextOptions:
+    """How files of texts are read."""
+
+    whole_file: WholeFile = False
+    limit: Limit = None
+    read_as: ReadAs = None
+    encoding: Encoding = "utf-8"
+    field_separator: FieldSeparator = None
+    quoting: Quoting = "auto"
+
+    def data_options(self) -> DataOptions:
+        """As the library takes them; notices go to standard error."""
+        return data_options(vars(self))
+
+
+@dataclass(frozen=True, kw_only=True)
+class RowOptions(TextOptions):
+    """How rows of tables and datasets are read."""
+
+    id_column: IdColumn = None
+    split: Split = None
+    config: Config = None
+    data_revision: DataRevision = None
+    empty_cells: EmptyCells = "error"
+
 
 _NAMES = "id_column whole_file limit split config read_as encoding field_separator quoting empty_cells".split()
 

@@ -9,12 +9,15 @@ from typing import Annotated
 import typer
 
 from seqscore.cli import options, reading
+from seqscore.cli.option_groups import PairConventionOptions, RunningOptions, with_groups
 from seqscore.errors import JoinWarning
 
 _INPUT, _OUTPUT = "Input", "Output"
 
 
+@with_groups
 def score(
+    *,
     texts: Annotated[list[str] | None, typer.Argument(help="Texts to score; - reads lines of standard input.")] = None,
     file: Annotated[
         list[str] | None,
@@ -40,17 +43,7 @@ def score(
             rich_help_panel=_INPUT,
         ),
     ] = "",
-    id_column: reading.IdColumn = None,
-    split: reading.Split = None,
-    config: reading.Config = None,
-    data_revision: reading.DataRevision = None,
-    whole_file: reading.WholeFile = False,
-    limit: reading.Limit = None,
-    read_as: reading.ReadAs = None,
-    encoding: reading.Encoding = "utf-8",
-    field_separator: reading.FieldSeparator = None,
-    quoting: reading.Quoting = "auto",
-    empty_cells: reading.EmptyCells = "error",
+    rows: reading.RowOptions,
     tokens: Annotated[bool, typer.Option("--tokens", "-t", help="Show every token.", rich_help_panel=_OUTPUT)] = False,
     rank: Annotated[bool, typer.Option("--rank", help="Add the rank of every token.", rich_help_panel=_OUTPUT)] = False,
     entropy: Annotated[
@@ -70,29 +63,16 @@ def score(
     keep_columns: options.KeepColumns = None,
     signature: options.SignaturePlace = "once",
     quote_formulas: options.QuoteFormulas = False,
-    model: options.Model = "default",
-    revision: options.Revision = None,
-    device: options.Device = "auto",
-    dtype: options.Dtype = "float32",
-    engine: options.Engine = "auto",
-    batch_tokens: options.BatchTokens = None,
-    threads: options.Threads = None,
-    max_length: options.MaxLength = None,
-    allow_pickle: options.AllowPickle = False,
-    trust_remote_code: options.TrustRemoteCode = False,
-    bos: options.Bos = "auto",
-    long: options.Long = "windows",
-    boundary: options.Boundary = "auto",
-    special_tokens: options.SpecialTokens = "literal",
+    loading: RunningOptions,
+    conventions: PairConventionOptions,
     debug: options.Debug = False,
 ) -> int:
     """Log-likelihood, perplexity and bits per byte of texts.
 
     Texts come from the arguments, from files (a text a line, or a column of a table) or from standard input (-).
     """
-    given = dict(locals())
     from seqscore.cli.hints import refuse_file_names
-    from seqscore.cli.session import open_scorer, progress, say
+    from seqscore.cli.session import progress, say
     from seqscore.evaluate.data.kept_columns import keep_columns as chosen_columns
     from seqscore.evaluate.data.texts import InputOptions, open_inputs
     from seqscore.evaluate.scored.row_stream import score_rows
@@ -114,7 +94,7 @@ def score(
             context=context,
             delimiter=delimiter,
             keep=kept,
-            data=reading.data_options(given),
+            data=rows.data_options(),
         ),
     )
     refuse_overwriting(output, file or [])
@@ -134,21 +114,9 @@ def score(
         ) as writer,
         progress("scoring") as tracked,
     ):
-        scorer = open_scorer(
-            model=model,
-            revision=revision,
-            device=device,
-            dtype=dtype,
-            engine=engine,
-            batch_tokens=batch_tokens,
-            threads=threads,
-            max_length=max_length,
-            allow_pickle=allow_pickle,
-            trust_remote_code=trust_remote_code,
-        )
+        scorer = loading.open_scorer()
         extras = [name for name, asked in (("rank", rank), ("entropy", entropy)) if asked]
-        policies = {"bos": bos, "long": long, "boundary": boundary, "special_tokens": special_tokens}
-        for row in tracked(score_rows(scorer, inputs, extras=extras, **policies)):
+        for row in tracked(score_rows(scorer, inputs, extras=extras, **conventions.policies())):
             writer.write(row)
             tally.add(row)
     for line in tally_lines(tally, noted=chosen == "table"):

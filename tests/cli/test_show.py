@@ -50,16 +50,41 @@ def test_explain_one_lesson_on_own_text_as_json(run: Run, tmp_path: Path) -> Non
     (line,) = done.stdout.splitlines()
     record = json.loads(line)
     assert len(record["perplexities"]) == 2 and len(record["loss"]["losses"]) == 200
-    assert (
-        json.loads(run("explain", "exponential", "--text", "a b", "--format", "jsonl").stdout)["losses"][1]["p"] == 0.9
-    )
+    assert json.loads(run("explain", "exponential", "a b", "--format", "jsonl").stdout)["losses"][1]["p"] == 0.9
+
+
+def test_the_product_dies_and_the_sum_goes_on(run: Run, tmp_path: Path) -> None:
+    text, file = "The quick brown fox jumps over the lazy dog. " * 8, tmp_path / "texts.txt"
+    file.write_text(f"{text}\n{text[:90]}\n", encoding="utf-8")
+    done = run("explain", "product", text, "--file", str(file), "--each", "--format", "jsonl")
+    records = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [record["text"] for record in records] == [text, text, text[:90]]
+    by_dtype = {one["dtype"]: one for one in records[0]["formats"]}
+    assert by_dtype["float32"]["product"] == 0.0 and by_dtype["float32"]["perplexity"] is None
+    order = [by_dtype[name]["first_zero"] for name in ("float16", "bfloat16", "float32")]
+    assert all(index is not None for index in order) and order[0] < order[2]
+    assert records[0]["log_likelihood"] < -103  # ln of float32's smallest number: -103.28
+    assert records[0]["perplexity"] > 1
+
+
+def test_the_product_of_a_whole_file_and_its_picture(run: Run, tmp_path: Path) -> None:
+    file = tmp_path / "text.txt"
+    file.write_text("The quick brown fox\njumps. " * 30, encoding="utf-8")
+    more = ("--whole-file", "--figures", str(tmp_path), "--picture", "png", "--long", "truncate")
+    done = run("explain", "product", "--file", str(file), *more)
+    assert done.returncode == 0 and (tmp_path / "underflow.png").read_bytes().startswith(b"\x89PNG")
+    for expected in ("float16", "bfloat16", "float32", "float64", "sum of logarithms", "inf", "-20.72", "1e-09"):
+        assert expected in done.stdout
+    assert "long:truncate" in done.stdout and "underflow.png" in done.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         (("explain", "sum"), 2, "'sum'"),
-        (("explain", "axes", "--text", ""), 1, "no text has a scored token"),
+        (("explain", "product", ""), 1, "no scored token"),
+        (("explain", "product", "a", "b", "--each", "--figures", "x"), 2, "draws one text, got 2"),
+        (("explain", "axes", ""), 1, "no text has a scored token"),
         (("explain", "product", "--figures", "/dev/null/x"), 2, "cannot make the folder"),
         (("plot", "missing.jsonl"), 1, "missing.jsonl"),
         (("report", "missing"), 1, "is no run"),

@@ -13,9 +13,9 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from seqscore.errors import InputError, OptionError
-from seqscore.explain.figures.underflow_figure import plot_underflow, underflow_figure
+from seqscore.explain.figures.underflow_figure import underflow_figure
 from seqscore.explain.numbers.naive import WORKED_EXAMPLE, ProductComparison, compare_products
-from seqscore.output.plots.canvas import check_picture
+from seqscore.output.plots.canvas import check_picture, save_figure
 
 LOGPROBS = -np.random.default_rng(7).exponential(3.2, 400)
 
@@ -104,7 +104,7 @@ def test_a_text_that_survives_is_not_said_to_die() -> None:
 
 @pytest.mark.parametrize("logprobs", [[0.0], [-1.0, -math.inf, -1.0], [-math.inf], [-2000.0], np.log(WORKED_EXAMPLE)])
 def test_odd_texts_can_be_drawn(tmp_path: Path, logprobs: list[float]) -> None:
-    plot_underflow(compare_products(logprobs), tmp_path / "a.png")
+    save_figure(underflow_figure(compare_products(logprobs)), tmp_path / "a.png")
     assert (tmp_path / "a.png").read_bytes().startswith(b"\x89PNG")
 
 
@@ -116,9 +116,9 @@ def test_no_tokens_is_an_error() -> None:
 @pytest.mark.parametrize("suffix", ["png", "svg", "SVG"])
 def test_the_same_numbers_give_the_same_bytes(tmp_path: Path, comparison: ProductComparison, suffix: str) -> None:
     first, second = tmp_path / f"a.{suffix}", tmp_path / f"b.{suffix}"
-    plot_underflow(comparison, first)
+    save_figure(underflow_figure(comparison), first)
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "svg.hashsalt": "other"}):
-        plot_underflow(comparison, second)
+        save_figure(underflow_figure(comparison), second)
     assert first.read_bytes() == second.read_bytes()
     if suffix != "png":
         ElementTree.parse(first)
@@ -127,9 +127,10 @@ def test_the_same_numbers_give_the_same_bytes(tmp_path: Path, comparison: Produc
 
 def test_the_bytes_are_the_same_in_another_process(tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from seqscore.explain.figures.underflow_figure import plot_underflow;"
+        "import sys; from pathlib import Path; from seqscore.output.plots.canvas import save_figure;"
+        "from seqscore.explain.figures.underflow_figure import underflow_figure;"
         "from seqscore.explain.numbers.naive import compare_products;"
-        "plot_underflow(compare_products([-1.0] * 30), Path(sys.argv[1]))"
+        "save_figure(underflow_figure(compare_products([-1.0] * 30)), Path(sys.argv[1]))"
     )
     for name in ("a.svg", "b.svg"):
         subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True)
@@ -144,9 +145,10 @@ from pathlib import Path
 import matplotlib
 matplotlib.rcParams["font.size"] = 17.0
 before = dict(dict.items(matplotlib.rcParams))
-from seqscore.explain.figures.underflow_figure import plot_underflow
+from seqscore.explain.figures.underflow_figure import underflow_figure
 from seqscore.explain.numbers.naive import compare_products
-plot_underflow(compare_products([-1.0] * 30), Path(sys.argv[1]))
+from seqscore.output.plots.canvas import save_figure
+save_figure(underflow_figure(compare_products([-1.0] * 30)), Path(sys.argv[1]))
 assert dict(dict.items(matplotlib.rcParams)) == before
 assert "matplotlib.pyplot" not in sys.modules
 """
@@ -157,7 +159,7 @@ def test_a_title_is_plain_text(tmp_path: Path, comparison: ProductComparison, re
     title = "costs $5 \\frac{ and $6 \x1b[31m 漢字 [b]"
     figure = underflow_figure(comparison, title=title)
     assert figure.get_suptitle() == "costs $5 \\frac{ and $6 \\x1b[31m 漢字 [b]"
-    plot_underflow(comparison, tmp_path / "a.png", title=title)
+    save_figure(figure, tmp_path / "a.png")
     assert [str(one.message) for one in recwarn] == []
 
 
@@ -165,7 +167,7 @@ def test_a_title_is_plain_text(tmp_path: Path, comparison: ProductComparison, re
 def test_other_kinds_of_pictures_are_refused(tmp_path: Path, comparison: ProductComparison, name: str) -> None:
     path = tmp_path / name
     message = f"cannot draw {str(path)!r}: the name must end in .png or .svg"
-    for function in (lambda: plot_underflow(comparison, path), lambda: check_picture(path)):
+    for function in (lambda: save_figure(underflow_figure(comparison), path), lambda: check_picture(path)):
         with pytest.raises(OptionError) as caught:
             function()
         assert str(caught.value) == message
@@ -175,8 +177,8 @@ def test_other_kinds_of_pictures_are_refused(tmp_path: Path, comparison: Product
 def test_a_picture_that_cannot_be_written(tmp_path: Path, comparison: ProductComparison) -> None:
     path = tmp_path / "no" / "a.png"
     with pytest.raises(OptionError, match="there is no folder"):
-        plot_underflow(comparison, path)
+        save_figure(underflow_figure(comparison), path)
     full = tmp_path / "full.png"
     full.symlink_to("/dev/full")
     with pytest.raises(OptionError, match=r"cannot write '.*full\.png': No space left on device"):
-        plot_underflow(comparison, full)
+        save_figure(underflow_figure(comparison), full)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,11 +13,9 @@ from seqscore.explain.numbers.naive import FormatFailure, ProductComparison
 from seqscore.output.plots.canvas import (
     FORMAT_STYLES,
     GREY,
-    check_picture,
     count_axis,
     heading,
     new_figure,
-    save_figure,
     styled,
 )
 
@@ -27,22 +24,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def plot_underflow(comparison: ProductComparison, path: Path, *, title: str | None = None) -> None:
-    """Draw the running product of each format beside the true one, on a linear and on a logarithmic axis.
-
-    The file (PNG or SVG by its suffix) appears whole or not at all, and has the same bytes for the same numbers.
-
-    Raises:
-        InputError: there are no tokens.
-        OptionError: the suffix is neither .png nor .svg, or the file cannot be written.
-    """
-    check_picture(path)
-    save_figure(underflow_figure(comparison, title=title), path)
-
-
 @styled
 def underflow_figure(comparison: ProductComparison, *, title: str | None = None) -> Figure:
-    """The figure of ``plot_underflow``: left a linear axis, right a logarithmic one.
+    """The running product of each format beside the true one: left on a linear axis, right on a logarithmic one.
 
     x counts tokens; at 0 stands the empty product, 1. On the right, log10 of the true probability comes from the
     running log-sum, so that it goes on below the smallest float64. No logarithmic axis can show 0: the band at the

@@ -1,0 +1,94 @@
+"""Options that several commands take together, as one parameter of a command: which model, by which conventions."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, fields, is_dataclass
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from seqscore.cli import options
+
+if TYPE_CHECKING:
+    from seqscore.scorer import Scorer
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions:
+    """Which model is loaded, and how."""
+
+    model: options.Model = "default"
+    revision: options.Revision = None
+    device: options.Device = "auto"
+    dtype: options.Dtype = "float32"
+    engine: options.Engine = "auto"
+    batch_tokens: options.BatchTokens = None
+    max_length: options.MaxLength = None
+    allow_pickle: options.AllowPickle = False
+    trust_remote_code: options.TrustRemoteCode = False
+
+    def open_scorer(self, **others: Any) -> Scorer:
+        """The scorer that they describe, ``others`` (dtype="float64") in place of what was asked for."""
+        from seqscore.cli.session import open_scorer
+
+        return open_scorer(**{**{one.name: getattr(self, one.name) for one in fields(self)}, **others})
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunningOptions(ModelOptions):
+    """Of a command that does not choose the number of threads itself."""
+
+    threads: options.Threads = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConventionOptions:
+    """The conventions that texts without a context are scored by."""
+
+    bos: options.Bos = "auto"
+    long: options.Long = "windows"
+    special_tokens: options.SpecialTokens = "literal"
+
+    def policies(self) -> dict[str, Any]:
+        """As keywords of ``Scorer.score``."""
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class PairConventionOptions(ConventionOptions):
+    """The conventions that texts with a context are scored by."""
+
+    boundary: options.Boundary = "auto"
+
+
+def with_groups(command: Callable[..., int]) -> Callable[..., int]:
+    """The command as typer reads it: in place of each parameter that is a dataclass of options stand its fields."""
+    own = inspect.signature(command, eval_str=True).parameters
+    groups = {one.name: one.annotation for one in own.values() if is_dataclass(one.annotation)}
+    asked = [
+        parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        for one in own.values()
+        for parameter in (_parameters(groups[one.name]) if one.name in groups else [one])
+    ]
+
+    def run(**values: Any) -> int:
+        made = {
+            name: group(**{one.name: values.pop(one.name) for one in fields(group)}) for name, group in groups.items()
+        }
+        return command(**values, **made)
+
+    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    run.__signature__ = inspect.Signature(asked, return_annotation=int)  # type: ignore[attr-defined]
+    run.__annotations__ = {one.name: one.annotation for one in asked}
+    return run
+
+
+def _parameters(group: type) -> list[inspect.Parameter]:
+    hints = get_type_hints(group, include_extras=True)
+    kind, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
+    return [
+        inspect.Parameter(
+            one.name, kind, default=empty if one.default is MISSING else one.default, annotation=hints[one.name]
+        )
+        for one in fields(group)
+    ]
