@@ -14,7 +14,6 @@ from seqscore.verify.findings import Finding, Outcome
 from seqscore.verify.trials import Probes
 
 FloatArray = NDArray[np.float64]
-Rescore = Callable[[Scorer, Sequence[Item]], list[FloatArray]]
 
 _BUDGETS = (64, 1024)
 

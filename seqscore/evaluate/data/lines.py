@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from seqscore.errors import InputError
 from seqscore.evaluate.data.encoding import UTF8, as_utf8, splits_lines
-from seqscore.evaluate.data.streams import READ_ERRORS, open_bytes, reason, source_name
+from seqscore.evaluate.data.streams import READ_ERRORS, reason
 
 _BOM = b"\xef\xbb\xbf"
 _BLOCK = 1 << 20
@@ -91,22 +91,14 @@ def refuse_wide(data: bytes, name: str) -> None:
             raise InputError(f"{name} is {found.upper()}, not UTF-8; say so with --encoding {found}")
 
 
-def text_lines(
-    source: str, *, limit: int, encoding: str = UTF8, advice: str = ""
-) -> Iterator[tuple[str, str | InputError]]:
-    """Of each line of a source: its place, for messages, and its text, or what is wrong with it.
-
-    Raises:
-        InputError: the source cannot be read as a whole.
-    """
-    with open_bytes(source) as stream:
-        yield from texts_of(stream, source_name(source), limit=limit, encoding=encoding, advice=advice)
-
-
 def texts_of(
     stream: BinaryIO, name: str, *, limit: int, encoding: str = UTF8, advice: str = ""
 ) -> Iterator[tuple[str, str | InputError]]:
-    """``text_lines`` of an open stream."""
+    """Of each line of a stream: its place, for messages, and its text, or what is wrong with it.
+
+    Raises:
+        InputError: the stream cannot be read as a whole.
+    """
     for line in read_lines(stream, name, limit=limit, encoding=encoding):
         where = f"{name}, line {line.number}"
         if line.data is None:

@@ -1,16 +1,15 @@
-"""How other programs define the perplexity of a text: what they read, what they score, and how they average.
+"""How other programs define the perplexity of a text: what they read, what they score, and how it weighs.
 
-A protocol cuts token ids into stretches, each a context and targets, and makes a figure of the log-probabilities of
-the targets. Sources: lm-evaluation-harness 0.4.13 (loglikelihood_rolling), the page "Perplexity of fixed-length
-models" of transformers, the evaluation code of GPTQ (Frantar et al. 2023), the perplexity program of llama.cpp, and
-the metric of Hugging Face's evaluate 0.4.6.
+A protocol cuts token ids into stretches, each a context and targets; ``ProtocolTask`` makes the tool's figure of the
+log-probabilities of the targets. Sources: lm-evaluation-harness 0.4.13 (loglikelihood_rolling), the page "Perplexity of
+fixed-length models" of transformers, the evaluation code of GPTQ (Frantar et al. 2023), the perplexity program of
+llama.cpp, and the metric of Hugging Face's evaluate 0.4.6.
 """
 
 from __future__ import annotations
 
-import math
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
@@ -68,22 +67,6 @@ class Stretch:
 
     context: IntArray
     targets: IntArray
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class ScoredStretch:
-    """``logprobs`` [n] of a stretch's targets, nats; ``weight``: in how many tokens the tool counts their mean."""
-
-    logprobs: FloatArray
-    weight: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProtocolFigure:
-    """A figure under the name that its tool gives it; None where nothing was scored."""
-
-    name: str
-    value: float | None
 
 
 def stretches(ids: IntArray, settings: ProtocolSettings) -> Iterator[Stretch]:
@@ -165,57 +148,3 @@ def weight_of(stretch: Stretch, settings: ProtocolSettings) -> float:
 def num_words(text: str) -> int:
     """Words as lm-eval counts them: pieces between white space, with an empty one before leading, behind trailing."""
     return len(re.split(r"\s+", text))
-
-
-def protocol_figures(
-    texts: Iterable[Sequence[ScoredStretch]], settings: ProtocolSettings, *, words: int, num_bytes: int
-) -> tuple[ProtocolFigure, ...]:
-    """The figures of a tool from the scored stretches of each text.
-
-    ``words``, ``num_bytes``: of all texts, for lm-eval. Sums are rounded once.
-    """
-    if settings.name == "lm-eval":
-        total = math.fsum(x for text in texts for stretch in text for x in stretch.logprobs.tolist())
-        return (
-            ProtocolFigure(name="word_perplexity", value=_exp(-total, words)),
-            ProtocolFigure(name="byte_perplexity", value=_exp(-total, num_bytes)),
-            ProtocolFigure(name="bits_per_byte", value=None if not num_bytes else -total / num_bytes / math.log(2)),
-        )
-    if settings.name == "evaluate":
-        return (ProtocolFigure(name="mean_perplexity", value=_mean_of_perplexities(texts)),)
-    flat = [stretch for text in texts for stretch in text]
-    weight = math.fsum(stretch.weight for stretch in flat)
-    total = math.fsum(-math.fsum(s.logprobs.tolist()) / len(s.logprobs) * s.weight for s in flat)
-    perplexity = ProtocolFigure(name="perplexity", value=_exp(total, weight))
-    if settings.name != "llama.cpp":
-        return (perplexity,)
-    return (perplexity, ProtocolFigure(name="perplexity_uncertainty", value=_uncertainty(flat, perplexity.value)))
-
-
-def _mean_of_perplexities(texts: Iterable[Sequence[ScoredStretch]]) -> float | None:
-    """The arithmetic mean of the texts' perplexities; None where one of them has none."""
-    values = []
-    for text in texts:
-        logprobs = [x for stretch in text for x in stretch.logprobs.tolist()]
-        values.append(_exp(-math.fsum(logprobs), len(logprobs)))
-    known = [value for value in values if value is not None]
-    return math.fsum(known) / len(known) if known and len(known) == len(values) else None
-
-
-def _exp(total: float, count: float) -> float | None:
-    if not count:
-        return None
-    try:
-        return math.exp(total / count)
-    except OverflowError:
-        return math.inf
-
-
-def _uncertainty(flat: Sequence[ScoredStretch], perplexity: float | None) -> float | None:
-    """PPL sqrt((E[x^2] - E[x]^2) / (n - 1)) over the tokens, which llama.cpp prints behind its perplexity."""
-    values = np.concatenate([-stretch.logprobs for stretch in flat]) if flat else np.empty(0)
-    if perplexity is None or len(values) < 2:
-        return None
-    mean = math.fsum(values.tolist()) / len(values)
-    squares = math.fsum((values * values).tolist()) / len(values)
-    return perplexity * math.sqrt(max(0.0, squares - mean * mean) / (len(values) - 1))

@@ -38,7 +38,6 @@ class FormatFailure:
     first_subnormal: int | None
     first_zero: int | None
     product: float
-    log_product: float
     perplexity: float | None
 
 
@@ -142,7 +141,6 @@ def _multiply(logprobs: FloatArray, name: FormatName) -> FormatFailure:
         first_subnormal=_first((products > 0.0) & (products < smallest_normal(name))),
         first_zero=_first(products == 0.0),
         product=product,
-        log_product=math.log(product) if product > 0.0 else -math.inf,
         perplexity=_root(product, len(products)),
     )
 

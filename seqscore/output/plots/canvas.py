@@ -25,7 +25,7 @@ PICTURES = (".png", ".svg")
 """Suffixes of the pictures that can be written."""
 
 # Okabe and Ito's colours, which the colour-blind tell apart; dashes and markers tell them apart in grey.
-BASE, ACCENT, THIRD, GREY = "#0072B2", "#D55E00", "#009E73", "#767676"
+BASE, ACCENT, GREY = "#0072B2", "#D55E00", "#767676"
 FORMAT_STYLES: dict[str, tuple[str, Any, str]] = {
     "float16": ("#D55E00", (0, (1, 1.2)), "o"),
     "bfloat16": ("#E69F00", (0, (4, 1.2, 1, 1.2)), "s"),

@@ -69,29 +69,17 @@ def brier_score(probabilities: Sequence[FloatArray], gold: Sequence[int]) -> flo
     return math.fsum(squares) / len(squares) if squares else None
 
 
-def expected_calibration_error(
-    probabilities: Sequence[FloatArray], gold: Sequence[int], *, num_bins: int = 10
-) -> Calibration:
-    """How far accuracy and confidence part, over ``num_bins`` bins of equal width.
+def calibration_of(confidence: FloatArray, right: FloatArray, *, num_bins: int = 10) -> Calibration:
+    """How far accuracy and confidence part (expected calibration error), over ``num_bins`` bins of equal width.
 
-    The confidence of a question is its greatest probability, the prediction the first choice that has it.
-    Source: Naeini et al. 2015, Guo et al. 2017.
+    ``confidence``: each question's greatest probability. ``right``: 1.0 where the first choice that has it is the right
+    one, else 0.0. Shape: [n] each. Source: Naeini et al. 2015, Guo et al. 2017.
 
     Raises:
-        InputError: see ``brier_score``.
         OptionError: there is no bin.
     """
     if num_bins < 1:
         raise OptionError(f"num_bins={num_bins} must be at least 1")
-    _check_gold(probabilities, gold)
-    confidence = np.array([row.max() for row in probabilities], np.float64)
-    right = np.array([int(row.argmax()) == one for row, one in zip(probabilities, gold, strict=True)], np.float64)
-    return calibration_of(confidence, right, num_bins=num_bins)
-
-
-def calibration_of(confidence: FloatArray, right: FloatArray, *, num_bins: int = 10) -> Calibration:
-    """``expected_calibration_error`` from each question's greatest probability and whether that choice was right (1.0
-    or 0.0). Shape: [n] each."""
     places = _bins(confidence, num_bins)
     edges = np.arange(num_bins + 1) / num_bins
     bins = tuple(

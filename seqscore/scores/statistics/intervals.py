@@ -68,13 +68,6 @@ class Sums:
         return len(self.totals)
 
 
-def figure_of(sums: Sums, figure: Figure) -> float | None:
-    """The figure of all items; None where the counts add up to nothing."""
-    check_figure(figure)
-    value = float(figures(sums, np.arange(len(sums)), figure))
-    return None if np.isnan(value) else value
-
-
 def wilson_interval(hits: int, count: int, *, level: float = 0.95) -> Interval | None:
     """Interval of a proportion ``hits / count`` by inverting the score test; None for no trials.
 

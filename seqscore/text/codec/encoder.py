@@ -17,7 +17,7 @@ from seqscore.text.codec.guarded import guarded_source
 from seqscore.text.codec.offsets import offset_spans
 from seqscore.text.codec.prefixes import PrefixTable
 from seqscore.text.codec.spans import Spans, decoded_spans, joined_spans, last_token_spans, replaced_spans, walked_spans
-from seqscore.text.codec.vocabulary import PieceTable, visible
+from seqscore.text.codec.vocabulary import PieceTable
 
 SpecialTokens: TypeAlias = SpecialTokensPolicy
 """Whether text that spells a special token is ordinary text (``literal``) or that token (``parse``)."""
@@ -131,14 +131,6 @@ class TextEncoder:
             return _record(None, array, nowhere, nowhere, False)
         text, spans = self._decoded(numbers)
         return _record(text, array, spans.bounds[:-1], spans.bounds[1:], spans.exact)
-
-    def piece_text(self, token_id: int) -> str:
-        r"""A token as people are shown it: its own text, with ``\xe4`` for a byte that is no part of a character.
-
-        Raises:
-            InputError: not an integer, or outside the vocabulary.
-        """
-        return visible(self._pieces[self._checked_ids([token_id])[0]])
 
     def piece(self, token_id: int) -> bytes:
         """The bytes that a token stands for, by its vocabulary string."""

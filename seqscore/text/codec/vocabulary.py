@@ -120,11 +120,6 @@ class PieceTable(dict[int, bytes]):
         return piece
 
 
-def visible(piece: bytes) -> str:
-    r"""A piece as people are shown it: its text, with ``\xe4`` for each byte that is no part of a character."""
-    return piece.decode("utf-8", "backslashreplace")
-
-
 def candidate_styles() -> tuple[PieceStyle, ...]:
     """The styles that a tokenizer which does not tell its own may have, the simplest first."""
     return (

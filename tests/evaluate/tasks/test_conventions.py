@@ -12,11 +12,8 @@ import torch
 from seqscore import Pair, Scorer
 from seqscore.errors import OptionError
 from seqscore.evaluate.tasks.conventions import (
-    ProtocolFigure,
     ProtocolSettings,
-    ScoredStretch,
     num_words,
-    protocol_figures,
     stretches,
     weight_of,
 )
@@ -40,21 +37,20 @@ def logprobs_of(window: Sequence[int]) -> list[float]:
     return [float(table[i - 1, window[i]]) for i in range(1, len(window))]
 
 
-def through_scorer(texts: Sequence[np.ndarray], settings: ProtocolSettings) -> dict[str, float | None]:
+def through_scorer(texts: Sequence[np.ndarray], settings: ProtocolSettings) -> float:
+    """The tool's average over the stretches; of lm-eval, which divides it by words or bytes, the sum."""
     scorer = Scorer(MODEL, tiny_tokenizer(), engine="reference")
-    scored = []
+    totals, weighted, weights = [], 0.0, 0.0
     for ids in texts:
         cut = list(stretches(ids, settings))
-        pairs = [Pair(one.context.tolist(), one.targets.tolist()) for one in cut]
-        scores = scorer.score(pairs, bos="none") if pairs else []
-        scored.append(
-            [
-                ScoredStretch(score.logprobs[score.scored], weight_of(one, settings))
-                for one, score in zip(cut, scores, strict=True)
-            ]
-        )
-    figures: tuple[ProtocolFigure, ...] = protocol_figures(scored, settings, words=17, num_bytes=93)
-    return {figure.name: figure.value for figure in figures}
+        scores = scorer.score([Pair(one.context.tolist(), one.targets.tolist()) for one in cut], bos="none")
+        totals.append((sum(one.log_likelihood for one in scores), sum(one.num_scored for one in scores)))
+        for one, score in zip(cut, scores, strict=True):
+            weights += weight_of(one, settings)
+            weighted -= score.log_likelihood / score.num_scored * weight_of(one, settings)
+    if settings.name == "evaluate":
+        return sum(math.exp(-total / count) for total, count in totals) / len(totals)
+    return sum(total for total, _ in totals) if settings.name == "lm-eval" else math.exp(weighted / weights)
 
 
 @pytest.mark.parametrize("length", [1, 2, 7, 8, 9, 16, 17, 31])
@@ -74,9 +70,7 @@ def test_lm_eval_rolls_over_disjoint_windows(length: int) -> None:
             total += sum(logprobs_of(read)[-len(target) :])
         done += len(target)
     found = through_scorer([ids], ProtocolSettings(name="lm-eval", max_length=size, start=START))
-    assert found["word_perplexity"] == pytest.approx(math.exp(-total / 17), rel=TOLERANCE)
-    assert found["byte_perplexity"] == pytest.approx(math.exp(-total / 93), rel=TOLERANCE)
-    assert found["bits_per_byte"] == pytest.approx(-total / 93 / math.log(2), rel=TOLERANCE)
+    assert found == pytest.approx(total, rel=TOLERANCE)
 
 
 @torch.no_grad()
@@ -106,9 +100,7 @@ def page_of_transformers(ids: np.ndarray, max_length: int, stride: int) -> float
 def test_the_page_of_transformers(length: int, stride: int) -> None:
     ids = ids_of(length, 1)
     settings = ProtocolSettings(name="transformers", max_length=8, start=None, stride=stride)
-    assert through_scorer([ids], settings)["perplexity"] == pytest.approx(
-        page_of_transformers(ids, 8, stride), rel=TOLERANCE
-    )
+    assert through_scorer([ids], settings) == pytest.approx(page_of_transformers(ids, 8, stride), rel=TOLERANCE)
 
 
 @pytest.mark.parametrize("length", [8, 15, 16, 41])
@@ -118,7 +110,7 @@ def test_gptq_takes_whole_windows(length: int) -> None:
     # The papers' code: mean loss of a window times its length, over all positions.
     total = sum(-sum(logprobs_of(row.tolist())) / 7 * 8 for row in windows)
     found = through_scorer([ids], ProtocolSettings(name="gptq", max_length=8, start=None))
-    assert found["perplexity"] == pytest.approx(math.exp(total / windows.size), rel=TOLERANCE)
+    assert found == pytest.approx(math.exp(total / windows.size), rel=TOLERANCE)
 
 
 @pytest.mark.parametrize("start", [START, None])
@@ -133,23 +125,14 @@ def test_llama_cpp_scores_second_halves(start: int | None, size: int) -> None:
         given = logprobs_of(window)
         values += [-given[target - 1] for target in range(size // 2 + 1, size)]
     found = through_scorer([ids], ProtocolSettings(name="llama.cpp", max_length=size, start=start))
-    perplexity = math.exp(sum(values) / len(values))
-    assert found["perplexity"] == pytest.approx(perplexity, rel=TOLERANCE)
-    # The usual standard error of the mean, by NumPy, carried to the perplexity.
-    error = float(np.std(values, ddof=1)) / math.sqrt(len(values))
-    assert found["perplexity_uncertainty"] == pytest.approx(perplexity * error, rel=1e-9)
+    assert found == pytest.approx(math.exp(sum(values) / len(values)), rel=TOLERANCE)
 
 
 def test_evaluate_is_the_mean_of_perplexities() -> None:
     texts = [ids_of(5, 4), ids_of(1, 5), ids_of(12, 6)]
     each = [math.exp(-np.mean(logprobs_of([START, *ids.tolist()]))) for ids in texts]
     found = through_scorer(texts, ProtocolSettings(name="evaluate", max_length=64, start=START))
-    assert found == {"mean_perplexity": pytest.approx(sum(each) / 3, rel=TOLERANCE)}
-
-
-def test_evaluate_has_no_mean_where_a_text_is_empty() -> None:
-    settings = ProtocolSettings(name="evaluate", max_length=64, start=START)
-    assert through_scorer([ids_of(5), ids_of(0)], settings) == {"mean_perplexity": None}
+    assert found == pytest.approx(sum(each) / 3, rel=TOLERANCE)
 
 
 @pytest.mark.parametrize("name", ["gptq", "llama.cpp"])

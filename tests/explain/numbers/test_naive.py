@@ -60,7 +60,6 @@ def test_every_running_product_is_rounded_as_its_format_rounds(name: str, logpro
     assert one.first_zero == next((i for i, p in enumerate(exact) if p == 0), None)
     assert one.first_subnormal == next((i for i, p in enumerate(exact) if 0 < p < smallest_normal), None)
     assert one.product == (float(exact[-1]) if exact else 1.0)
-    assert one.log_product == (math.log(one.product) if one.product else -math.inf)
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -127,7 +126,7 @@ def test_a_text_of_some_hundred_tokens_underflows_to_zero_in_float32_and_float64
     deaths = [one.first_zero for one in comparison.formats]
     assert deaths == [products_by_fractions(logprobs.tolist(), name).index(Fraction(0)) for name in FORMATS]
     assert deaths == sorted(deaths) and deaths[-1] < 250
-    assert all(one.product == 0.0 and one.log_product == -math.inf for one in comparison.formats)
+    assert all(one.product == 0.0 for one in comparison.formats)
     assert all(one.perplexity == math.inf for one in comparison.formats)
     assert comparison.perplexity == pytest.approx(20.0, rel=1e-13)
     assert comparison.log_likelihood == math.fsum(logprobs)
@@ -299,23 +298,24 @@ def test_bfloat16_sums_over_a_vocabulary_do_not_stall() -> None:
 def test_compare_softmax() -> None:
     comparison = compare_softmax([3.0, 1.0, -2.0, 0.5], scales=(1, 10, 100, 1000, 100_000))
     assert len(comparison.trials) == 20
-    assert {name: comparison.first_failure(name) for name in FORMATS} == {
+
+    def first_failure(dtype: str, formula: str = "naive") -> float | None:
+        failed = [one.scale for one in comparison.trials if one.dtype == dtype and getattr(one, formula).failed]
+        return min(failed, default=None)
+
+    assert {name: first_failure(name) for name in FORMATS} == {
         "float16": 10,
         "bfloat16": 100,
         "float32": 100,
         "float64": 1000,
     }
     # 300,000 is no float16 number: no formula can help there.
-    assert comparison.first_failure("float16", "stable") == 100_000
-    assert [comparison.first_failure(name, "stable") for name in FORMATS[1:]] == [None] * 3
+    assert first_failure("float16", "stable") == 100_000
+    assert [first_failure(name, "stable") for name in FORMATS[1:]] == [None] * 3
     at = {(one.dtype, one.scale): one for one in comparison.trials}
     assert at["float32", 1000].naive.num_nan == 3
     assert at["float32", 1000].naive.num_minus_inf == 1
     assert at["float32", 100].naive.num_inf == 0
-    assert at["float32", 1].naive.max_error <= 16 * 2.0**-24
-    assert at["float64", 1].stable.max_error == 0.0
-    assert at["float16", 1].naive.max_error > at["float32", 1].naive.max_error
-    assert at["float16", 100_000].stable.max_error is None
 
 
 def test_comparing_softmax_wants_finite_logits_and_known_formats() -> None:

@@ -10,12 +10,19 @@ import pytest
 
 from seqscore.errors import InputError, OptionError
 from seqscore.scores.statistics.calibration import (
+    Calibration,
     brier_score,
     calibration_interval,
     calibration_of,
     choice_probabilities,
-    expected_calibration_error,
 )
+
+
+def calibration(probabilities: list[np.ndarray], gold: list[int], *, num_bins: int = 10) -> Calibration:
+    """Of the first choice with the greatest probability."""
+    confidence = np.array([row.max() for row in probabilities])
+    right = np.array([float(row.argmax() == one) for row, one in zip(probabilities, gold, strict=True)])
+    return calibration_of(confidence, right, num_bins=num_bins)
 
 
 def rows(*values: list[float]) -> list[np.ndarray]:
@@ -43,9 +50,7 @@ def test_brier_score_by_hand() -> None:
 
 
 def test_calibration_error_by_hand() -> None:
-    found = expected_calibration_error(
-        rows([0.75, 0.25], [0.25, 0.75], [0.5, 0.5], [1.0, 0.0]), [0, 0, 1, 0], num_bins=4
-    )
+    found = calibration(rows([0.75, 0.25], [0.25, 0.75], [0.5, 0.5], [1.0, 0.0]), [0, 0, 1, 0], num_bins=4)
     # (0.25, 0.5]: confidence 1/2, right 0; (0.5, 0.75]: 3/4, right 1 of 2; (0.75, 1]: 1, right.
     assert [(one.count, one.confidence, one.accuracy) for one in found.bins] == [
         (0, None, None),
@@ -60,22 +65,22 @@ def test_every_question_is_in_one_bin() -> None:
     rng = np.random.default_rng(0)
     probabilities = [choice_probabilities(rng.normal(size=rng.integers(1, 6)) * 3) for _ in range(500)]
     gold = [int(rng.integers(len(row))) for row in probabilities]
-    found = expected_calibration_error(probabilities, gold)
+    found = calibration(probabilities, gold)
     assert sum(one.count for one in found.bins) == 500
     for one in found.bins:
         assert one.confidence is None or one.low <= one.confidence <= one.high
     right = sum(one.count * (one.accuracy or 0.0) for one in found.bins)
     assert right == pytest.approx(sum(int(row.argmax()) == k for row, k in zip(probabilities, gold, strict=True)))
-    assert expected_calibration_error([], []).error is None
+    assert calibration([], []).error is None
 
 
 def test_wrong_answers_are_refused() -> None:
     with pytest.raises(InputError, match="right answer of question 0 is 2; it has choices 0 to 1"):
         brier_score(rows([0.5, 0.5]), [2])
     with pytest.raises(InputError, match="1 questions and 0"):
-        expected_calibration_error(rows([0.5, 0.5]), [])
+        brier_score(rows([0.5, 0.5]), [])
     with pytest.raises(OptionError, match="num_bins=0"):
-        expected_calibration_error([], [], num_bins=0)
+        calibration([], [], num_bins=0)
 
 
 def test_the_interval_is_that_of_resampled_questions() -> None:

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 from seqscore.errors import InputError, OptionError
-from seqscore.scores.statistics.intervals import Sums, bootstrap_interval, figure_of, wilson_interval
+from seqscore.scores.statistics.intervals import Sums, bootstrap_interval, figures, wilson_interval
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 1), (1, 1), (0, 12), (12, 12), (7, 12), (812, 1000)])
@@ -87,10 +87,10 @@ def test_no_interval_where_none_can_be_given(totals: list[float], counts: list[i
 
 def test_figures() -> None:
     sums = Sums.of([-2.0, -4.0], [1, 3])
-    assert figure_of(sums, "ratio") == -1.5
-    assert figure_of(sums, "perplexity") == pytest.approx(math.exp(1.5), rel=1e-15)
-    assert figure_of(Sums.of([], []), "ratio") is None
-    assert figure_of(Sums.of([-math.inf]), "perplexity") == math.inf
+    assert figures(sums, np.arange(2), "ratio") == -1.5
+    assert figures(sums, np.arange(2), "perplexity") == pytest.approx(math.exp(1.5), rel=1e-15)
+    assert math.isnan(figures(Sums.of([], []), np.arange(0), "ratio"))
+    assert figures(Sums.of([-math.inf]), np.arange(1), "perplexity") == math.inf
 
 
 @pytest.mark.parametrize(

@@ -531,7 +531,7 @@ def test_ids_without_a_token() -> None:
         [0, 0],
         False,
     )
-    assert mine.piece_text(10) == ""
+    assert mine.piece(10) == b""
     with pytest.raises(InputError, match="vocabulary of 0 to 20"):
         mine.from_ids([21])
 
@@ -544,26 +544,21 @@ def test_added_tokens_in_ids_stand_for_their_content() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "token", "shown"),
+    ("kind", "token", "piece"),
     [
-        ("byte-level", "Ġthe", " the"),
-        ("byte-level", "è", "\\xe8"),
-        ("byte-level", "<|endoftext|>", "<|endoftext|>"),
-        ("llama-2", "▁the", " the"),
-        ("llama-2", "<0xE4>", "\\xe4"),
-        ("llama-2", "<0x41>", "A"),
-        ("wordpiece", "##ing", "ing"),
-        ("suffix-bpe", "cat</w>", "cat"),
-        ("byt5", "ä", "\\xe4"),
+        ("byte-level", "Ġthe", b" the"),
+        ("byte-level", "è", b"\xe8"),
+        ("byte-level", "<|endoftext|>", b"<|endoftext|>"),
+        ("llama-2", "▁the", b" the"),
+        ("llama-2", "<0xE4>", b"\xe4"),
+        ("llama-2", "<0x41>", b"A"),
+        ("wordpiece", "##ing", b"ing"),
+        ("suffix-bpe", "cat</w>", b"cat"),
+        ("byt5", "ä", b"\xe4"),
     ],
 )
-def test_piece_text(kind: str, token: str, shown: str) -> None:
-    assert encoder(kind).piece_text(plain_tokenizer(kind).convert_tokens_to_ids(token)) == shown
-
-
-def test_piece_text_of_no_token() -> None:
-    with pytest.raises(InputError, match="outside this tokenizer's vocabulary"):
-        encoder("byte-level").piece_text(10**6)
+def test_the_bytes_of_a_token(kind: str, token: str, piece: bytes) -> None:
+    assert encoder(kind).piece(plain_tokenizer(kind).convert_tokens_to_ids(token)) == piece
 
 
 # ---- size ----------------------------------------------------------------------------------------------------------

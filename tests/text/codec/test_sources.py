@@ -141,8 +141,8 @@ def test_ordinary_tokens_with_a_second_task_stay_ordinary() -> None:
         tokenizer_object=build("byte-level").backend_tokenizer, pad_token="!", eos_token="ĊĊ"
     )
     mine = TextEncoder(tokenizer)
-    pieces = [mine.piece_text(token_id) for token_id in mine.encode("the!\n\n").ids.tolist()]
-    assert pieces == ["the", "!", "\n\n"]
+    pieces = [mine.piece(token_id) for token_id in mine.encode("the!\n\n").ids.tolist()]
+    assert pieces == [b"the", b"!", b"\n\n"]
 
 
 def test_dropout_is_off() -> None:
