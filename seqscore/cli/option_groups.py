@@ -64,7 +64,7 @@ class PairConventionOptions(ConventionOptions):
 def with_groups(command: Callable[..., int]) -> Callable[..., int]:
     """The command as typer reads it: in place of each parameter that is a dataclass of options stand its fields."""
     own = inspect.signature(command, eval_str=True).parameters
-    groups = {one.name: one.annotation for one in own.values() if is_dataclass(one.annotation)}
+    groups: dict[str, Any] = {one.name: one.annotation for one in own.values() if is_dataclass(one.annotation)}
     asked = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for one in own.values()
@@ -83,7 +83,7 @@ def with_groups(command: Callable[..., int]) -> Callable[..., int]:
     return run
 
 
-def _parameters(group: type) -> list[inspect.Parameter]:
+def _parameters(group: Any) -> list[inspect.Parameter]:
     hints = get_type_hints(group, include_extras=True)
     kind, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
     return [
