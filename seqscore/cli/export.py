@@ -37,7 +37,7 @@ def export(
     from seqscore.cli.session import say
     from seqscore.errors import OptionError
     from seqscore.evaluate.data.kept_columns import keep_columns as chosen_columns
-    from seqscore.evaluate.read.export import EXPORT_FIELDS, exported
+    from seqscore.evaluate.read.export import export_fields, exported
     from seqscore.evaluate.run.run_folder import read_run
     from seqscore.evaluate.run.summary import run_signature
     from seqscore.output.formats import MACHINE_FORMATS, format_of
@@ -57,7 +57,7 @@ def export(
         columns=() if keep == "none" else None,
         notify=say,
     )
-    with open_records(chosen, output, EXPORT_FIELDS, writer_options) as records:
+    with open_records(chosen, output, export_fields(found), writer_options) as records:
         for record in exported(found, keep=keep, unit=unit):
             records.write(record, signed)
     return 0

@@ -16,7 +16,7 @@ from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.evaluate.run.manifest import read_sealed, sealed
 from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.run_options import RunOptions
-from seqscore.evaluate.run.summary import stored_rows
+from seqscore.evaluate.run.stored_rows import stored_rows
 from seqscore.evaluate.tasks.base import Task
 from seqscore.evaluate.tasks.registry import make_task
 from tests.tiny_models import tiny_model

@@ -74,8 +74,10 @@ def test_conversations_are_scored_turn_by_turn(tmp_path: Path) -> None:
     for row, total, score in zip((long, short), totals, own, strict=True):
         (item,) = row["items"]
         assert item["log_likelihood"] == pytest.approx(total, rel=1e-12)
-        assert item["num_bytes_scored"] == item["num_bytes"] and item["num_scored"] == score.num_scored
-    assert long["items"][0]["num_words"] == 5 and "messages" in long["columns"] and "topic" in long["columns"]
+        assert item["num_bytes_scored"] == item["numbers"]["num_bytes"] and item["num_scored"] == score.num_scored
+    assert (
+        long["items"][0]["numbers"]["num_words"] == 5 and "messages" in long["columns"] and "topic" in long["columns"]
+    )
     said = ["no message of the assistant", "is a text; expected messages with a role", "is empty; expected messages"]
     assert all(one in row["error_message"] for one, row in zip(said, bad, strict=True))
     found, scored = figures(run), sum(one.num_scored for one in own)

@@ -46,13 +46,13 @@ def test_every_token_is_on_the_page_with_every_digit(tmp_path: Path) -> None:
     scores = tiny_scorer().score(TEXTS, extras=("rank", "entropy"))
     assert len(data["rows"]) == len(TEXTS)
     for number, (row, score) in enumerate(zip(data["rows"], scores, strict=True)):
-        row_id, group, gold, error, values, items, others = row
-        assert group is gold is error is None and others == []
+        row_id, group, heading, error, values, items, others = row
+        assert group is error is None and others == [] and heading == score.text
         (item,) = items
-        role, context, text, total, num_scored, chosen, parts_at, word_errors, place = item
-        assert (role, data["contexts"][context], text) == ("text", "", score.text)
+        label, context, text, total, num_scored, chosen, right, parts_at, note, place = item
+        assert (label, data["contexts"][context], text) == ("text", "", score.text)
         assert (total, num_scored) == (score.log_likelihood, score.num_scored)
-        assert not chosen and parts_at is None and word_errors is None
+        assert not chosen and not right and parts_at is None and note == ""
         first, pieces, token, begin = place
         span = slice(token, token + score.num_scored)
         assert np.array_equal(tokens["ids"][span], score.token_ids)
@@ -76,8 +76,8 @@ def test_pieces_cut_the_text_where_the_tokens_do(tmp_path: Path) -> None:
     for row, view in zip(data["rows"], view_run(report.opened[0]), strict=True):
         (item,) = row[5]
         units = item[2].encode("utf-16-le")
-        place, cut = item[8][3] * 2, []
-        for length in lengths[item[8][0] : item[8][0] + item[8][1]].tolist():
+        place, cut = item[9][3] * 2, []
+        for length in lengths[item[9][0] : item[9][0] + item[9][1]].tolist():
             cut.append(units[place : place + 2 * length].decode("utf-16-le"))
             place += 2 * length
         assert cut == [piece.text for piece in view.items[0].pieces()]
@@ -89,7 +89,8 @@ def test_alternatives_part_at_the_first_other_token(tmp_path: Path) -> None:
         good, bad = row[5]
         ids = [tiny_scorer().score(one[2]).token_ids.tolist() for one in (good, bad)]
         parted = next(i for i, (a, b) in enumerate(zip(*ids, strict=False)) if a != b)
-        assert good[6] == bad[6] == parted > 0
+        assert good[7] == bad[7] == parted > 0
+        assert (good[0], good[6], bad[0], bad[6]) == ("good", True, "bad", False)
         assert good[5] == (good[3] > bad[3]) and bad[5] == (bad[3] > good[3])
 
 
@@ -102,10 +103,12 @@ def test_choices_share_their_context_and_say_which_is_chosen(tmp_path: Path) -> 
     data = payload_of(report)
     assert data["contexts"].count("The sky is") == 1
     for row, view in zip(data["rows"], view_run(run), strict=True):
-        choices = [item for item in row[5] if item[0] == "choice"]
+        choices = row[5]
+        assert [item[0] for item in choices] == [f"choice {i}" for i in range(1, 1 + len(choices))], "no others"
+        assert [item[6] for item in choices].index(True) == view.gold and sum(item[6] for item in choices) == 1
         totals = [item[3] for item in choices]
         assert [item[5] for item in choices] == [total == max(totals) for total in totals]
-        assert row[2] == view.gold and row[4][0] == float(totals.index(max(totals)) == view.gold)
+        assert row[2] == rows[int(row[0])]["query"] and row[4][0] == float(totals.index(max(totals)) == view.gold)
         assert all(data["contexts"][item[1]] == rows[int(row[0])]["query"] for item in choices)
 
 
@@ -113,20 +116,20 @@ def test_contexts_that_differ_have_no_place_of_parting(tmp_path: Path) -> None:
     rows = [{"context_options": ["Ann saw Bob so Ann", "Ann saw Bob so Bob"], "continuation": "ran.", "gold": 0}]
     report, _ = report_of(tmp_path, "choices", rows)
     items = payload_of(report)["rows"][0][5]
-    assert [item[6] for item in items] == [None, None] and len({item[1] for item in items}) == 2
+    assert [item[7] for item in items] == [None, None] and len({item[1] for item in items}) == 2
 
 
 def test_hypotheses_have_their_word_errors(tmp_path: Path) -> None:
     rows = [{"reference": "a b c", "hypotheses": ["a b c", "a x c"], "scores": [-1.0, -2.0]}]
     report, _ = report_of(tmp_path, "nbest", rows)
     items = payload_of(report)["rows"][0][5]
-    assert [item[7] for item in items] == [0, 1] and sum(item[5] for item in items) == 1
+    assert [item[8] for item in items] == ["0 word errors", "1 word error"] and sum(item[5] for item in items) == 1
 
 
 def test_sums_alone_are_shown_without_tokens(tmp_path: Path) -> None:
     report, _ = report_of(tmp_path, "pairs", PAIRS[:3], options=options(keep="scores"))
     data = payload_of(report)
-    assert all(item[8] is None and item[6] is None for row in data["rows"] for item in row[5])
+    assert all(item[9] is None and item[7] is None for row in data["rows"] for item in row[5])
     assert "frequencies" not in {one["id"] for one in read_page(report_html(report))[0].named("figure")}
 
 

@@ -17,7 +17,7 @@ from seqscore.evaluate.data.source_files import FileRecords
 from seqscore.evaluate.filter.copied import Rows
 from seqscore.evaluate.filter.copies import check_copyable, copied_suffix, copy_file, copy_rows_of_library
 from seqscore.evaluate.run.run_folder import Run, held
-from seqscore.evaluate.run.summary import stored_rows
+from seqscore.evaluate.run.stored_rows import stored_rows
 from seqscore.evaluate.tasks.sorting import By, Rule, Thresholds, bucket_value
 from seqscore.files import sync, writing
 
@@ -169,7 +169,7 @@ class _Files:
 
 _COLUMNS = [
     *("id", "number", "error_code", "error_message"),
-    *(f"items.list.element.{name}" for name in ("log_likelihood", "num_scored", "num_words", "num_bytes_scored")),
+    *(f"items.list.element.{name}" for name in ("log_likelihood", "num_scored", "numbers", "num_bytes_scored")),
 ]
 
 

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from seqscore.errors import InputError
 from seqscore.evaluate.read.compare import PairedValues
-from seqscore.evaluate.read.measures import measures_of_run
+from seqscore.evaluate.read.measures import measures_of_run, task_of_run
+from seqscore.evaluate.run.figures import row_values, stored_interval
 from seqscore.evaluate.run.run_folder import Run
-from seqscore.evaluate.run.summary import row_values, stored_rows
+from seqscore.evaluate.run.stored_rows import stored_rows
 from seqscore.scores.statistics.calibration import Calibration, CalibrationBin
 from seqscore.scores.statistics.frequency import RankFrequency, rank_frequency
 from seqscore.scores.statistics.intervals import Interval
@@ -77,8 +78,9 @@ def charts_of_run(run: Run, *, frequencies: bool = True) -> RunCharts:
     figures = {(one["name"], one["group"]): one for one in run.summary["figures"]}
     found = measures_of_run(run)
 
-    def values(*names: str) -> ValueChart | None:
-        name = next((one for one in names if one in found and len(found[one].numbers)), None)
+    def values(chart: str) -> ValueChart | None:
+        drawn = (one for one, own in found.items() if own.measure.chart == chart and len(own.numbers))
+        name = next(drawn, None)
         if name is None:
             return None
         figure, measure = figures.get((name, None)), found[name].measure
@@ -87,11 +89,11 @@ def charts_of_run(run: Run, *, frequencies: bool = True) -> RunCharts:
         own = row_values(measure, found[name].sums)
         if not np.isfinite(own).any():
             return None
-        return ValueChart(name, measure.unit, own, _number(figure["value"]), _interval(figure["interval"]))
+        return ValueChart(name, measure.unit, own, _number(figure["value"]), stored_interval(figure["interval"]))
 
     return RunCharts(
-        perplexities=values("perplexity", "word_perplexity", "item_perplexity"),
-        margins=values("mean_margin"),
+        perplexities=values("perplexities"),
+        margins=values("margins"),
         groups=_groups(run.summary),
         calibration=_calibration(run.summary),
         frequencies=_frequencies(run) if frequencies else None,
@@ -109,7 +111,7 @@ def _groups(summary: Mapping[str, Any]) -> GroupChart | None:
     bars = []
     for one in grouped:
         if one["name"] == name:
-            interval = _interval(one["interval"])
+            interval = stored_interval(one["interval"])
             value = float(one["value"])
             low, high = (value, value) if interval is None else (interval.low, interval.high)
             bars.append(GroupBar(one["group"], value, low, high, one["count"]))
@@ -133,19 +135,11 @@ def _frequencies(run: Run) -> RankFrequency | None:
 
 def _token_ids(run: Run) -> Iterator[list[int]]:
     """Tokens of the items that are texts of the data: of alternatives all, of a choice without its context none."""
+    helpers = task_of_run(run).helpers
     for row in stored_rows(run, ["items.list.element.role", "items.list.element.token_ids"]):
         for item in row["items"] or ():
-            if item["token_ids"] is not None and item["role"] not in ("unconditional", "domain"):
+            if item["token_ids"] is not None and item["role"] not in helpers:
                 yield item["token_ids"]
-
-
-def _interval(stored: Mapping[str, Any] | None) -> Interval | None:
-    if stored is None:
-        return None
-    low, high = _number(stored["low"]), _number(stored["high"])
-    if low is None or high is None:
-        return None
-    return Interval(low, high, stored["level"], stored["method"])
 
 
 def _number(stored: float | str | None) -> float | None:

@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.read.measures import measures_of_run
+from seqscore.evaluate.read.measures import measures_of_run, task_of_run
+from seqscore.evaluate.run.figures import Measured, exact_figure, row_values
 from seqscore.evaluate.run.run_folder import Run, read_run
-from seqscore.evaluate.run.summary import Measured, exact_figure, row_values, stored_rows
-from seqscore.scores.statistics.intervals import Sums, check_resampling
+from seqscore.evaluate.run.stored_rows import stored_rows
+from seqscore.scores.statistics.intervals import check_resampling
 from seqscore.scores.statistics.paired import (
     Difference,
     McNemar,
@@ -117,8 +118,8 @@ def _complete(path: Path) -> Run:
 def _comparable(a: Run, b: Run) -> list[str]:
     from seqscore.evaluate.run.manifest import differences
 
-    for section, name in (("task", "task"), ("task", "protocol")):
-        one, two = (run.fingerprint[section].get(name) for run in (a, b))
+    for name in ("task", *task_of_run(a).compared_by):
+        one, two = (run.fingerprint["task"].get(name) for run in (a, b))
         if one != two:
             raise OptionError(f"the runs differ in their {name}: {one} and {two}; only the same can be compared")
     found = differences(a.fingerprint["data"], b.fingerprint["data"])
@@ -146,8 +147,7 @@ def _matched(a: Measured, b: Measured, partners: IntArray) -> tuple[Measured, Me
 
 
 def _rows(found: Measured, places: IntArray) -> Measured:
-    sums = Sums.of(found.sums.totals[places], found.sums.counts[places])
-    return Measured(found.measure, found.numbers[places], (), sums)
+    return Measured(found.measure, found.numbers[places], (), found.sums.taken(places))
 
 
 def _measure(a: Measured, b: Measured, level: float, resamples: int, seed: int) -> ComparedMeasure:
@@ -161,11 +161,8 @@ def _measure(a: Measured, b: Measured, level: float, resamples: int, seed: int) 
         b=exact_figure(b.sums, measure),
         bootstrap=paired_bootstrap(a.sums, b.sums, figure, level=level, resamples=resamples, seed=seed),
         randomisation=approximate_randomisation(a.sums, b.sums, figure, resamples=resamples, seed=seed),
-        mcnemar=mcnemar_exact(a.sums.totals > 0, b.sums.totals > 0) if is_accuracy else None,
+        mcnemar=mcnemar_exact(a.sums.columns[0] > 0, b.sums.columns[0] > 0) if is_accuracy else None,
     )
-
-
-_PER_ROW = ("mean_margin", "brier", "wer_after", "bits_per_byte", "perplexity", "mean_perplexity")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -219,7 +216,8 @@ def _labels(ids: Sequence[str]) -> list[str]:
 def _row_values(
     ones: Mapping[str, Measured], twos: Mapping[str, Measured], partners: IntArray, ids: Sequence[str]
 ) -> PairedValues:
-    name = next(one for one in (*_PER_ROW, *ones) if one in ones and one in twos)
+    own = [one.measure for one in ones.values() if one.measure.sums_up and one.measure.name in twos]
+    name = max(own, key=lambda measure: measure.per_row).name  # the first of them where none tells most
     a, b, _ = _matched(ones[name], twos[name], partners)
     left, right = (row_values(one.measure, one.sums) for one in (a, b))
     labels = _labels(ids)

@@ -7,10 +7,11 @@ from typing import Any
 
 from seqscore.errors import OptionError
 from seqscore.evaluate.data.kept_columns import KeepColumns, kept_columns
+from seqscore.evaluate.read.measures import task_of_run
 from seqscore.evaluate.run.run_folder import Run
-from seqscore.evaluate.run.summary import stored_rows
+from seqscore.evaluate.run.stored_rows import stored_rows
 from seqscore.evaluate.scored.scored_rows import Kind, Record
-from seqscore.evaluate.tasks.rows import Stored
+from seqscore.evaluate.tasks.rows import NumberKind, Stored
 from seqscore.files import plain
 from seqscore.scores.reductions import Unit, bits_per, in_unit, perplexity
 from seqscore.typed_json import decoded
@@ -26,15 +27,9 @@ _OF_ITEM: Mapping[str, Kind] = {
     "num_unread": "whole",
     "num_unknown": "whole",
     "num_bytes_scored": "whole",
-    "num_chars": "whole",
-    "num_bytes": "whole",
-    "num_words": "whole",
-    "weight": "real",
-    "first_pass": "real",
-    "word_errors": "whole",
 }
 
-EXPORT_FIELDS: Mapping[str, Kind] = {
+_FIELDS: Mapping[str, Kind] = {
     **_OF_ROW,
     "item": "whole",
     "role": "text",
@@ -47,11 +42,17 @@ EXPORT_FIELDS: Mapping[str, Kind] = {
     "perplexity": "real",
     "bits_per_byte": "real",
     **_OF_ITEM,
-    "reference_words": "whole",
-    "error": "text",
 }
-"""What a record of an item has. ``item``: its place among the items of its row, from 0; ``gold``: the place of the
-right alternative among those; ``num_chars``, ``num_bytes``, ``num_words``: of the text as the dataset has it."""
+
+
+def export_fields(run: Run) -> Mapping[str, Kind]:
+    """What a record of an item of a run has. ``item``: its place among the items of its row, from 0; ``gold``: the
+    place of the right alternative among those; last the numbers that the task stores, see ``Task.numbers``.
+
+    Raises:
+        InputError: this version does not know the run's task.
+    """
+    return {**_FIELDS, **task_of_run(run).numbers, "error": "text"}
 
 
 def exported(run: Run, *, keep: KeepColumns = "all", unit: Unit = "nats") -> Iterator[Record]:
@@ -61,6 +62,7 @@ def exported(run: Run, *, keep: KeepColumns = "all", unit: Unit = "nats") -> Ite
         InputError: a part is damaged.
         OptionError: a column to be kept is in no row (once all rows were given).
     """
+    kinds = task_of_run(run).numbers
     missing = set(keep) if isinstance(keep, tuple) else set()
     names: dict[str, None] = {}
     for row in stored_rows(run):
@@ -69,7 +71,7 @@ def exported(run: Run, *, keep: KeepColumns = "all", unit: Unit = "nats") -> Ite
         names.update(dict.fromkeys(columns))
         kept = kept_columns(columns, keep, ())
         missing.difference_update(kept)
-        yield from (Record(fields, kept) for fields in _fields(row, unit))
+        yield from (Record(fields, kept) for fields in _fields(row, unit, kinds))
     if missing:
         raise OptionError(
             f"no row of {str(run.path)!r} holds a column {sorted(missing)[0]!r}; its columns are "
@@ -77,7 +79,7 @@ def exported(run: Run, *, keep: KeepColumns = "all", unit: Unit = "nats") -> Ite
         )
 
 
-def _fields(row: Stored, unit: Unit) -> Iterator[dict[str, Any]]:
+def _fields(row: Stored, unit: Unit, kinds: Mapping[str, NumberKind]) -> Iterator[dict[str, Any]]:
     shared = {"id": row["id"], "row": row["number"], "group": row["group"], "gold": row["gold"]}
     if row["error_code"] is not None:
         yield {**shared, "error": f"{row['error_code']}: {row['error_message']}"}
@@ -92,5 +94,9 @@ def _fields(row: Stored, unit: Unit) -> Iterator[dict[str, Any]]:
             "unit": unit,
             "perplexity": plain(perplexity(total, scored)),
             "bits_per_byte": plain(bits_per(total, item["num_bytes_scored"])),
-            "reference_words": row["reference_words"],
+            **{name: _number(item["numbers"].get(name), kind) for name, kind in kinds.items()},
         }
+
+
+def _number(value: float | None, kind: NumberKind) -> float | None:
+    return None if value is None else int(value) if kind == "whole" else value

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from seqscore.errors import InputError
+from seqscore.evaluate.run.figures import Measured, measured
 from seqscore.evaluate.run.run_folder import Run
-from seqscore.evaluate.run.summary import Measured, measured
 from seqscore.evaluate.tasks.base import Task
 from seqscore.evaluate.tasks.registry import stored_task
 

@@ -15,22 +15,22 @@ from seqscore.evaluate.read.measures import task_of_run
 from seqscore.evaluate.read.views import RowView, view_run
 from seqscore.evaluate.run.run_folder import Run, read_run
 from seqscore.evaluate.run.summary import run_signature
+from seqscore.evaluate.tasks.measure import Measure
 
 Kind: TypeAlias = Literal["number", "flag"]
-
-_LEFT_OUT = ("ties", "confident_and_right", "byte_perplexity", "mean_perplexity")
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
     """A column of the table of rows. ``key``: the measure, or ``num_scored``, ``log_likelihood``; ``run``: whose value,
-    "a", "b", or "difference" for b - a."""
+    "a", "b", or "difference" for b - a; ``headline``: whether rows are right or wrong by it."""
 
     key: str
     title: str
     unit: str
     kind: Kind
     run: Literal["a", "b", "difference"] = "a"
+    headline: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,22 +101,27 @@ def _reported(run: Run) -> ReportedRun:
 def _columns(run: Run, charts: RunCharts) -> Iterator[Column]:
     """Of one run all that a row has; of two the hits and the measure that tells most, side by side."""
     task = task_of_run(run)
-    measures = [one for one in task.measures() if one.use == "figure" and one.name not in _LEFT_OUT]
-    kinds: dict[str, Kind] = {one.name: "flag" if one.method == "wilson" else "number" for one in measures}
     if charts.pair is None:
-        for one in measures:
-            yield Column(one.name, _title(one.name), one.unit, kinds[one.name])
-        if task.name in ("perplexity", "filter") and "protocol" not in task.settings:
+        for one in task.measures():
+            if one.use == "figure" and one.column:
+                yield _column(one, _title(one.name))
+        if task.single_item:
             yield Column("log_likelihood", "log-likelihood", "nats", "number")
             yield Column("num_scored", "tokens", "", "number")
         return
-    if "accuracy" in kinds:
-        yield Column("accuracy", "accuracy a", "", "flag", "a")
-        yield Column("accuracy", "accuracy b", "", "flag", "b")
+    for one in task.measures():
+        if one.headline and one.is_hit:
+            yield _column(one, f"{_title(one.name)} a")
+            yield replace(_column(one, f"{_title(one.name)} b"), run="b")
     name, unit = charts.pair.name, charts.pair.unit
     yield Column(name, f"{_title(name)} a", unit, "number", "a")
     yield Column(name, f"{_title(name)} b", unit, "number", "b")
     yield Column(name, "difference b − a", unit, "number", "difference")
+
+
+def _column(measure: Measure, title: str) -> Column:
+    kind: Kind = "flag" if measure.is_hit else "number"
+    return Column(measure.name, title, measure.unit, kind, headline=measure.headline and measure.is_hit)
 
 
 def _title(name: str) -> str:

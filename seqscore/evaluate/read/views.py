@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError
 from seqscore.evaluate.read.measures import task_of_run
 from seqscore.evaluate.run.run_folder import Run
-from seqscore.evaluate.run.summary import stored_rows, values_of
-from seqscore.evaluate.tasks.alternatives import alternative_scores
+from seqscore.evaluate.run.stored_rows import stored_rows, values_of
 from seqscore.evaluate.tasks.base import Task
-from seqscore.evaluate.tasks.measure import Measure
+from seqscore.evaluate.tasks.measure import Measure, RowValues
 from seqscore.evaluate.tasks.rows import Stored
 from seqscore.scores.reductions import bits_per, exp, perplexity
 from seqscore.scores.show.runs import Piece, pieces_of
@@ -88,6 +87,8 @@ class Tokens:
 class ItemView:
     """What was scored for a row: ``text`` given ``context``. ``tokens`` is None where the run kept sums alone.
 
+    ``label``: its name among several of its row; ``note``: what its task says of it; ``shown``: whether it is a text of
+    the data, and not there for the sake of others; ``right``: whether it is the right one of several.
     ``parts_at``: the first of the scored tokens at which this alternative is not like the one that it stands beside;
     None where there is no other or no such token. ``chosen``: the model's choice among the alternatives.
     """
@@ -99,8 +100,10 @@ class ItemView:
     num_scored: int
     num_bytes_scored: int
     tokens: Tokens | None
-    word_errors: int | None = None
-    first_pass: float | None = None
+    label: str = ""
+    note: str = ""
+    shown: bool = True
+    right: bool = False
     parts_at: int | None = None
     chosen: bool = False
 
@@ -125,7 +128,8 @@ class ItemView:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RowView:
-    """A row. ``values``: its own value of every measure that it has a part in. ``error``: why it was not scored."""
+    """A row. ``values``: its own value of every measure that it has a part in. ``error``: why it was not scored.
+    ``heading``: what stands for it in a table."""
 
     id: str
     number: int
@@ -134,6 +138,7 @@ class RowView:
     error: str | None
     items: tuple[ItemView, ...]
     values: Mapping[str, float]
+    heading: str = ""
 
 
 def view_run(run: Run, *, limit: int | None = None) -> Iterator[RowView]:
@@ -162,50 +167,78 @@ def view_rows(rows: Iterator[Stored], task: Task) -> Iterator[RowView]:
                 values={},
             )
             continue
+        items = _checked_items(row, task)
         yield RowView(
             id=row["id"],
             number=row["number"],
             group=row["group"],
             gold=row["gold"],
             error=None,
-            items=_checked_items(row),
+            items=items,
             values=dict(_values(values_of(task, row), measures)),
+            heading=_heading(items, task),
         )
 
 
-def _values(found: Mapping[str, tuple[float, float]], measures: Mapping[str, Measure]) -> Iterator[tuple[str, float]]:
-    for name, (total, count) in found.items():
-        if count and name in measures:
-            ratio = total / count
-            yield name, exp(-ratio) if measures[name].figure == "perplexity" else ratio
+def _values(found: RowValues, measures: Mapping[str, Measure]) -> Iterator[tuple[str, float]]:
+    for name, numbers in found.items():
+        if name in measures and measures[name].sums_up:
+            total, count = numbers
+            if count:
+                yield name, exp(-total / count) if measures[name].figure == "perplexity" else total / count
 
 
-def _checked_items(row: Stored) -> tuple[ItemView, ...]:
+def _checked_items(row: Stored, task: Task) -> tuple[ItemView, ...]:
     try:
-        return tuple(_items(row))
+        return tuple(_items(row, task))
     except (TypeError, LookupError, ArithmeticError) as error:
         raise InputError(f"row {row['id']} does not hold what a run stores ({error}); was the run changed?") from error
 
 
-def _items(row: Stored) -> list[ItemView]:
-    items = [_item(one, f"row {row['id']}") for one in row["items"]]
-    places = [place for place, item in enumerate(items) if item.role in ("choice", "good", "bad", "hypothesis")]
+def _items(row: Stored, task: Task) -> list[ItemView]:
+    items = [_item(one, task, f"row {row['id']}") for one in row["items"]]
+    items = [replace(one, label=_label(items, place)) for place, one in enumerate(items)]
+    places = [place for place, item in enumerate(items) if item.role in task.alternatives]
     if len(places) < 2:
         return items
-    gold = places[row["gold"]] if row["gold"] is not None and row["gold"] < len(places) else places[0]
-    other = places[1] if gold == places[0] else places[0]
-    best = _best(row, [items[place] for place in places])
+    gold = places[row["gold"]] if row["gold"] is not None and row["gold"] < len(places) else None
+    first = places[0] if gold is None else gold
+    other = places[1] if first == places[0] else places[0]
+    best = _best([items[place].log_likelihood for place in places])
     for order, place in enumerate(places):
-        beside = items[other if place == gold else gold]
-        items[place] = replace(items[place], parts_at=_parting(items[place], beside), chosen=order == best)
+        beside = items[other if place == first else first]
+        items[place] = replace(
+            items[place], parts_at=_parting(items[place], beside), chosen=order == best, right=place == gold
+        )
     return items
 
 
-def _best(row: Stored, items: Sequence[ItemView]) -> int | None:
+def _label(items: Sequence[ItemView], place: int) -> str:
+    """The role, with a number where several have it."""
+    role = items[place].role
+    number = 1 + sum(item.role == role for item in items[:place])
+    return f"{role} {number}" if sum(item.role == role for item in items) > 1 else role
+
+
+def _best(scores: Sequence[float]) -> int | None:
     """The alternative with the greatest log-likelihood; None for a tie."""
-    roles = {item.role for item in items}
-    scores = [item.log_likelihood for item in items] if "hypothesis" in roles else alternative_scores(row)["accuracy"]
     return scores.index(max(scores)) if scores.count(max(scores)) == 1 else None
+
+
+_TAIL, _MOST = 60, 400  # characters of a context in front of a text, and of one that stands for a row
+
+
+def _heading(items: Sequence[ItemView], task: Task) -> str:
+    shown = [item for item in items if item.shown] or list(items)
+    if not shown:
+        return ""
+    first = shown[0]
+    if task.heading == "context" and all(item.context == first.context for item in shown):
+        return first.context[-_MOST:]
+    if task.heading == "chosen":
+        first = next((item for item in shown if item.chosen), first)
+    tail = f"…{first.context[-_TAIL:]}" if first.context and not task.alternatives else ""
+    return tail + first.text
 
 
 def _parting(one: ItemView, other: ItemView) -> int | None:
@@ -218,7 +251,7 @@ def _parting(one: ItemView, other: ItemView) -> int | None:
     return place if place < len(one.tokens.ids) else None
 
 
-def _item(stored: Mapping[str, Any], where: str) -> ItemView:
+def _item(stored: Mapping[str, Any], task: Task, where: str) -> ItemView:
     return ItemView(
         role=stored["role"],
         context=stored["context"] or "",
@@ -226,8 +259,8 @@ def _item(stored: Mapping[str, Any], where: str) -> ItemView:
         log_likelihood=stored["log_likelihood"],
         num_scored=stored["num_scored"],
         num_bytes_scored=stored["num_bytes_scored"],
-        word_errors=stored["word_errors"],
-        first_pass=stored["first_pass"],
+        note=task.note(stored["numbers"]),
+        shown=stored["role"] not in task.helpers,
         tokens=None if stored["token_ids"] is None else _tokens(stored, where),
     )
 

@@ -25,6 +25,7 @@ KEEP: tuple[Keep, ...] = get_args(Keep)
 
 def run_schema() -> pa.Schema:
     """Columns of a part. Lists of tokens hold the scored tokens of an item, in order; they are null where not kept.
+    ``numbers``: what the task stores of an item, by its own names; whole numbers up to 2^53 are there exactly.
     ``columns``: the other columns of the input row, as the JSON of ``typed_json``; null where there are none."""
     import pyarrow as pa
 
@@ -44,12 +45,7 @@ def run_schema() -> pa.Schema:
         ("tokens_hash", whole),
         ("num_windows", whole),
         ("num_bytes_scored", whole),
-        ("num_chars", whole),
-        ("num_bytes", whole),
-        ("num_words", whole),
-        ("weight", real),
-        ("first_pass", real),
-        ("word_errors", whole),
+        ("numbers", pa.map_(text, real)),
         ("is_greedy", flag),
         ("start_token", whole),
         ("token_ids", pa.list_(pa.int64())),
@@ -65,7 +61,6 @@ def run_schema() -> pa.Schema:
             ("number", whole),
             ("group", text),
             ("gold", whole),
-            ("reference_words", whole),
             ("columns", text),
             ("error_code", text),
             ("error_message", text),
@@ -90,7 +85,6 @@ def score_record(
         **_head(entry, columns),
         "group": unicode_text(row.group),
         "gold": row.gold,
-        "reference_words": row.reference_words,
         "items": [_item(item, score, keep) for item, score in zip(row.items, scores, strict=True)],
     }
 
@@ -121,12 +115,7 @@ def _item(item: TaskItem, score: SequenceScore, keep: Keep) -> dict[str, Any]:
         "tokens_hash": tokens_hash(score),
         "num_windows": score.num_windows,
         "num_bytes_scored": score.num_bytes_scored,
-        "num_chars": item.num_chars,
-        "num_bytes": item.num_bytes,
-        "num_words": item.num_words,
-        "weight": item.weight,
-        "first_pass": item.first_pass,
-        "word_errors": item.word_errors,
+        "numbers": dict(item.numbers),
         "is_greedy": score.is_greedy,
         "start_token": score.start_token,
         **_tokens(score, keep),

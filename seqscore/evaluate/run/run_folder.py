@@ -39,8 +39,9 @@ from seqscore.files import writing
 if TYPE_CHECKING:
     import pyarrow as pa
 
-FORMAT = 2
-"""Version of the layout; another one is refused. Layout 1 had no checksums."""
+FORMAT = 3
+"""Version of the layout; another one is refused. Layout 1 had no checksums, layout 2 a column for every task's own
+numbers."""
 
 Status = Literal["running", "complete"]
 

@@ -54,6 +54,8 @@ _FIGURE = fields(
         "use": one_of("figure", "sweep"),
         "count": count,
         "interval": optional(_INTERVAL),
+        "closed_interval": optional(_INTERVAL),
+        "reason": optional(text),
     }
 )
 
@@ -121,14 +123,12 @@ def checked_summary(value: Mapping[str, Json], where: str) -> dict[str, Json]:
     return dict(value)
 
 
-_WHOLE = (
-    *("num_scored", "num_tokens", "num_cut", "num_unread", "num_unknown", "num_windows", "num_bytes_scored"),
-    *("num_chars", "num_bytes", "num_words"),
-)
+_WHOLE = (*("num_scored", "num_tokens", "num_cut", "num_unread", "num_unknown", "num_windows", "num_bytes_scored"),)
 
 
-def check_rows(batch: pa.RecordBatch, *, first: int, where: str) -> None:
+def check_rows(batch: pa.RecordBatch, *, first: int, where: str, kinds: Mapping[str, str]) -> None:
     """Check stored rows, of which the first has the number ``first``; columns that were not read are not looked at.
+    ``kinds``: what is known of the numbers that the task stores.
 
     Raises:
         InputError: a row holds what a run does not write; the message begins with ``where``.
@@ -139,7 +139,7 @@ def check_rows(batch: pa.RecordBatch, *, first: int, where: str) -> None:
         batch.validate(full=True)  # UTF-8, among others
     except pa.ArrowException as error:
         raise InputError(f"{where} is damaged: {error}") from error
-    problem = _problem_of_rows(batch, first) or _problem_of_items(batch)
+    problem = _problem_of_rows(batch, first) or _problem_of_items(batch, kinds)
     if problem is not None:
         raise InputError(f"{where} was changed: {problem}")
 
@@ -150,9 +150,8 @@ def _problem_of_rows(batch: pa.RecordBatch, first: int) -> str | None:
         return "a row has no id"
     if "number" in columns and columns["number"].to_pylist() != list(range(first, first + batch.num_rows)):
         return "its rows are not numbered through"
-    for name in ("gold", "reference_words"):
-        if name in columns and (_numbers(columns[name]) < 0).any():
-            return f"a row has a negative {name}"
+    if "gold" in columns and (_numbers(columns["gold"]) < 0).any():
+        return "a row has a negative gold"
     if "error_code" in columns:
         failed = columns["error_code"].is_valid()
         for name, expected in (("error_message", failed), ("items", columns["error_code"].is_null())):
@@ -166,7 +165,7 @@ def _numbers(column: Any) -> Any:
     return column.drop_null().to_numpy(zero_copy_only=False)
 
 
-def _problem_of_items(batch: pa.RecordBatch) -> str | None:
+def _problem_of_items(batch: pa.RecordBatch, kinds: Mapping[str, str]) -> str | None:
     if "items" not in batch.schema.names:
         return None
     items = batch.column("items").flatten()
@@ -178,15 +177,35 @@ def _problem_of_items(batch: pa.RecordBatch) -> str | None:
     for name in (*_WHOLE, "log_likelihood"):
         if name in columns and columns[name].null_count:
             return f"an item has no {name}"
-    for name in (*_WHOLE, "word_errors"):
+    for name in _WHOLE:
         if name in columns and (_numbers(columns[name]) < 0).any():
             return f"an item has a negative {name}"
     if "log_likelihood" in columns and not (_numbers(columns["log_likelihood"]) <= 0.0).all():
         return "an item has a log-likelihood that is not at most 0"
-    for name in ("weight", "first_pass"):
-        if name in columns and not np.isfinite(_numbers(columns[name])).all():
-            return f"an item has a {name} that is not finite"
-    return _problem_of_tokens(columns)
+    return _problem_of_numbers(columns, kinds) or _problem_of_tokens(columns)
+
+
+def _problem_of_numbers(columns: Mapping[str, Any], kinds: Mapping[str, str]) -> str | None:
+    """Of the numbers that the task stores: all are finite, counts are whole and of at least 0."""
+    if "numbers" not in columns:
+        return None
+    found = columns["numbers"]
+    if found.null_count:
+        return "an item has no numbers"
+    begin, end = found.offsets[0].as_py(), found.offsets[-1].as_py()
+    names, values = found.keys.slice(begin, end - begin), found.items.slice(begin, end - begin)
+    if values.null_count:
+        return "an item has a number that is null"
+    numbers = values.to_numpy(zero_copy_only=False)
+    wrong = ~np.isfinite(numbers)
+    if not wrong.any():
+        counts = [name for name, kind in kinds.items() if kind == "whole"]
+        is_count = np.isin(names.to_numpy(zero_copy_only=False).astype(object), counts)
+        wrong = is_count & ((numbers < 0) | (numbers != np.floor(numbers)))
+    if not wrong.any():
+        return None
+    name, value = names[int(wrong.argmax())].as_py(), numbers[wrong.argmax()]
+    return f"an item has {value} for its {name}, expected {'a count' if np.isfinite(value) else 'a finite number'}"
 
 
 def _problem_of_tokens(columns: Mapping[str, Any]) -> str | None:

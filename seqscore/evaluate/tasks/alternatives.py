@@ -18,9 +18,9 @@ def alternative_scores(row: Stored) -> dict[str, list[float]]:
     sums = [item["log_likelihood"] for item in choices]
     found = {
         "accuracy": sums,
-        "accuracy_per_token": [per(item, "num_scored") for item in choices],
-        "accuracy_per_char": [per(item, "num_chars") for item in choices],
-        "accuracy_per_byte": [per(item, "num_bytes") for item in choices],
+        "accuracy_per_token": [per(item, item["num_scored"]) for item in choices],
+        "accuracy_per_char": [per(item, item["numbers"]["num_chars"]) for item in choices],
+        "accuracy_per_byte": [per(item, item["numbers"]["num_bytes"]) for item in choices],
     }
     for role, name in (("unconditional", "accuracy_pmi"), ("domain", "accuracy_domain_pmi")):
         if role in by_role and all(map(same_tokens, choices, by_role[role])):
@@ -41,9 +41,9 @@ def hit(scores: Sequence[float], gold: int) -> float:
     return float(all(scores[gold] > score for place, score in enumerate(scores) if place != gold))
 
 
-def per(item: Stored, length: str) -> float:
+def per(item: Stored, length: float) -> float:
     """Log-likelihood divided by a length; of nothing the log-likelihood itself, 0."""
-    return float(item["log_likelihood"]) / max(1, int(item[length]))
+    return float(item["log_likelihood"]) / max(1, int(length))
 
 
 def _minus(a: float, b: float) -> float:

@@ -6,12 +6,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from seqscore.evaluate.data.dataset import Dataset
 from seqscore.evaluate.data.fields import Fields, Form
 from seqscore.evaluate.tasks.measure import Measure, RowValues
-from seqscore.evaluate.tasks.rows import Entry, Stored
+from seqscore.evaluate.tasks.rows import LENGTHS, Entry, NumberKind, Stored
 from seqscore.evaluate.tasks.sorting import Sorting
 
 if TYPE_CHECKING:
@@ -59,6 +59,19 @@ class Task(ABC):
     """Roles of texts that stand side by side and are compared with each other."""
     helpers: ClassVar[tuple[str, ...]] = ()
     """Roles of what is scored for the sake of others, and is no text of the data."""
+    numbers: ClassVar[Mapping[str, NumberKind]] = LENGTHS
+    """What an item may have stored beside its score."""
+    heading: ClassVar[Literal["text", "chosen", "context"]] = "text"
+    """What stands for a row in a table: its first text, that of the alternative which the model prefers, or the context
+    that its alternatives share."""
+    single_item: ClassVar[bool] = False
+    """Whether a row has one item, whose log-likelihood and tokens are those of the row."""
+    reads_tokens: ClassVar[bool] = False
+    """Whether ``values`` needs the log-probabilities of the tokens."""
+    compared_by: ClassVar[tuple[str, ...]] = ()
+    """Settings that two runs must share to be compared."""
+    calibration: ClassVar[tuple[str, str] | None] = None
+    """The measures of a row's confidence and of whether it was right with it, where there are any."""
     sorts_rows: ClassVar[bool] = False
     """Whether a finished run sorts the rows of its input into files; see ``sorting``."""
 
@@ -93,6 +106,10 @@ class Task(ABC):
     def sorting(self) -> Sorting | None:
         """How the rows of the input are sorted into files once they are scored."""
         return None
+
+    def note(self, numbers: Mapping[str, float]) -> str:
+        """What is said of an item beside its score, of the ``numbers`` that were stored of it."""
+        return ""
 
     @abstractmethod
     def entries(self, dataset: Dataset) -> Iterator[Entry]:

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from seqscore.errors import InputError
 from seqscore.evaluate.data.column_names import CHOICES, CONTEXTS, GOLD, QUERY, SUBJECT, TARGET
@@ -54,6 +54,8 @@ class ChoicesTask(Task):
     )
     kept_roles: ClassVar[frozenset[str]] = frozenset({"gold"})  # stored is the place of the right choice
     alternatives: ClassVar[tuple[str, ...]] = ("choice",)
+    heading: ClassVar[Literal["text", "chosen", "context"]] = "context"
+    calibration: ClassVar[tuple[str, str] | None] = ("confidence", "confident_and_right")
     helpers: ClassVar[tuple[str, ...]] = ("unconditional", "domain")
 
     delimiter: str = option(DELIMITER_AUTO, "Between context and choice; auto: a space where they would touch.")

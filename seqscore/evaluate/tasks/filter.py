@@ -26,6 +26,7 @@ class FilterTask(Task):
     about: ClassVar[str] = "Sort out the rows of a corpus by perplexity: kept and dropped, or head, middle and tail."
     forms: ClassVar[tuple[Form, ...]] = (Form(required={"text": (TEXT,)}),)
     column_options: ClassVar[Mapping[str, Option]] = {"text": Option("Column of texts.", "--column")}
+    single_item: ClassVar[bool] = True
     sorts_rows: ClassVar[bool] = True
 
     by: By = option("perplexity", "What rows are sorted out by.", in_fingerprint=False)

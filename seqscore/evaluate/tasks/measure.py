@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from seqscore.scores.statistics.intervals import Figure
+from seqscore.scores.statistics.intervals import Figure, Interval, Items
 
-RowValues: TypeAlias = Mapping[str, tuple[float, float]]
-"""Measure -> (total, count) of one row."""
+RowValues: TypeAlias = Mapping[str, tuple[float, ...]]
+"""Measure -> what one row adds to it: (total, count), or the numbers that its function takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measure:
-    """A figure that rows add up to: exp(-sum totals / sum counts) or sum totals / sum counts, see ``Figure``.
+    """A figure that rows come to: sum totals / sum counts, exp of minus that, or any function of the rows' numbers
+    (then its interval is a bootstrap over rows); see ``Figure``.
 
     Args:
         name: of the figure, in summaries and files.
@@ -29,7 +30,10 @@ class Measure:
         headline: the figure that stands for the task; where it counts hits, rows are right or wrong by it.
         per_row: the one that tells most of a single row, by which rows of two runs are compared.
         column: whether a table of rows has a column for it.
-        chart: which picture shows how the rows' own values spread.
+        chart: which picture shows the rows' own values.
+        axes: what the two numbers of a row are, in a picture of them.
+        why_undefined: of a function, why it has no value for these numbers of the rows.
+        closed_form: of a function, another interval, by a formula, of the rows at a level of confidence.
     """
 
     name: str
@@ -43,7 +47,15 @@ class Measure:
     headline: bool = False
     per_row: bool = False
     column: bool = True
-    chart: Literal["perplexities", "margins"] | None = None
+    chart: Literal["perplexities", "margins", "correlation"] | None = None
+    axes: tuple[str, str] = ("", "")
+    why_undefined: Callable[..., str] | None = None
+    closed_form: Callable[[Items, float], Interval | None] | None = None
+
+    @property
+    def sums_up(self) -> bool:
+        """Whether rows add up to it; else it is a function of all of them."""
+        return isinstance(self.figure, str)
 
     @property
     def is_hit(self) -> bool:

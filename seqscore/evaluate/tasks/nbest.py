@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Literal
 
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.column_names import CONTEXT, FIRST_PASS, HYPOTHESES, REFERENCE
@@ -13,7 +13,7 @@ from seqscore.evaluate.data.dataset import DataRow, Dataset
 from seqscore.evaluate.data.fields import Form, ranked
 from seqscore.evaluate.tasks.base import Task, option
 from seqscore.evaluate.tasks.measure import Measure, RowValues
-from seqscore.evaluate.tasks.rows import Entry, Stored, TaskRow, entries_of, item_of, joined
+from seqscore.evaluate.tasks.rows import LENGTHS, Entry, NumberKind, Stored, TaskRow, entries_of, item_of, joined
 from seqscore.text.items import check_delimiter
 from seqscore.text.joins import DELIMITER_AUTO
 
@@ -41,6 +41,13 @@ class NbestTask(Task):
     )
     kept_roles: ClassVar[frozenset[str]] = frozenset({"reference"})  # stored is its length
     alternatives: ClassVar[tuple[str, ...]] = ("hypothesis",)
+    heading: ClassVar[Literal["text", "chosen", "context"]] = "chosen"
+    numbers: ClassVar[Mapping[str, NumberKind]] = {
+        **LENGTHS,
+        "first_pass": "real",
+        "word_errors": "whole",
+        "reference_words": "whole",
+    }
 
     lm_weight: float = option(1.0, "Of the log-likelihood (nats) beside first-pass scores.")
     delimiter: str = option(DELIMITER_AUTO, "Between context and hypothesis.")
@@ -58,7 +65,7 @@ class NbestTask(Task):
         reference = row.text(self.fields["reference"])
         if not reference.split():
             raise InputError(f"{row.where}: the reference has no word, so errors have nothing to be a share of")
-        hypotheses = self._hypotheses(row)
+        words, hypotheses = len(reference.split()), self._hypotheses(row)
         first_pass = self._first_pass(row, len(hypotheses))
         context = row.context(self.fields["context"]) if "context" in self.fields else None
         items = tuple(
@@ -66,12 +73,13 @@ class NbestTask(Task):
                 "hypothesis",
                 joined(context, text, self.delimiter) if context else text,
                 text,
-                first_pass=score,
                 word_errors=word_errors(reference, text),
+                reference_words=words,
+                **({} if score is None else {"first_pass": score}),
             )
             for text, score in zip(hypotheses, first_pass, strict=True)
         )
-        return TaskRow(items=items, reference_words=len(reference.split()))
+        return TaskRow(items=items)
 
     def _hypotheses(self, row: DataRow) -> Sequence[str]:
         column = self.fields["hypotheses"]
@@ -90,6 +98,11 @@ class NbestTask(Task):
             raise InputError(f"{row.where}: column {column!r} must hold {count} numbers, one for each hypothesis")
         return [float(one) for one in value]
 
+    def note(self, numbers: Mapping[str, float]) -> str:
+        """The word errors of a hypothesis."""
+        count = int(numbers["word_errors"])
+        return f"{count} word error{'' if count == 1 else 's'}"
+
     def measures(self) -> Sequence[Measure]:
         """Word error rates: before, after, with the model alone, the best possible, and by weight."""
         has_scores = "scores" in self.fields
@@ -107,20 +120,22 @@ class NbestTask(Task):
 
     def values(self, row: Stored) -> RowValues:
         """Word errors of the chosen hypotheses over the reference's words."""
-        items, words = row["items"], float(row["reference_words"])
+        numbers = [item["numbers"] for item in row["items"]]
+        words = numbers[0]["reference_words"]
         has_scores = "scores" in self.fields
-        model = [item["log_likelihood"] for item in items]
-        first = [item["first_pass"] if has_scores else 0.0 for item in items]
+        model = [item["log_likelihood"] for item in row["items"]]
+        first = [one["first_pass"] if has_scores else 0.0 for one in numbers]
+        wrong = [one["word_errors"] for one in numbers]
 
         def errors(weight: float) -> tuple[float, float]:
             scores = [a + weight * b if weight else a for a, b in zip(first, model, strict=True)]
-            return float(items[scores.index(max(scores))]["word_errors"]), words
+            return wrong[scores.index(max(scores))], words
 
         found = {
             "wer_before": errors(0.0),
             "wer_after": errors(self.lm_weight if has_scores else 1.0),
-            "wer_model_alone": (float(items[model.index(max(model))]["word_errors"]), words),
-            "wer_oracle": (float(min(item["word_errors"] for item in items)), words),
+            "wer_model_alone": (wrong[model.index(max(model))], words),
+            "wer_oracle": (min(wrong), words),
         }
         return {**found, **{swept_name(w): errors(w) for w in WEIGHTS}} if has_scores else found
 

@@ -84,7 +84,7 @@ class PairsTask(Task):
         found = {
             "accuracy": (hit(scores, 0), 1.0),
             "ties": (float(scores[0] == scores[1]), 1.0),
-            "accuracy_per_token": (hit([per(one, "num_scored") for one in (good, bad)], 0), 1.0),
+            "accuracy_per_token": (hit([per(one, one["num_scored"]) for one in (good, bad)], 0), 1.0),
         }
         if all(math.isfinite(score) for score in scores):
             found["mean_margin"] = (scores[0] - scores[1], 1.0)

@@ -17,7 +17,7 @@ from seqscore.evaluate.tasks.base import Option, Task, option
 from seqscore.evaluate.tasks.conventions import ProtocolName
 from seqscore.evaluate.tasks.measure import Measure, RowValues
 from seqscore.evaluate.tasks.protocol import ProtocolTask, protocol_settings, stored_protocol
-from seqscore.evaluate.tasks.rows import Entry, Stored, TaskItem, TaskRow, entries_of, item_of, joined
+from seqscore.evaluate.tasks.rows import LENGTHS, Entry, Stored, TaskItem, TaskRow, entries_of, item_of, joined
 from seqscore.scores.reductions import exp
 from seqscore.text.items import Chat, check_delimiter
 from seqscore.text.joins import DELIMITER_AUTO
@@ -51,6 +51,8 @@ class PerplexityTask(Task):
         "text": Option("Column of texts; of conversations: --field messages=COLUMN.", "--column"),
         "context": Option("Column of contexts, which are not scored.", "--context-column"),
     }
+    single_item: ClassVar[bool] = True
+    compared_by: ClassVar[tuple[str, ...]] = ("protocol",)
     kept_roles: ClassVar[frozenset[str]] = frozenset({"messages"})  # stored is what the chat template makes of them
 
     delimiter: str = option(DELIMITER_AUTO, "Between context and text; auto: a space where they would touch.")
@@ -143,7 +145,7 @@ class PerplexityTask(Task):
             return {}
         found = {
             "perplexity": (total, float(scored)),
-            "word_perplexity": (total, float(item["num_words"])),
+            "word_perplexity": (total, item["numbers"]["num_words"]),
             "byte_perplexity": (total, float(size)),
             "bits_per_byte": (-total / math.log(2), float(size)),
             "mean_perplexity": (exp(-total / scored), 1.0),
@@ -162,10 +164,5 @@ def _conversation(row: DataRow, column: Column) -> TaskItem:
         raise InputError(f"{row.where}: column {column!r} is {found}; expected messages with a role and a content")
     said = [one.get("content") for one in value if one["role"] == "assistant"]
     parts = [item_of("text", one, one) for one in said if isinstance(one, str)]  # of others the scorer tells
-    return TaskItem(
-        role="text",
-        item=Chat(value),
-        num_chars=sum(part.num_chars for part in parts),
-        num_bytes=sum(part.num_bytes for part in parts),
-        num_words=sum(part.num_words for part in parts),
-    )
+    numbers = {name: sum(part.numbers[name] for part in parts) for name in LENGTHS}
+    return TaskItem(role="text", item=Chat(value), numbers=numbers)

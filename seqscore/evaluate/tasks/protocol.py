@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -18,7 +18,7 @@ from seqscore.evaluate.data.fields import Fields, Form
 from seqscore.evaluate.tasks.base import Task
 from seqscore.evaluate.tasks.conventions import ProtocolName, ProtocolSettings, Stretch, num_words, stretches, weight_of
 from seqscore.evaluate.tasks.measure import Measure, RowValues
-from seqscore.evaluate.tasks.rows import Entry, Stored, TaskItem, TaskRow, entries_of
+from seqscore.evaluate.tasks.rows import LENGTHS, Entry, NumberKind, Stored, TaskItem, TaskRow, entries_of
 from seqscore.scores.reductions import exp
 from seqscore.text.items import Pair
 
@@ -38,6 +38,9 @@ class ProtocolTask(Task):
 
     name: ClassVar[str] = "perplexity"
     about: ClassVar[str] = "Perplexity as another tool defines it."
+    reads_tokens: ClassVar[bool] = True
+    compared_by: ClassVar[tuple[str, ...]] = ("protocol",)
+    numbers: ClassVar[Mapping[str, NumberKind]] = {**LENGTHS, "weight": "real"}
     forms: ClassVar[tuple[Form, ...]] = (Form(required={"text": (TEXT, TARGET)}),)
 
     protocol: ProtocolSettings
@@ -71,7 +74,7 @@ class ProtocolTask(Task):
             raise InputError(f"{row.where} is empty; protocol 'evaluate' has no perplexity of an empty text")
         size, words = len(text.encode("utf-8", "surrogatepass")), num_words(text)
         counted = tuple(_counted(one, size, words) if place == 0 else one for place, one in enumerate(items))
-        return TaskRow(items=counted or (TaskItem(role="nothing", item="", num_bytes=size, num_words=words),))
+        return TaskRow(items=counted or (_counted(TaskItem(role="nothing", item=""), size, words),))
 
     def _windows(self, dataset: Dataset) -> Iterator[Entry]:
         """These tools read the whole corpus as one text; so must this."""
@@ -87,7 +90,7 @@ class ProtocolTask(Task):
 
     def _item(self, stretch: Stretch) -> TaskItem:
         pair = Pair(stretch.context.tolist(), stretch.targets.tolist())
-        return TaskItem(role="stretch", item=pair, weight=weight_of(stretch, self.protocol))
+        return TaskItem(role="stretch", item=pair, numbers={"weight": weight_of(stretch, self.protocol)})
 
     def _ids(self, text: str) -> NDArray[np.int64]:
         """As the tool encodes: special tokens that a text spells are those tokens."""
@@ -115,7 +118,9 @@ class ProtocolTask(Task):
         items = [item for item in row["items"] if item["role"] == "stretch"]
         if self.protocol.name == "lm-eval":
             total = math.fsum(item["log_likelihood"] for item in items)
-            words, size = (float(sum(item[name] for item in row["items"])) for name in ("num_words", "num_bytes"))
+            words, size = (
+                sum(item["numbers"].get(name, 0.0) for item in row["items"]) for name in ("num_words", "num_bytes")
+            )
             return {
                 "word_perplexity": (total, words),
                 "byte_perplexity": (total, size),
@@ -125,12 +130,13 @@ class ProtocolTask(Task):
             total = math.fsum(chain.from_iterable(item["logprobs"] for item in items))
             return {"mean_perplexity": (exp(-total / sum(item["num_scored"] for item in items)), 1.0)}
         (item,) = items
-        return {"perplexity": (item["log_likelihood"] / item["num_scored"] * item["weight"], item["weight"])}
+        weight = item["numbers"]["weight"]
+        return {"perplexity": (item["log_likelihood"] / item["num_scored"] * weight, weight)}
 
 
 def _counted(item: TaskItem, size: int, words: int) -> TaskItem:
     """The first stretch of a text carries the text's length."""
-    return TaskItem(role=item.role, item=item.item, num_bytes=size, num_words=words, weight=item.weight)
+    return replace(item, numbers={**item.numbers, "num_bytes": size, "num_words": words})
 
 
 def protocol_settings(

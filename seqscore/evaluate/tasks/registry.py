@@ -95,6 +95,14 @@ def options_of(kind: type[Task]) -> dict[str, Setting]:
     }
 
 
+def number_kinds(settings: Mapping[str, Any]) -> Mapping[str, str]:
+    """What is known of the numbers that a run stores of an item; nothing of a task that this version does not know."""
+    try:
+        return stored_task(settings).numbers
+    except InputError:
+        return {}
+
+
 def stored_task(settings: Mapping[str, Any]) -> Task:
     """The task that the fingerprint of a run describes, able to read its rows (not to make new ones).
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, TypeAlias
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, Literal, TypeAlias
 
 from seqscore.errors import InputError
 from seqscore.evaluate.data.data_options import Counted, say_no_context
@@ -13,30 +15,48 @@ from seqscore.evaluate.data.fields import Fields
 from seqscore.evaluate.data.records import Column
 from seqscore.text.items import Chat, Context, Pair
 
+NumberKind: TypeAlias = Literal["whole", "real"]
+"""What a number of an item is: a count, of at least 0, or any finite number."""
+
+LENGTHS: Mapping[str, NumberKind] = MappingProxyType({"num_chars": "whole", "num_bytes": "whole", "num_words": "whole"})
+"""Numbers that every text has: characters, UTF-8 bytes and words (runs without white space) of it as the dataset has
+it, without a delimiter."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskItem:
-    """Something to be scored for a row. ``role``: what it is there for. Characters, bytes and words are those of the
-    text as the dataset has it, without a delimiter."""
+    """Something to be scored for a row. ``role``: what it is there for. ``numbers``: what is stored beside its score,
+    by the names that the task gives them; every one is a float64 exactly.
+
+    Raises:
+        InputError: a number is not finite, or is a whole number that a float64 cannot hold.
+    """
 
     role: str
     item: str | Pair | Chat
-    num_chars: int = 0
-    num_bytes: int = 0
-    num_words: int = 0
-    weight: float | None = None
-    first_pass: float | None = None
-    word_errors: int | None = None
+    numbers: Mapping[str, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        for name, value in self.numbers.items():
+            if not is_exact(value):
+                raise InputError(f"{name} is {value!r:.60}, which no float64 holds; expected a finite number")
+
+
+def is_exact(value: float) -> bool:
+    """Whether a number is finite, and the same as a float64."""
+    try:
+        return math.isfinite(value) and float(value) == value
+    except OverflowError:
+        return False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskRow:
-    """What a row of a dataset comes to."""
+    """What a row of a dataset comes to. ``gold``: the place of the right one among its alternatives."""
 
     items: tuple[TaskItem, ...]
     group: str | None = None
     gold: int | None = None
-    reference_words: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,10 +129,11 @@ def joined(context: Context, text: str, delimiter: str) -> Pair:
     return Pair(context, text, delimiter=delimiter)
 
 
-def item_of(role: str, item: Any, text: str, **more: Any) -> TaskItem:
-    """An item whose characters, bytes and words are those of ``text``."""
+def item_of(role: str, item: Any, text: str, **numbers: float) -> TaskItem:
+    """An item whose lengths are those of ``text``, with other ``numbers`` of the task."""
     size = len(text.encode("utf-8", "surrogatepass"))
-    return TaskItem(role=role, item=item, num_chars=len(text), num_bytes=size, num_words=len(text.split()), **more)
+    lengths = {"num_chars": len(text), "num_bytes": size, "num_words": len(text.split())}
+    return TaskItem(role=role, item=item, numbers={**lengths, **numbers})
 
 
 def group_of(row: DataRow, fields: Fields) -> str | None:

@@ -88,5 +88,5 @@ def bucket_value(item: Mapping[str, Any], by: By) -> float | None:
         return None
     if by == "bits_per_byte":
         return -total / item["num_bytes_scored"] / math.log(2) if item["num_bytes_scored"] else None
-    count = item["num_scored"] if by == "perplexity" else item["num_words"] + 1
+    count = item["num_scored"] if by == "perplexity" else item["numbers"]["num_words"] + 1
     return perplexity(total, count)

@@ -39,12 +39,12 @@ def picture_folder(folder: Path) -> None:
 def text_figures(row: RowView) -> Iterator[Named]:
     """Surprisal along each item of a row and the map of its tokens; nothing where its tokens are not known."""
     name = f"item-{_file_name(row.id)}"
-    shown = [item for item in row.items if item.role not in ("unconditional", "domain")]
+    shown = [item for item in row.items if item.shown]
     for place, item in enumerate(shown, start=1):
         pieces = list(item.pieces())
         if pieces:
             which = "" if len(shown) == 1 else f"-{place}"
-            about = f"item {row.id}" + ("" if len(shown) == 1 else f", {item.role} {place}")
+            about = f"item {row.id}" + ("" if len(shown) == 1 else f", {item.label}")
             yield f"{name}{which}-surprisal", surprisal_figure(pieces, title=f"Surprisal of {about}")
             yield f"{name}{which}-tokens", heat_map_figure(pieces, title=f"Tokens of {about}")
 

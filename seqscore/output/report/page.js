@@ -2,8 +2,8 @@
 (() => {
   const at = (id) => document.getElementById(id);
   const data = JSON.parse(at("data").textContent);
-  const [ID, GROUP, GOLD, ERROR, VALUES, ITEMS, OTHERS] = [0, 1, 2, 3, 4, 5, 6];
-  const [ROLE, CONTEXT, TEXT, TOTAL, SCORED, CHOSEN, PARTS, WORD_ERRORS, TOKENS] = [0, 1, 2, 3, 4, 5, 6, 7, 8];
+  const [ID, GROUP, HEADING, ERROR, VALUES, ITEMS, OTHERS] = [0, 1, 2, 3, 4, 5, 6];
+  const [LABEL, CONTEXT, TEXT, TOTAL, SCORED, CHOSEN, RIGHT, PARTS, NOTE, TOKENS] = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9];
   const BOUNDS = [1, 2, 4, 8, 16];
   const AT_ONCE = 3000; // tokens of a text that are put on the page in one go
   const two = data.runs.length > 1;
@@ -68,17 +68,7 @@
   const shade = (bits) => { let i = 0; while (i < BOUNDS.length && bits >= BOUNDS[i]) i++; return i; };
 
   // ---- the table ----------------------------------------------------------------------------------------------------
-  const textOf = (row) => {
-    if (row[ERROR] !== null && !row[ITEMS].length) return row[ERROR];
-    const items = row[ITEMS];
-    if (items.length > 1 && items[0][ROLE] === "choice") {
-      const same = items.every((item) => item[ROLE] !== "choice" || item[CONTEXT] === items[0][CONTEXT]);
-      return same ? data.contexts[items[0][CONTEXT]].slice(-400) : items[0][TEXT];
-    }
-    const chosen = items.find((item) => item[ROLE] === "hypothesis" && item[CHOSEN]) || items[0];
-    const context = data.contexts[chosen[CONTEXT]];
-    return (chosen[ROLE] === "text" && context ? "…" + context.slice(-60) : "") + chosen[TEXT];
-  };
+  const textOf = (row) => (row[ERROR] !== null && !row[ITEMS].length ? row[ERROR] : row[HEADING]);
   const texts = data.rows.map(textOf);
   const columns = [
     { title: "row", value: (i) => data.rows[i][ID], name: "id" },
@@ -126,7 +116,7 @@
     }
     return hay[i];
   };
-  const hitPlaces = data.columns.flatMap((column, i) => (column.key === "accuracy" ? [i] : []));
+  const hitPlaces = data.columns.flatMap((column, i) => (column.headline ? [i] : []));
   const KEEP = {
     all: () => true,
     right: (row) => row[VALUES][hitPlaces[0]] === 1,
@@ -267,19 +257,19 @@
 
   const sums = (item) => {
     const perplexity = item[SCORED] ? Math.exp(-Number(item[TOTAL]) / item[SCORED]) : null;
-    const errors = item[WORD_ERRORS] === null ? "" : `, ${item[WORD_ERRORS]} word error${item[WORD_ERRORS] === 1 ? "" : "s"}`;
+    const said = item[NOTE] ? `, ${item[NOTE]}` : "";
     const line = make("p", { className: "note sums" });
     const tokens = `${item[SCORED].toLocaleString("en")} token${item[SCORED] === 1 ? "" : "s"}`;
-    line.textContent = `log-likelihood ${number(item[TOTAL])} nats, ${tokens}, perplexity ${number(perplexity)}${errors}`;
+    line.textContent = `log-likelihood ${number(item[TOTAL])} nats, ${tokens}, perplexity ${number(perplexity)}${said}`;
     line.dataset.total = String(item[TOTAL]);
     return line;
   };
 
-  const alternative = (item, place, row, many) => {
+  const alternative = (item, many) => {
     const box = make("div", { className: "alternative" });
     if (many) {
-      const title = make("h3", { textContent: item[ROLE] === "good" || item[ROLE] === "bad" ? item[ROLE] : `${item[ROLE]} ${place + 1}` });
-      if (item[ROLE] === "good" || (item[ROLE] === "choice" && place === row[GOLD])) {
+      const title = make("h3", { textContent: item[LABEL] });
+      if (item[RIGHT]) {
         box.classList.add("gold");
         title.append(badge("right answer", "yes"));
       }
@@ -290,9 +280,8 @@
     return box;
   };
 
-  const side = (items, row) => {
+  const side = (alternatives) => {
     const box = make("div", {});
-    const alternatives = items.filter((item) => item[ROLE] !== "unconditional" && item[ROLE] !== "domain");
     const contexts = new Set(alternatives.map((item) => item[CONTEXT]));
     const contextOf = (item) => {
       const cut = pieces(item);
@@ -301,8 +290,8 @@
     const common = contexts.size === 1 && alternatives.length ? contextOf(alternatives[0]) : "";
     if (common) box.append(make("div", { className: "context", dir: "auto", textContent: visible(common), tabIndex: 0 }));
     const beside = make("div", { className: "beside" });
-    alternatives.forEach((item, place) => {
-      const one = alternative(item, place, row, alternatives.length > 1);
+    alternatives.forEach((item) => {
+      const one = alternative(item, alternatives.length > 1);
       if (contexts.size > 1) {
         one.insertBefore(make("div", { className: "context", dir: "auto", textContent: visible(contextOf(item)) }), one.querySelector(".tokens"));
       }
@@ -326,7 +315,7 @@
     const runs = two ? [["a", row[ITEMS]], ["b", row[OTHERS]]] : [["", row[ITEMS]]];
     for (const [name, items] of runs) {
       if (name) body.append(make("h3", { textContent: `Run ${name}: ${data.runs[name === "a" ? 0 : 1]}`, dir: "auto" }));
-      if (items.length) body.append(side(items, row));
+      if (items.length) body.append(side(items));
       else if (name) body.append(make("p", { className: "note", textContent: "not scored in this run" }));
     }
     at("before").disabled = active === 0;

@@ -93,20 +93,20 @@ def _base64(values: Any) -> str:
 def payload_of(report: Report) -> dict[str, Any]:
     """What the page's script reads.
 
-    A row is [id, group, gold, error, values, items, items of the other run]; an item is [role, context, text,
-    log-likelihood, tokens scored, chosen, place of parting, word errors, tokens]. Contexts stand once, in a list. Rows
-    end where the page has about 64 MB, so that a browser can hold it.
+    A row is [id, group, heading, error, values, items, items of the other run]; an item is [label, context, text,
+    log-likelihood, tokens scored, chosen, right, place of parting, note, tokens], and those alone that are texts of the
+    data. Contexts stand once, in a list. Rows end where the page has about 64 MB, so that a browser can hold it.
     """
     tokens, contexts = _Tokens(), _Contexts()
     rows: list[list[Any]] = []
     numbers, size = [], 0
     for row, other in report.rows():
-        items = [_item(one, tokens, contexts) for one in row.items]
-        others = [] if other is None else [_item(one, tokens, contexts) for one in other.items]
+        items = [_item(one, tokens, contexts) for one in row.items if one.shown]
+        others = [] if other is None else [_item(one, tokens, contexts) for one in other.items if one.shown]
         values = [_value(column, row, other) for column in report.columns]
         error = row.error if row.error is not None else None if other is None else other.error
         numbers.append(row.number)
-        rows.append([row.id, row.group, row.gold, error, values, items, others])
+        rows.append([row.id, row.group, row.heading, error, values, items, others])
         size += sum(len(one.text) for one in (*row.items, *(() if other is None else other.items)))
         if size + contexts.size + _TOKEN_BYTES * len(tokens.ids) > _MAX_BYTES:
             break
@@ -115,7 +115,7 @@ def payload_of(report: Report) -> dict[str, Any]:
         "task": report.task,
         "runs": [run.name for run in report.runs],
         "columns": [
-            {"title": one.title, "unit": one.unit, "kind": one.kind, "key": one.key, "run": one.run}
+            {name: getattr(one, name) for name in ("title", "unit", "kind", "key", "headline", "run")}
             for one in report.columns
         ],
         "rows": rows,
@@ -150,14 +150,15 @@ class _Contexts:
 
 def _item(item: ItemView, tokens: _Tokens, contexts: _Contexts) -> list[Any]:
     return [
-        item.role,
+        item.label,
         contexts.place(item.context),
         item.text,
         item.log_likelihood,
         item.num_scored,
         item.chosen,
+        item.right,
         item.parts_at,
-        item.word_errors,
+        item.note,
         tokens.add(item),
     ]
 

@@ -14,11 +14,18 @@ from seqscore.errors import InputError, OptionError
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
-Figure: TypeAlias = Literal["ratio", "perplexity"]
+SumFigure: TypeAlias = Literal["ratio", "perplexity"]
 """Of n items with totals x and counts m: sum x / sum m (a mean, an accuracy, where every m is 1), or
 exp(-sum x / sum m) for log-likelihoods x in nats and counts m of tokens, words or bytes."""
 
-FIGURES: tuple[Figure, ...] = get_args(Figure)
+Statistic: TypeAlias = Callable[..., Any]
+"""A function of arrays [..., n], one for each number that an item has, to an array [...]; NaN where it is not defined.
+It must not depend on the order of the items."""
+
+Figure: TypeAlias = SumFigure | Statistic
+"""What n items come to: by their sums (``Sums``), or any function of their numbers (``Numbers``)."""
+
+FIGURES: tuple[SumFigure, ...] = get_args(SumFigure)
 
 # Items that a block of resamples holds at once: about 64 MB of indices and values.
 _BLOCK = 2**21
@@ -67,6 +74,51 @@ class Sums:
     def __len__(self) -> int:
         return len(self.totals)
 
+    @property
+    def columns(self) -> tuple[FloatArray, ...]:
+        """The numbers of the items, [n] each."""
+        return (self.totals, self.counts)
+
+    def taken(self, places: Any) -> Sums:
+        """Those of the items at ``places``."""
+        return Sums(self.totals[places], self.counts[places])
+
+    def joined(self, other: Sums) -> Sums:
+        """These items, then the ``other`` ones."""
+        return Sums(*map(np.concatenate, zip(self.columns, other.columns, strict=True)))
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all numbers are."""
+        return bool(np.isfinite(self.totals).all())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Numbers:
+    """What each of n items has, for a figure that is no ratio of sums: ``columns`` of float64 [n]."""
+
+    columns: tuple[FloatArray, ...]
+
+    def __len__(self) -> int:
+        return len(self.columns[0]) if self.columns else 0
+
+    def taken(self, places: Any) -> Numbers:
+        """Those of the items at ``places``."""
+        return Numbers(tuple(column[places] for column in self.columns))
+
+    def joined(self, other: Numbers) -> Numbers:
+        """These items, then the ``other`` ones."""
+        both = zip(self.columns, other.columns, strict=True)
+        return Numbers(tuple(np.concatenate(columns) for columns in both))
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all numbers are."""
+        return all(bool(np.isfinite(column).all()) for column in self.columns)
+
+
+Items: TypeAlias = Sums | Numbers
+
 
 def wilson_interval(hits: int, count: int, *, level: float = 0.95) -> Interval | None:
     """Interval of a proportion ``hits / count`` by inverting the score test; None for no trials.
@@ -90,7 +142,7 @@ def wilson_interval(hits: int, count: int, *, level: float = 0.95) -> Interval |
 
 
 def bootstrap_interval(
-    sums: Sums, figure: Figure, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+    sums: Items, figure: Figure, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> Interval | None:
     """Percentile interval of a figure over ``resamples`` samples of the items, drawn with replacement.
 
@@ -106,7 +158,7 @@ def bootstrap_interval(
     def statistic(indices: Any, axis: int = -1) -> Any:
         return figures(sums, indices, figure)
 
-    usable = len(sums) if np.isfinite(sums.totals).all() else 0
+    usable = len(sums) if sums.is_finite else 0
     found = resampled(statistic, usable, level=level, resamples=resamples, seed=seed)
     return None if found is None else found[0]
 
@@ -140,9 +192,11 @@ def resampled(
     return Interval(float(low), float(high), level, f"percentile bootstrap, {resamples} resamples, seed {seed}"), values
 
 
-def figures(sums: Sums, indices: NDArray[np.int64], figure: Figure) -> Any:
-    """The figure of the items at ``indices`` [..., n], NaN where nothing counts. Shape: [...]."""
-    totals, counts = sums.totals[indices].sum(-1), sums.counts[indices].sum(-1)
+def figures(items: Items, indices: NDArray[np.int64], figure: Figure) -> Any:
+    """The figure of the items at ``indices`` [..., n], NaN where it is not defined. Shape: [...]."""
+    if not isinstance(figure, str):
+        return figure(*(column[indices] for column in items.columns))
+    totals, counts = (column[indices].sum(-1) for column in items.columns)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         ratios = np.where(counts > 0, totals / counts, np.nan)
         return ratios if figure == "ratio" else np.exp(-ratios)
@@ -173,11 +227,11 @@ def _check_level(level: float) -> None:
         raise OptionError(f"level={level!r} must lie between 0 and 1, for instance 0.95")
 
 
-def check_figure(figure: str) -> None:
-    """Make sure that a figure has this name.
+def check_figure(figure: Figure) -> None:
+    """Make sure that a figure is a function, or that one has this name.
 
     Raises:
         OptionError: none has.
     """
-    if figure not in FIGURES:
+    if not callable(figure) and figure not in FIGURES:
         raise OptionError(f"figure={figure!r} is unknown; expected one of {', '.join(FIGURES)}")

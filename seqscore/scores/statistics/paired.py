@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, OptionError
-from seqscore.scores.statistics.intervals import Figure, Interval, Sums, check_figure, figures, resampled
+from seqscore.scores.statistics.intervals import Figure, Interval, Items, check_figure, figures, resampled
 
 FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -66,7 +66,7 @@ class Difference:
 
 
 def paired_bootstrap(
-    a: Sums, b: Sums, figure: Figure, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
+    a: Items, b: Items, figure: Figure, *, level: float = 0.95, resamples: int = 1000, seed: int = 0
 ) -> PairedBootstrap:
     """Interval of figure(B) - figure(A) over samples of the items, the same items for both.
 
@@ -82,7 +82,7 @@ def paired_bootstrap(
     def statistic(indices: Any, axis: int = -1) -> Any:
         return figures(b, indices, figure) - figures(a, indices, figure)
 
-    finite = bool(np.isfinite(a.totals).all() and np.isfinite(b.totals).all())
+    finite = a.is_finite and b.is_finite
     found = resampled(statistic, count, level=level, resamples=resamples, seed=seed) if finite else None
     difference = _whole(a, b, figure)
     share = None
@@ -99,7 +99,7 @@ def paired_bootstrap(
 
 
 def approximate_randomisation(
-    a: Sums, b: Sums, figure: Figure, *, resamples: int = 1999, seed: int = 0
+    a: Items, b: Items, figure: Figure, *, resamples: int = 1999, seed: int = 0
 ) -> Randomisation:
     """p-value of figure(B) - figure(A) when the two runs' values of each item change places at random.
 
@@ -116,10 +116,10 @@ def approximate_randomisation(
     check_figure(figure)
     if resamples < 99:
         raise OptionError(f"{resamples} resamples are too few for a p-value; expected at least 99")
-    both = Sums(np.concatenate([a.totals, b.totals]), np.concatenate([a.counts, b.counts]))
+    both = a.joined(b)  # type: ignore[arg-type]  # two runs of one measure have items of one kind
     difference = _whole(a, b, figure)
     p_value = None
-    if count > 1 and difference is not None and bool(np.isfinite(both.totals).all()):
+    if count > 1 and difference is not None and both.is_finite:
         p_value = _exchange(both, count, figure, resamples, seed)
     exact = p_value is not None and count < 60 and 2**count <= resamples
     tried = (2**count if exact else resamples) if p_value is not None else 0
@@ -128,7 +128,7 @@ def approximate_randomisation(
     )
 
 
-def _exchange(both: Sums, count: int, figure: Figure, resamples: int, seed: int) -> float:
+def _exchange(both: Items, count: int, figure: Figure, resamples: int, seed: int) -> float:
     from scipy import stats
 
     def statistic(first: Any, second: Any, axis: int = -1) -> Any:
@@ -191,7 +191,7 @@ def largest_differences(
     )
 
 
-def _whole(a: Sums, b: Sums, figure: Figure) -> float | None:
+def _whole(a: Items, b: Items, figure: Figure) -> float | None:
     every = np.arange(len(a))
     value = float(figures(b, every, figure) - figures(a, every, figure))
     return None if np.isnan(value) else value

@@ -398,7 +398,7 @@ def test_a_dataset_of_the_library_becomes_parquet(tmp_path: Path) -> None:
 
 
 def test_what_rows_are_sorted_out_by() -> None:
-    item = {"log_likelihood": -8.0, "num_scored": 4, "num_words": 3, "num_bytes_scored": 16}
+    item = {"log_likelihood": -8.0, "num_scored": 4, "numbers": {"num_words": 3}, "num_bytes_scored": 16}
     assert bucket_value(item, "perplexity") == math.exp(2)
     assert bucket_value(item, "word_perplexity") == math.exp(2), "CCNet counts the end of a line as a word"
     assert bucket_value(item, "bits_per_byte") == pytest.approx(0.5 / math.log(2))

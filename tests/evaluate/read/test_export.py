@@ -14,10 +14,10 @@ import pytest
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.dataset import open_dataset
 from seqscore.evaluate.data.kept_columns import check_kept, keep_columns, kept_columns
-from seqscore.evaluate.read.export import EXPORT_FIELDS, exported
+from seqscore.evaluate.read.export import export_fields, exported
 from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.evaluate.run.run_folder import Run
-from seqscore.evaluate.run.summary import stored_rows
+from seqscore.evaluate.run.stored_rows import stored_rows
 from seqscore.evaluate.tasks.perplexity import PerplexityTask
 from seqscore.evaluate.tasks.registry import guess_fields
 from seqscore.output.writers import WriterOptions, open_records
@@ -37,7 +37,7 @@ def test_a_record_an_item_with_the_columns_of_its_row(tmp_path: Path) -> None:
     assert [(one.fields.get("item"), one.fields.get("role")) for one in records[:4]] == [
         *((0, "choice"), (1, "choice"), (2, "unconditional"), (3, "unconditional")),
     ]
-    assert all(set(one.fields) <= set(EXPORT_FIELDS) for one in records)
+    assert all(set(one.fields) <= set(export_fields(run)) for one in records)
     assert records[0].columns == {"answerKey": "B", "year": 1999, "id": "q"}, "what is not stored anyway"
     assert records[4].columns == {"answerKey": 0, "note": {"$x": [1.5, None]}}
     first = records[1].fields
@@ -91,11 +91,11 @@ def test_types_come_through_the_run_into_parquet_again(tmp_path: Path) -> None:
     rows = list(stored_rows(run))
     assert [row["error_code"] is None for row in rows] == [True, False, True], "no column beside the text costs a row"
     target = tmp_path / "rows.parquet"
-    with open_records("parquet", target, EXPORT_FIELDS, WriterOptions()) as records:
+    with open_records("parquet", target, export_fields(run), WriterOptions()) as records:
         for record in exported(run):
             records.write(record, "s")
     table = pq.read_table(target)
-    kinds = {name: str(table.schema.field(name).type) for name in table.column_names[len(EXPORT_FIELDS) :]}
+    kinds = {name: str(table.schema.field(name).type) for name in table.column_names[len(export_fields(run)) :]}
     exact = kinds.pop("exact")
     assert kinds == {
         "data_id": "string",

@@ -18,7 +18,7 @@ from seqscore.evaluate.read.score_files import charts_of_scores, read_scores
 from seqscore.evaluate.read.views import view_rows, view_run
 from seqscore.evaluate.run.run_folder import read_run
 from seqscore.evaluate.run.run_options import RunOptions
-from seqscore.evaluate.run.summary import stored_rows
+from seqscore.evaluate.run.stored_rows import stored_rows
 from tests.evaluate.evaluated import edited, figures, run_task, tiny_scorer
 
 OPTIONS = RunOptions(policies={}, keep="all", part_rows=3, resamples=100)

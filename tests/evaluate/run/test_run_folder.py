@@ -351,13 +351,14 @@ def test_what_a_complete_run_lost_at_its_end_is_made_anew(tmp_path: Path) -> Non
         assert run.status == "running" and run.num_parts == 3
 
 
-def test_a_run_of_another_layout_is_refused_by_its_number(tmp_path: Path) -> None:
+@pytest.mark.parametrize("layout", [1, 2, 4])
+def test_a_run_of_another_layout_is_refused_by_its_number(tmp_path: Path, layout: int) -> None:
     path = complete(tmp_path / "run")
     manifest = json.loads((path / "manifest.json").read_text())
-    (path / "manifest.json").write_text(json.dumps({**manifest, "format": 1}))
-    with pytest.raises(InputError, match="is of layout 1, this version reads layout 2"):
+    (path / "manifest.json").write_text(json.dumps({**manifest, "format": layout}))
+    with pytest.raises(InputError, match=f"is of layout {layout}, this version reads layout 3: score the data again"):
         read_run(path)
-    assert "is of layout 1" in refused(path, InputError)
+    assert f"is of layout {layout}" in refused(path, InputError)
 
 
 def test_a_run_reaches_nothing_outside_its_folder_and_removes_its_own_files_alone(tmp_path: Path) -> None:

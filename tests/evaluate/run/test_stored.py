@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
+import re
 import shutil
 from collections.abc import Callable, Iterator
 from functools import cache
@@ -22,9 +24,12 @@ from seqscore.evaluate.read.reports import report_of_runs
 from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.evaluate.run.manifest import read_sealed
 from seqscore.evaluate.run.parts import DIGEST, ROWS, part_path, write_checksum
+from seqscore.evaluate.run.row_schema import run_schema
 from seqscore.evaluate.run.run_folder import Run, read_run
 from seqscore.evaluate.run.stored import checked_manifest, checked_summary
+from seqscore.evaluate.run.stored_rows import stored_rows
 from seqscore.evaluate.run.summary import run_signature
+from seqscore.evaluate.tasks.rows import TaskItem
 from seqscore.output.evaluations import print_citation, print_comparison, print_summary
 from seqscore.output.report.payload import payload_of, script_json
 from tests.evaluate.evaluated import OPTIONS, dataset, edited, made, run_task, tiny_scorer
@@ -117,7 +122,11 @@ def changed_json(run: Run) -> Iterator[Callable[[Path], bool]]:
 def changed_rows(run: Run) -> Iterator[Callable[[Path], bool]]:
     """Changes of a stored row, where its columns can hold them."""
     with run.files.opened(0) as file:
-        rows, schema, digest = file.read().to_pylist(), file.schema_arrow, file.metadata.metadata[DIGEST]
+        rows, schema, digest = (
+            file.read().to_pylist(maps_as_pydicts="strict"),
+            file.schema_arrow,
+            file.metadata.metadata[DIGEST],
+        )
     for number, at in list(enumerate(places(rows)))[::4]:
         wrong = (None, -1, 2**60, "x", [], {})[number % 6]
 
@@ -177,3 +186,41 @@ def test_messages_name_the_file_and_the_field(made_once: Callable[[str], Run]) -
         "part_rows must be at least 1": (("part_rows",), 0),
     }.items():
         assert said in refusal(checked_manifest, manifest, way)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("word_errors", -1.0, "an item has -1.0 for its word_errors, expected a count"),
+        ("reference_words", 1.5, "an item has 1.5 for its reference_words, expected a count"),
+        ("first_pass", math.inf, "an item has inf for its first_pass, expected a finite number"),
+        ("num_words", None, "an item has a number that is null"),
+    ],
+)
+def test_numbers_that_no_task_stores(
+    tmp_path: Path, made_once: Callable[[str], Run], name: str, value: Any, said: str
+) -> None:
+    shutil.copytree(made_once("nbest").path, tmp_path / "run")
+    run = read_run(tmp_path / "run")
+    with run.files.opened(0) as file:
+        rows, schema, digest = (
+            file.read().to_pylist(maps_as_pydicts="strict"),
+            file.schema_arrow,
+            file.metadata.metadata[DIGEST],
+        )
+    rows[0]["items"][1]["numbers"][name] = value
+    table = pa.Table.from_pylist(rows, schema=schema.remove_metadata())
+    write_part(part_path(tmp_path / "run", 0), table, digest)
+    with pytest.raises(InputError, match=re.escape(said)):
+        list(stored_rows(read_run(tmp_path / "run")))
+
+
+def test_whole_numbers_come_back_exactly() -> None:
+    item = TaskItem(role="text", item="a", numbers={"count": 2**53, "tenth": 0.1, "least": 5e-324})
+    schema = run_schema()
+    numbers = schema.field("items").type.value_type.field("numbers").type
+    (back,) = pa.array([dict(item.numbers)], numbers).to_pylist(maps_as_pydicts="strict")
+    assert back == {"count": 2**53, "tenth": 0.1, "least": 5e-324}
+    for value in (2**53 + 1, 10**400, math.nan, -math.inf):
+        with pytest.raises(InputError, match="which no float64 holds"):
+            TaskItem(role="text", item="a", numbers={"count": value})
