@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from seqscore.evaluate.read.compare import Comparison
     from seqscore.evaluate.read.views import RowView
     from seqscore.evaluate.run.evaluation import Progress
+    from seqscore.evaluate.run.figures import FigureRow
     from seqscore.evaluate.run.run_folder import Run as StoredRun
     from seqscore.evaluate.run.run_options import RunOptions
-    from seqscore.evaluate.run.summary import FigureRow
     from seqscore.evaluate.tasks.base import Task
     from seqscore.scorer import Scorer
 
@@ -87,15 +87,9 @@ class Run:
         return {one.group: one for one in self._figures() if one.name == name and one.group is not None}
 
     def _figures(self) -> Iterator[FigureRow]:
-        from seqscore.evaluate.run.summary import FigureRow
-        from seqscore.scores.statistics.intervals import Interval
+        from seqscore.evaluate.run.figures import FigureRow
 
-        for stored in self.summary["figures"]:
-            value, found = stored["value"], stored["interval"]
-            # JSON has no infinities: float() takes them from their text.
-            ends = {} if found is None else {"low": float(found["low"]), "high": float(found["high"])}
-            interval = None if found is None else Interval(**{**found, **ends})
-            yield FigureRow(**{**stored, "value": None if value is None else float(value), "interval": interval})
+        return map(FigureRow.stored, self.summary["figures"])
 
     def rows(self) -> Iterator[RowView]:
         """The rows in order, each with its items, their tokens and its own value of every figure.
@@ -117,10 +111,10 @@ class Run:
         with naming_extras():
             import pandas as pd
 
-        from seqscore.evaluate.read.export import EXPORT_FIELDS, exported
+        from seqscore.evaluate.read.export import export_fields, exported
         from seqscore.output.naming import Names
 
-        names = Names(EXPORT_FIELDS, lambda message: None)
+        names = Names(export_fields(self._stored), lambda message: None)
         records = [{**record.fields, **names.of(record.columns)} for record in exported(self._stored)]
         return pd.DataFrame(records)
 
