@@ -1,1 +1,1 @@
-"""What scripts/benchmark is made of. The workers' side needs neither seqscore nor rich: peers have their own Python."""
+"""What scripts/benchmark runs: workloads, systems under test in processes of their own, equal scores, figures."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .jobs import SYSTEMS, SystemName
-from .results import Row
+from .comparison import Row
+from .workloads import SYSTEMS, SystemName
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,27 +1,22 @@
-"""The benchmark itself: encode, agree on requests, run the systems in turn, compare scores, keep the figures."""
+"""The benchmark itself: run the systems in turn, compare scores, keep the figures."""
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+import statistics
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from .equal import TOLERANCES, Common, common_requests, count, require_equal
-from .jobs import UNABLE, Encoded, Job, SystemName, Workload, encoded_from_json
-from .results import Row, Run, with_figures
+from .equal import TOLERANCES, require_equal
+from .windows import Counts, Encoded, count
+from .workloads import UNABLE, BenchmarkError, Job, SystemName, Workload
 
 BATCH_SIZES: Mapping[str, Mapping[SystemName, int]] = {
     "pairs": {"lm-eval": 16, "minicons": 16, "transformers": 16},
     "paragraphs": {"lm-eval": 4, "minicons": 2, "transformers": 4},
     "choices": {"lm-eval": 8, "minicons": 8, "transformers": 8},
-    "passages": {"lm-eval": 4, "minicons": 4, "transformers": 4},
-    "document": {"lm-eval": 4, "minicons": 4, "transformers": 4},
-    "document-overlap": {"lm-eval": 4, "minicons": 4, "transformers": 4},
 }
-"""Texts side by side for the systems that leave this to the user."""
-
-_SHORT = ("pairs", "choices")
+"""Texts side by side for the systems that leave this to the user; 4 where nothing is said."""
 
 
 class Runs(Protocol):
@@ -46,126 +41,160 @@ class Settings:
     batch_tokens: int | None
     limit: int | None
     repeat: int
-    tune: bool
     busy: int = 0
 
 
 @dataclass(frozen=True, slots=True)
+class Spread:
+    """Median, least and greatest of the repetitions."""
+
+    median: float
+    least: float
+    greatest: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Spread:
+        """Of at least one value."""
+        return cls(statistics.median(values), min(values), max(values))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A workload and a system. ``unable``: why there are no ``runs``, else these are its repetitions as the worker
+    measured them (see ``measure.Measured``), of scoring alone, after loading. ``ours``: seqscore's, none where it did
+    not run.
+    """
+
+    workload: str
+    kind: str
+    system: SystemName
+    requests: int
+    left_out: int
+    counts: Counts
+    batch: str
+    unable: str | None = None
+    runs: Sequence[Mapping[str, Any]] = ()
+    ours: Sequence[Mapping[str, Any]] = ()
+    largest_difference: float | None = None
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> Spread | None:
+        """Of the repetitions."""
+        return Spread.of([run["seconds"] for run in self.runs]) if self.runs else None
+
+    @property
+    def ratio(self) -> Spread | None:
+        """This system's seconds over seqscore's in the same repetition."""
+        pairs = zip(self.runs, self.ours, strict=False)
+        return Spread.of([run["seconds"] / our["seconds"] for run, our in pairs]) if self.runs and self.ours else None
+
+    @property
+    def memory(self) -> int | None:
+        """The greatest of the repetitions' peaks, in bytes above the loaded weights."""
+        return max((run["memory"] for run in self.runs if run["memory"] is not None), default=None)
+
+    @property
+    def cores_busy(self) -> float | None:
+        """Processor time over time: well below the number of threads where the machine had other things to do."""
+        busy = [run["cpu_seconds"] / run["seconds"] for run in self.runs]
+        return statistics.median(busy) if busy else None
+
+    def per_second(self, number: int) -> float | None:
+        """So many things in the median of the seconds."""
+        return None if self.seconds is None else number / self.seconds.median
+
+
+@dataclass(frozen=True, slots=True)
 class Comparison:
-    """Compares systems on workloads. ``tell`` gets progress, one line each time."""
+    """Compares systems on workloads. ``encode``: the token ids of a workload. ``tell`` gets progress, line by line."""
 
     workers: Runs
     settings: Settings
+    encode: Callable[[Workload], list[Encoded]]
     tell: Callable[[str], None]
 
-    def rows(self, workloads: list[Workload]) -> Iterator[list[Row]]:
-        """The rows of each workload as soon as it is done.
+    def rows(self, workload: Workload) -> list[Row]:
+        """A row for each system.
 
         Raises:
             BenchmarkError: a worker failed, or scores differ.
         """
-        encoded = self._encode(workloads)
-        for workload in workloads:
-            yield self._compare(workload, encoded[workload.name])
-
-    def _encode(self, workloads: list[Workload]) -> dict[str, dict[SystemName, list[Encoded]]]:
-        """The token ids of every request, by workload and system, from the systems themselves."""
-        encoded: dict[str, dict[SystemName, list[Encoded]]] = {one.name: {} for one in workloads}
-        for system in self.settings.systems:
-            able = tuple(one for one in workloads if (system, one.kind) not in UNABLE)
-            if able:
-                self.tell(f"asking {system} for its token ids")
-                result = self.workers.run(self._job("encode", system, able, 1))
-                for name, requests in result["encoded"].items():
-                    encoded[name][system] = encoded_from_json(requests)
-        return encoded
-
-    def _compare(self, workload: Workload, encoded: dict[SystemName, list[Encoded]]) -> list[Row]:
-        if not encoded:
-            return [self._row(workload, system, Common(workload, [], {}), 1) for system in self.settings.systems]
-        common = common_requests(workload, encoded, limit=self.settings.limit)
-        sizes = {system: self._batch_size(system, common.workload) for system in encoded}
-        runs: dict[SystemName, list[Run]] = {system: [] for system in encoded}
+        workload, encoded, left_out = self._within_the_limit(workload)
+        able = [one for one in self.settings.systems if (one, workload.kind) not in UNABLE]
+        runs: dict[SystemName, list[dict[str, Any]]] = {system: [] for system in able}
         scores: dict[str, list[float]] = {}
-        largest = 0.0
-        order = list(encoded)
+        largest = None
+        targets = [sum(len(window.targets) for window in one) for one in encoded]
         for repetition in range(self.settings.repeat):
-            for system in order[repetition % len(order) :] + order[: repetition % len(order)]:
+            turn = repetition % max(1, len(able))
+            for system in able[turn:] + able[:turn]:
                 self.tell(f"{workload.name}, {repetition + 1} of {self.settings.repeat}: {system}")
-                run, got = self._run(system, common.workload, sizes[system])
-                runs[system].append(run)
-                scores[f"{system} ({repetition + 1})"] = got
-                largest = self._require_equal(common, scores)
-        rows = []
-        for system in self.settings.systems:
-            row = self._row(workload, system, common, sizes.get(system, 1))
-            if system in runs:
-                row = with_figures(row, runs[system], runs.get("seqscore"), largest_difference=largest)
-            rows.append(row)
-        return rows
+                result = self.workers.run(self._job(system, workload))
+                scores[f"{system} ({repetition + 1})"] = result.pop("scores")
+                runs[system].append(result)
+                largest = require_equal(
+                    workload, scores, num_targets=targets, tolerance=TOLERANCES[self.settings.dtype]
+                )
+        return [
+            Row(
+                workload=workload.name,
+                kind=workload.kind,
+                system=system,
+                requests=len(encoded),
+                left_out=left_out,
+                counts=count(encoded),
+                batch=self._batch(system, workload),
+                unable=UNABLE.get((system, workload.kind)),
+                runs=runs.get(system, ()),
+                ours=runs.get("seqscore", ()),
+                largest_difference=largest if system in runs else None,
+                versions=runs[system][-1]["versions"] if system in runs else {},
+            )
+            for system in self.settings.systems
+        ]
 
-    def _require_equal(self, common: Common, scores: Mapping[str, list[float]]) -> float:
-        targets = [sum(len(window.targets) for window in one) for one in common.encoded]
-        tolerance = TOLERANCES[self.settings.dtype]
-        return require_equal(common.workload, scores, num_targets=targets, tolerance=tolerance)
+    def _within_the_limit(self, workload: Workload) -> tuple[Workload, list[Encoded], int]:
+        """The requests that every system can read at once, and how many are left out: they cut too long ones apart."""
+        limit = self.settings.limit
+        found = [
+            (request, one)
+            for request, one in zip(workload.requests, self.encode(workload), strict=True)
+            if one and (limit is None or all(len(window.inputs) <= limit for window in one))
+        ]
+        if not found:
+            raise BenchmarkError(f"{workload.name}: no request fits the model's context of {limit} positions")
+        kept = Workload(**{**asdict(workload), "requests": tuple(request for request, _ in found)})
+        return kept, [one for _, one in found], len(workload.requests) - len(found)
 
-    def _run(self, system: SystemName, workload: Workload, batch_size: int) -> tuple[Run, list[float]]:
-        result = self.workers.run(self._job("score", system, (workload,), batch_size))
-        scores = result.pop("scores")
-        return Run(**result), scores
+    def _batch(self, system: SystemName, workload: Workload) -> str:
+        if system == "seqscore":
+            return f"batch_tokens {self.settings.batch_tokens or 'default'}"
+        return f"batches of {self._size(system, workload)}"
 
-    def _batch_size(self, system: SystemName, workload: Workload) -> int:
-        """As stated, or with ``--tune`` the quickest of a few on the first requests."""
-        if system == "seqscore" or not self.settings.tune:
-            return BATCH_SIZES[workload.name].get(system, 1)
-        tried = (4, 16, 64) if workload.name in _SHORT else (1, 4, 16)
-        some = workload.choose(list(range(min(tried[-1], len(workload.requests)))))
-        seconds = {}
-        for size in tried:
-            self.tell(f"{workload.name}: trying {system} with batches of {size}")
-            seconds[size] = min(self._run(system, some, size)[0].seconds for _ in range(2))
-        best = min(seconds, key=lambda size: seconds[size])
-        self.tell(f"{workload.name}: {system} is quickest with batches of {best}")
-        return best
+    @staticmethod
+    def _size(system: SystemName, workload: Workload) -> int:
+        return BATCH_SIZES.get(workload.name, {}).get(system, 4)
 
-    def _row(self, workload: Workload, system: SystemName, common: Common, batch_size: int) -> Row:
-        tokens = "default" if self.settings.batch_tokens is None else str(self.settings.batch_tokens)
-        return Row(
-            workload=workload.name,
-            kind=workload.kind,
-            system=system,
-            requests=len(common.encoded),
-            left_out=common.left_out,
-            counts=count(common.encoded),
-            batch=f"batch_tokens {tokens}" if system == "seqscore" else f"batches of {batch_size}",
-            unable=UNABLE.get((system, workload.kind)),
-        )
-
-    def _job(self, action: Any, system: SystemName, workloads: tuple[Workload, ...], batch_size: int) -> Job:
+    def _job(self, system: SystemName, workload: Workload) -> Job:
         settings = self.settings
         return Job(
-            action=action,
             system=system,
             model=settings.model,
             dtype=settings.dtype,
             threads=settings.threads,
             engine=settings.engine,
             batch_tokens=settings.batch_tokens,
-            batch_size=batch_size,
+            batch_size=self._size(system, workload),
             limit=settings.limit,
-            workloads=workloads,
+            workload=workload,
         )
 
 
-def own_conventions(rows: list[Row]) -> float | None:
+def own_conventions(rows: Sequence[Row]) -> float | None:
     """lm-eval's rolling windows against seqscore's overlapping ones, each its own way: tokens scored a second, ours
     over theirs.
     """
-    rates = {(row.workload, row.system): row.scored_per_second for row in rows}
+    rates = {(row.workload, row.system): row.per_second(row.counts.scored) for row in rows}
     ours, theirs = rates.get(("document-overlap", "seqscore")), rates.get(("document", "lm-eval"))
     return None if ours is None or theirs is None else ours / theirs
-
-
-def settings_record(settings: Settings) -> dict[str, Any]:
-    """As it stands in the JSON file, without this machine's folder."""
-    return {name: value for name, value in dataclasses.asdict(settings).items() if name != "model"}

@@ -6,13 +6,12 @@ import hashlib
 import os
 import platform
 import shutil
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from .jobs import BenchmarkError
 from .processes import run_to_end
+from .workloads import BenchmarkError
 
 FOLDER = ".venv-peers"
 CONSTRAINTS = "scripts/benchmark-constraints.txt"
@@ -32,10 +31,10 @@ def ensure_peers(root: Path, *, tell: Callable[[str], None]) -> Path:
         return python
     if folder.exists():
         if not mark.exists():
-            raise BenchmarkError(f"{folder} was not made by scripts/benchmark: move it away, or use --peers-python")
+            raise BenchmarkError(f"{folder} was not made by scripts/benchmark; move it away")
         shutil.rmtree(folder)  # half made or of other versions: what pip fetched is in its cache
     tell(f"making {folder} with lm-eval and minicons: about 700 MB to fetch where the package index offers a CPU")
-    tell("    build of torch, up to 3 GB on Linux with CUDA (--peers-python PATH uses an environment that exists)")
+    tell("    build of torch, up to 3 GB on Linux with CUDA")
     folder.mkdir()
     mark.write_text(str(root), encoding="utf-8")
     # pip works from outside, so that the new environment needs neither pip nor ensurepip.
@@ -44,23 +43,6 @@ def ensure_peers(root: Path, *, tell: Callable[[str], None]) -> Path:
     _step([*pip, *PACKAGES])
     stamp.write_text(expected, encoding="utf-8")
     return python
-
-
-def check_python(path: Path) -> Path:
-    """An interpreter that has the peers.
-
-    Raises:
-        BenchmarkError: it does not run, or lacks one of them.
-    """
-    found = shutil.which(path)
-    if found is None:
-        raise BenchmarkError(f"--peers-python {path}: there is no such program")
-    code = "from importlib.metadata import version; version('lm_eval'); version('minicons')"
-    done = subprocess.run([found, "-c", code], capture_output=True, text=True, check=False)
-    if done.returncode != 0:
-        reason = (done.stderr.strip().splitlines() or ["it failed"])[-1]
-        raise BenchmarkError(f"--peers-python {path}: it must be a Python with lm-eval and minicons ({reason})")
-    return Path(found).absolute()  # not resolved: a virtual environment's python is a link
 
 
 def _fingerprint(root: Path) -> str:

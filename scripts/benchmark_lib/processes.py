@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .jobs import BenchmarkError, Job, SystemName
+from .workloads import BenchmarkError, Job, SystemName
 
 _SCRIPTS = Path(__file__).resolve().parent.parent
 _TAIL_LINES = 12
@@ -37,8 +37,8 @@ class Workers:
         with tempfile.TemporaryDirectory(prefix="seqscore-benchmark-") as temporary:
             job_file, result_file, log = (Path(temporary) / name for name in ("job.json", "result.json", "log"))
             job_file.write_text(json.dumps(dataclasses.asdict(job)), encoding="utf-8")
-            command = [str(self.pythons[job.system]), str(_SCRIPTS / "benchmark_worker.py")]
-            with log.open("wb") as output, busy_processes(self.busy if job.action == "score" else 0):
+            command = [str(self.pythons[job.system]), "-m", f"{__package__.rpartition('.')[2]}.worker"]
+            with log.open("wb") as output, busy_processes(self.busy):
                 status = run_to_end([*command, str(job_file), str(result_file)], output, _environment(job))
             if status != 0 or not result_file.exists():
                 raise BenchmarkError(_failure(job, status, log))
@@ -79,18 +79,15 @@ def run_to_end(command: list[str], output: Any, environment: Mapping[str, str]) 
 
 
 def _environment(job: Job) -> dict[str, str]:
-    """The same for all: so many threads, nothing fetched. seqscore is the one of this source tree, and waits as its
-    command line makes it wait."""
-    threads = str(job.threads)
-    ours = {"PYTHONPATH": str(_SCRIPTS.parent)} if job.system == "seqscore" else {}
-    others = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    if job.system == "seqscore":
-        from seqscore.cli.environment import spin_settings
+    """The same for all: so many threads, nothing fetched. seqscore, the one of this source tree, waits as its command
+    line makes it wait."""
+    from seqscore.cli.environment import spin_settings
 
-        ours |= spin_settings(others)
+    threads = str(job.threads)
     return {
-        **others,
-        **ours,
+        **os.environ,
+        **(spin_settings(dict(os.environ)) if job.system == "seqscore" else {}),
+        "PYTHONPATH": os.pathsep.join([str(_SCRIPTS), str(_SCRIPTS.parent)]),
         "OMP_NUM_THREADS": threads,
         "MKL_NUM_THREADS": threads,
         "HF_HUB_OFFLINE": "1",
@@ -99,7 +96,7 @@ def _environment(job: Job) -> dict[str, str]:
 
 
 def _failure(job: Job, status: int, log: Path) -> str:
-    what = f"{job.system} failed on {', '.join(one.name for one in job.workloads)}"
+    what = f"{job.system} failed on {job.workload.name}"
     if status == -signal.SIGKILL:
         return f"{what}: it was killed, most likely because memory ran out (--limit takes fewer rows)"
     said = [line for line in log.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()]

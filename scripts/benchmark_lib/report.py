@@ -1,17 +1,15 @@
-"""The figures on the terminal, and as JSON and CSV files."""
+"""The figures on the terminal and as a CSV file."""
 
 from __future__ import annotations
 
 import csv
-import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .comparison import own_conventions
+from .comparison import Row, Spread, own_conventions
 from .machine import Machine
-from .results import Row, Spread, flat
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,8 +18,7 @@ if TYPE_CHECKING:
 HOW_COMPARED = (
     "Same model folder, texts, dtype and threads; each run is a process of its own; the systems take turns. Time is "
     "from texts to log-likelihoods, tokenising included, loading not.",
-    "Before any time counts, the systems' own token ids are compared, and after every run the scores; requests that "
-    "one of them tokenises differently are left out for all.",
+    "After every run the scores of all systems are compared, request by request; where they differ no time counts.",
     "Scores follow lm-eval's convention (start token before a text, none before a context); minicons gets the start "
     "token in front of a text and, to its advantage, batches sorted by length.",
     "pos/s: positions asked for in a second, the same number for all systems. run: positions that went through the "
@@ -34,49 +31,61 @@ HOW_COMPARED = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class About:
-    """What holds for all rows. ``settings``: the options of the run. ``complete``: whether all workloads are done."""
+    """What holds for all rows."""
 
     model: str
     machine: Machine
     dtype: str
     threads: int
-    settings: dict[str, Any]
-    complete: bool
+    busy: int = 0
 
 
-def records(rows: Sequence[Row], about: About) -> list[dict[str, Any]]:
-    """One flat record a row, machine and settings in each."""
-    common = {
+def record(row: Row, about: About) -> dict[str, Any]:
+    """The row as plain values, one a column, with model and machine; None where there is no figure."""
+    versions, last = row.versions, row.runs[-1] if row.runs else {}
+    return {
+        "workload": row.workload,
+        "system": row.system,
+        "status": "ok" if row.unable is None else f"n/a: {row.unable}",
+        "kind": row.kind,
+        "requests": row.requests,
+        "requests_left_out": row.left_out,
+        "tokens_scored": row.counts.scored,
+        "positions_asked": row.counts.asked,
+        "positions_unique": row.counts.unique,
+        "positions_run": last.get("positions"),
+        **_spread("seconds", row.seconds),
+        "cores_busy": row.cores_busy,
+        "repetitions": len(row.runs),
+        "positions_per_second": row.per_second(row.counts.asked),
+        "scored_per_second": row.per_second(row.counts.scored),
+        **_spread("time_over_seqscore", row.ratio),
+        "peak_bytes_above_weights": row.memory,
+        "memory_method": last.get("memory_method"),
+        "largest_difference_nats": row.largest_difference,
+        "batch": row.batch,
+        "engine": versions.get("engine"),
+        "version_system": versions.get(row.system.replace("-", "_")),
+        "version_torch": versions.get("torch"),
+        "version_transformers": versions.get("transformers"),
         "model": about.model,
         "dtype": about.dtype,
         "threads": about.threads,
-        "busy_processes": about.settings.get("busy", 0),
+        "busy_processes": about.busy,
         **{f"machine_{name}": value for name, value in asdict(about.machine).items()},
     }
-    return [{**flat(row), **common} for row in rows]
 
 
-def write_json(path: Path, rows: Sequence[Row], about: About) -> None:
-    """Everything: the settings, the flat rows, and the seconds of every repetition."""
-    full = [
-        {**record, "seconds": list(row.repetitions), "left_out": dict(row.left_out), "versions": dict(row.versions)}
-        for record, row in zip(records(rows, about), rows, strict=True)
-    ]
-    data = {
-        "complete": about.complete,
-        "how_compared": list(HOW_COMPARED),
-        "settings": about.settings,
-        "scored_per_second_own_windows_over_lm_eval": own_conventions(list(rows)),
-        "rows": full,
-    }
-    path.write_text(json.dumps(data, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+def _spread(name: str, found: Spread | None) -> dict[str, float | None]:
+    values = (None, None, None) if found is None else (found.median, found.least, found.greatest)
+    return {f"{name}_{which}": value for which, value in zip(("median", "min", "max"), values, strict=True)}
 
 
 def write_csv(path: Path, rows: Sequence[Row], about: About) -> None:
-    """The flat rows; an empty field where there is no figure."""
-    table = records(rows, about)
+    """A line for each row; an empty field where there is no figure."""
+    table = [record(row, about) for row in rows]
     with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(table[0]) if table else [], lineterminator="\n")
+        writer = csv.DictWriter(file, fieldnames=list(table[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(table)
 
@@ -85,7 +94,7 @@ def show_workload(console: Console, rows: Sequence[Row]) -> None:
     """A table for the rows of one workload, what was asked for above it."""
     first = rows[0]
     counts = first.counts
-    left_out = "".join(f"; {number:,} left out, {reason}" for reason, number in first.left_out.items())
+    left_out = f"; {first.left_out:,} left out, longer than the model's context" if first.left_out else ""
     console.print()
     console.print(
         f"{first.workload}: {first.requests:,} requests, {counts.scored:,} tokens scored, {counts.asked:,} positions "
@@ -114,12 +123,12 @@ def _table(rows: Sequence[Row]) -> Table:
 def _cells(row: Row) -> list[str]:
     if row.unable is not None or row.seconds is None:
         return [row.system, "n/a", "", "", "", "", "", row.unable or ""]
-    rate, run, memory = row.positions_per_second, row.run_positions, row.memory
+    rate, run, memory = row.per_second(row.counts.asked), row.runs[-1]["positions"], row.memory
     return [
         row.system,
         _with_range(row.seconds, ".2f"),
         "" if rate is None else f"{rate:,.0f}",
-        "" if run is None else f"{run:,}",
+        f"{run:,}",
         "" if memory is None else f"{memory / 1e9:.2f} GB",
         "" if row.cores_busy is None else f"{row.cores_busy:.2f}",
         "" if row.ratio is None else f"{_with_range(row.ratio, '.2f')} x",
@@ -144,9 +153,9 @@ def show_about(console: Console, rows: Sequence[Row], about: About) -> None:
         f"{about.model}, {about.dtype}; {machine.cpu}, {about.threads} of {machine.cores} cores, "
         f"{machine.memory / 1e9:.0f} GB, {machine.system}; {named}"
     )
-    if busy := about.settings.get("busy", 0):
-        console.print(f"Beside {busy} busy process{'es' if busy > 1 else ''}.")
-    ratio = own_conventions(list(rows))
+    if about.busy:
+        console.print(f"Beside {about.busy} busy process{'es' if about.busy > 1 else ''}.")
+    ratio = own_conventions(rows)
     if ratio is not None:
         console.print(
             f"A long document, each tool's own windows (seqscore's overlap by half, lm-eval's do not): seqscore scores "

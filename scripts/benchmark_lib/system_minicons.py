@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.metadata import version
 from typing import Any
 
-from .jobs import Encoded, Job, Window, Workload
-from .systems import installed, start_token
+from .windows import start_token
+from .workloads import Job, Workload
 
 
 class LoadedSystem:
@@ -31,17 +32,6 @@ class LoadedSystem:
         adds_it = tokenizer("a")["input_ids"][0] == start
         self._prefix = "" if adds_it else tokenizer.convert_ids_to_tokens(start)
 
-    def encode(self, workload: Workload) -> list[Encoded]:
-        """What minicons' own preparation makes of each request."""
-        encoded: list[Encoded] = []
-        for context, text in workload.requests:
-            if workload.kind == "text":
-                prepared, offsets = self._scorer.prepare_text([self._prefix + text])
-            else:
-                prepared, offsets = self._scorer.prime_text([context], [text], separator="")
-            encoded.append((Window(tuple(prepared["input_ids"][0].tolist()), offsets[0] + 1),))
-        return encoded
-
     def score(self, workload: Workload) -> list[float]:
         """log p of each request."""
         scores = [0.0] * len(workload.requests)
@@ -56,8 +46,8 @@ class LoadedSystem:
         return scores
 
     def versions(self) -> dict[str, str]:
-        """torch, transformers and minicons."""
-        return installed("torch", "transformers", "minicons")
+        """minicons'."""
+        return {"minicons": version("minicons")}
 
     def _batches(self, workload: Workload) -> Iterator[list[int]]:
         sizes = [len(context) + len(text) for context, text in workload.requests]

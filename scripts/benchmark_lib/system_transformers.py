@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from .jobs import Encoded, Job, Window, Workload
-from .systems import installed, start_token
-from .windows import disjoint_windows, overlapping_windows
+from .windows import Window, encode
+from .workloads import Job, Workload
 
 
 class LoadedSystem:
@@ -22,27 +21,9 @@ class LoadedSystem:
         loader: Any = AutoModelForCausalLM
         self.model: Any = loader.from_pretrained(job.model, dtype=getattr(torch, job.dtype)).eval()
 
-    def encode(self, workload: Workload) -> list[Encoded]:
-        """Texts behind the start token; continuations split behind as many tokens as the context has alone."""
-        contexts, texts = [context for context, _ in workload.requests], [text for _, text in workload.requests]
-        start = start_token(self._tokenizer)
-        if workload.kind == "continuation":
-            wholes = self._ids([context + text for context, text in workload.requests])
-            before = self._ids(contexts)
-            return [(Window(tuple(ids), len(first)),) for ids, first in zip(wholes, before, strict=True)]
-        if workload.kind == "disjoint":
-            assert workload.max_length is not None
-            size = workload.max_length
-            return [disjoint_windows(ids, start=start, max_length=size) for ids in self._ids(texts)]
-        bare = self._ids(texts, add_special_tokens=False)
-        if workload.kind == "overlapping":
-            assert workload.max_length is not None
-            return [overlapping_windows(ids, start=start, max_length=workload.max_length) for ids in bare]
-        return [(Window((start, *ids), 1),) for ids in bare]
-
     def score(self, workload: Workload) -> list[float]:
         """Longest first, ``batch_size`` windows at a time."""
-        requests = self.encode(workload)
+        requests = encode(self._tokenizer, workload)
         windows = [(i, window) for i, one in enumerate(requests) for window in one]
         windows.sort(key=lambda pair: -len(pair[1].ids))
         sums: list[list[float]] = [[] for _ in requests]
@@ -53,12 +34,8 @@ class LoadedSystem:
         return [math.fsum(one) for one in sums]
 
     def versions(self) -> dict[str, str]:
-        """torch and transformers."""
-        return installed("torch", "transformers")
-
-    def _ids(self, texts: list[str], **options: Any) -> list[list[int]]:
-        ids: list[list[int]] = self._tokenizer(texts, **options)["input_ids"]
-        return ids
+        """None besides the libraries that all have."""
+        return {}
 
     def _batch(self, windows: list[Window]) -> list[float]:
         import torch

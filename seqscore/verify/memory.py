@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import gc
 import os
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,7 +24,9 @@ class Peak:
 
 @contextmanager
 def peak_memory(device: str) -> Iterator[Peak]:
-    """On CUDA the allocator's own mark; on a CPU under Linux the resident set's high-water mark, set back before."""
+    """On CUDA the allocator's own mark; on a CPU under Linux the high-water mark of the resident set (VmHWM), set back
+    before, or where that cannot be done samples of the resident set every 5 ms.
+    """
     _give_back_free_memory()
     peak = Peak()
     if device.startswith("cuda"):
@@ -36,7 +39,12 @@ def peak_memory(device: str) -> Iterator[Peak]:
     elif device == "cpu" and _set_back():
         before = _status("VmRSS")
         yield peak
-        peak.bytes, peak.method = max(0, _status("VmHWM") - before), "resident set"
+        peak.bytes, peak.method = max(0, _status("VmHWM") - before), "VmHWM"
+    elif device == "cpu" and (_PROCESS / "status").exists():
+        before = _status("VmRSS")
+        with _sampled() as highest:
+            yield peak
+        peak.bytes, peak.method = max(0, highest[0] - before), "VmRSS every 5 ms"
     else:
         yield peak
 
@@ -50,11 +58,33 @@ def _give_back_free_memory() -> None:
 
 
 def _set_back() -> bool:
+    """Some kernels accept it and do nothing. Another thread that frees memory meanwhile looks the same: tried again."""
+    for _ in range(3):
+        try:
+            (_PROCESS / "clear_refs").write_text("5", encoding="ascii")
+            if _status("VmHWM") - _status("VmRSS") < 2**24:
+                return True
+        except (OSError, LookupError):
+            return False
+    return False
+
+
+@contextmanager
+def _sampled() -> Iterator[list[int]]:
+    """[bytes]: the highest resident set so far."""
+    highest, done = [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.005):
+            highest[0] = max(highest[0], _status("VmRSS"))
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
     try:
-        (_PROCESS / "clear_refs").write_text("5", encoding="ascii")
-        return _status("VmHWM") - _status("VmRSS") < 2**24  # some kernels accept it and do nothing
-    except (OSError, LookupError):
-        return False
+        yield highest
+    finally:
+        done.set()
+        watcher.join()
 
 
 def _status(name: str) -> int:

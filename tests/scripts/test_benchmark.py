@@ -15,34 +15,23 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
 import torch
+from transformers import AutoTokenizer
 
-from scripts.benchmark_lib import cli, comparison, equal, inputs, machine, measure, peers, processes, report, results
-from scripts.benchmark_lib.jobs import (
-    SYSTEMS,
-    BenchmarkError,
-    Encoded,
-    Job,
-    SystemName,
-    Window,
-    Workload,
-    encoded_from_json,
-    encoded_to_json,
-    job_from_json,
-)
-from scripts.benchmark_lib.windows import disjoint_windows, overlapping_windows
+from scripts.benchmark_lib import __main__ as command
+from scripts.benchmark_lib import comparison, equal, machine, peers, processes, report, windows, workloads
+from scripts.benchmark_lib.windows import Encoded, Window, disjoint_windows, overlapping_windows
 from scripts.benchmark_lib.worker import run_job
+from scripts.benchmark_lib.workloads import SYSTEMS, BenchmarkError, Job, SystemName, Workload, job_from_json
 from scripts.smoke import build_model
 from seqscore.text.windows import layout
 
 ROOT = Path(__file__).resolve().parents[2]
-DATA = ROOT / "data"
 TEXTS = Workload(name="pairs", kind="text", requests=(("", "It rained."), ("", "It snowed all night.")))
 
 
@@ -53,85 +42,64 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def job(system: SystemName, model: Path, workload: Workload, **changes: Any) -> Job:
-    settings: dict[str, Any] = {
-        "dtype": "float32",
-        "engine": "auto",
-        "batch_tokens": None,
-        "batch_size": 2,
-        "limit": 256,
-    }
-    settings |= {"action": "score", "threads": torch.get_num_threads(), "workloads": (workload,), **changes}
-    return Job(system=system, model=str(model), **settings)
+def job(system: SystemName, model: Path, workload: Workload) -> Job:
+    return Job(
+        system=system,
+        model=str(model),
+        dtype="float32",
+        threads=torch.get_num_threads(),
+        engine="auto",
+        batch_tokens=None,
+        batch_size=2,
+        limit=256,
+        workload=workload,
+    )
 
 
 # ---- inputs ----
 
 
-def write(path: Path, *lines: str) -> Path:
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-    return path
+def read(folder: Path, name: str, *lines: str, rows: int | None = None) -> Workload:
+    (folder / workloads.SOURCES[name][1]).write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    return workloads.read_workload(name, folder, rows=rows, window=7)
 
 
 def test_our_own_inputs_make_every_workload() -> None:
-    for name, source in inputs.SOURCES.items():
-        workload = inputs.build_workload(name, [DATA / inputs.DEFAULT_FILES[source]], limit=None, window=512)
-        assert workload.requests
-    assert cli.ROOT == ROOT
+    for name in workloads.SOURCES:
+        assert workloads.read_workload(name, ROOT / "data", rows=None, window=512).requests
+    assert command.ROOT == ROOT
 
 
-def test_pairs_are_read_in_turn_from_several_files(tmp_path: Path) -> None:
-    row = '{{"sentence_good": "{0}+", "sentence_bad": "{0}-"}}'
-    first = write(tmp_path / "a", *(row.format(f"a{i}") for i in range(3)))
-    second = write(tmp_path / "b", row.format("b0"))
-    workload = inputs.build_workload("pairs", [first, second], limit=3, window=512)
-    assert [text for _, text in workload.requests] == ["a0+", "a0-", "b0+", "b0-", "a1+", "a1-"]
-    assert (workload.kind, workload.max_length) == ("text", None)
-
-
-def test_white_space_before_an_answer_goes_with_it(tmp_path: Path) -> None:
-    rows = [("Q:", ["yes", " no"]), ("Q: ", ["yes", " no"])]
-    lines = [json.dumps({"query": query, "choices": choices}) for query, choices in rows]
-    workload = inputs.build_workload("choices", [write(tmp_path / "c", *lines)], limit=None, window=512)
-    assert workload.requests == (("Q:", " yes"), ("Q:", " no"), ("Q:", " yes"), ("Q:", "  no"))
-
-
-def test_paragraphs_leave_out_headings_and_are_cut(tmp_path: Path) -> None:
-    long = "word " * 2000
-    path = write(tmp_path / "p", " = Title = ", "", " One. ", long, "x" * 5000)
-    one, cut, without_spaces = inputs.build_workload("paragraphs", [path], limit=None, window=512).requests
+def test_rows_become_requests(tmp_path: Path) -> None:
+    pair = json.dumps({"sentence_good": "a", "sentence_bad": "b"})
+    assert read(tmp_path, "pairs", pair, pair, rows=1).requests == (("", "a"), ("", "b"))
+    choices = [json.dumps({"query": query, "choices": ["yes", " no"]}) for query in ("Q:", "Q: ")]
+    expected = (("Q:", " yes"), ("Q:", " no"), ("Q:", " yes"), ("Q:", "  no"))
+    assert read(tmp_path, "choices", *choices).requests == expected  # white space before an answer goes with it
+    document = read(tmp_path, "document", "One.", "", "Two.", "Three.", rows=3)
+    assert document == Workload(name="document", kind="disjoint", requests=(("", "One.\n\nTwo."),), max_length=7)
+    one, cut, without_spaces = read(
+        tmp_path, "paragraphs", " = Title = ", "", " One. ", "word " * 2000, "x" * 5000
+    ).requests
     assert one == ("", "One.")
-    assert len(cut[1]) == inputs.MAX_CHARACTERS - 1
-    assert set(cut[1].split()) == {"word"}
-    assert len(without_spaces[1]) == inputs.MAX_CHARACTERS
-
-
-def test_a_document_is_one_text(tmp_path: Path) -> None:
-    path = write(tmp_path / "d", "One.", "", "Two.", "Three.")
-    workload = inputs.build_workload("document", [path], limit=3, window=7)
-    assert workload == Workload(name="document", kind="disjoint", requests=(("", "One.\n\nTwo."),), max_length=7)
+    assert len(cut[1]) == workloads.MAX_CHARACTERS - 1 and set(cut[1].split()) == {"word"}
+    assert len(without_spaces[1]) == workloads.MAX_CHARACTERS
 
 
 @pytest.mark.parametrize(
     ("name", "line", "message"),
     [
-        ("pairs", '{"sentence_good": "a"}', "in, line 1: there is no 'sentence_bad'"),
-        ("pairs", '{"sentence_good": " ", "sentence_bad": "b"}', "in, line 1: sentence_good must be a text"),
-        ("pairs", "{", "in, line 1: Expecting"),
-        ("choices", '{"query": "a", "choices": []}', "in, line 1: choices must be a list of texts, got []"),
-        ("choices", '{"query": "a", "choices": [1]}', "in, line 1: each of choices must be a text"),
-        ("paragraphs", "= heading =", "paragraphs: there is nothing to score in"),
-        ("document", " ", "document: there is nothing to score in"),
+        ("pairs", '{"sentence_good": "a"}', "KeyError: 'sentence_bad'"),
+        ("choices", "{", "pairs.jsonl cannot be read: JSONDecodeError"),
+        ("paragraphs", "= heading =", "there is nothing to score"),
+        ("document", " ", "there is nothing to score"),
     ],
 )
 def test_bad_inputs_are_told(tmp_path: Path, name: str, line: str, message: str) -> None:
-    with pytest.raises(BenchmarkError, match=re.escape(message)):
-        inputs.build_workload(name, [write(tmp_path / "in", line)], limit=None, window=512)
-
-
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    with pytest.raises(BenchmarkError, match="nothing here does not exist"):
-        inputs.build_workload("pairs", [tmp_path / "nothing here"], limit=None, window=512)
+    with pytest.raises(BenchmarkError, match=re.escape(message.replace("pairs", name))):
+        read(tmp_path, name, line)
+    with pytest.raises(BenchmarkError, match="No such file"):
+        workloads.read_workload(name, tmp_path / "nowhere", rows=None, window=512)
 
 
 # ---- windows, counts ----
@@ -141,18 +109,16 @@ def test_a_missing_file_is_told(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", [2, 7, 8])
 def test_windows_score_every_token_once(length: int, size: int) -> None:
     ids = list(range(1, length + 1))
-    for windows in (
-        disjoint_windows(ids, start=0, max_length=size),
-        overlapping_windows(ids, start=0, max_length=size),
-    ):
-        assert [token for window in windows for token in window.targets] == ids
-        assert all(len(window.inputs) <= size for window in windows)
-        assert all(window.ids == tuple(range(window.ids[0], window.ids[0] + len(window.ids))) for window in windows)
+    for cut in (disjoint_windows, overlapping_windows):
+        found = cut(ids, start=0, max_length=size)
+        assert [token for window in found for token in window.targets] == ids
+        assert all(len(window.inputs) <= size for window in found)
+        assert all(window.ids == tuple(range(window.ids[0], window.ids[0] + len(window.ids))) for window in found)
 
 
 def test_disjoint_windows_are_lm_evals() -> None:
-    windows = disjoint_windows(range(1, 11), start=0, max_length=4)
-    assert [(window.inputs, window.targets) for window in windows] == [
+    found = disjoint_windows(range(1, 11), start=0, max_length=4)
+    assert [(window.inputs, window.targets) for window in found] == [
         ((0, 1, 2, 3), (1, 2, 3, 4)),
         ((4, 5, 6, 7), (5, 6, 7, 8)),
         ((6, 7, 8, 9), (9, 10)),  # the last one reads further back
@@ -169,41 +135,22 @@ def test_overlapping_windows_are_seqscores(length: int, size: int) -> None:
     assert overlapping_windows([], start=0, max_length=size) == ()
 
 
-def test_distinct_prefixes() -> None:
+def test_counts() -> None:
     chance = random.Random(0)
     sequences = [tuple(chance.choices((1, 2), k=chance.randint(0, 6))) for _ in range(60)]
     by_hand = {one[: n + 1] for one in sequences for n in range(len(one))}
-    assert equal.distinct_prefixes(sequences) == len(by_hand)
-
-
-def test_counts() -> None:
+    assert windows.distinct_prefixes(sequences) == len(by_hand)
     requests: list[Encoded] = [(Window((1, 2, 3), 2),), (Window((1, 2, 4), 2),), (Window((9, 8), 1), Window((8, 7), 1))]
-    assert equal.count(requests) == equal.Counts(asked=6, unique=4, scored=4)
+    assert windows.count(requests) == windows.Counts(asked=6, unique=4, scored=4)
 
 
-# ---- the same requests, equal scores ----
-
-
-def test_only_common_requests_stay() -> None:
-    workload = Workload(name="w", kind="text", requests=tuple(("", text) for text in "abcd"))
-    ours: list[Encoded] = [(Window((0, 1), 1),), (Window((0, 2), 1),), (Window((0, 3, 3, 3), 1),), (Window((0,), 1),)]
-    theirs: list[Encoded] = [ours[0], (Window((0, 9), 1),), ours[2], ours[3]]
-    common = equal.common_requests(workload, {"seqscore": ours, "lm-eval": theirs}, limit=2)
-    assert [text for _, text in common.workload.requests] == ["a"]
-    assert common.encoded == ours[:1]
-    assert common.left_out == {
-        "tokenised differently": 1,
-        "longer than the model's context": 1,
-        "with nothing to score": 1,
-    }
-    with pytest.raises(BenchmarkError, match=r"w: seqscore, lm-eval have no request in common \(1 tokenised"):
-        equal.common_requests(workload.choose([1]), {"seqscore": ours[1:2], "lm-eval": theirs[1:2]}, limit=None)
+# ---- equal scores ----
 
 
 def test_equal_scores_pass_and_wrong_ones_do_not() -> None:
-    def check(theirs: list[float], tolerance: tuple[float, float] = equal.TOLERANCES["float32"]) -> float:
+    def check(theirs: list[float]) -> float:
         scores = {"seqscore": [-30.0, -60.0], "lm-eval": theirs}
-        return equal.require_equal(TEXTS, scores, num_targets=[10, 20], tolerance=tolerance)
+        return equal.require_equal(TEXTS, scores, num_targets=[10, 20], tolerance=equal.TOLERANCES["float32"])
 
     assert check([-30.0001, -60.0004]) == pytest.approx(4e-4)
     for wrong in ([-30.0, -60.0006], [-30.0004, -60.0], [-30.0, math.nan], [math.nan, -60.0]):
@@ -217,24 +164,18 @@ def test_equal_scores_pass_and_wrong_ones_do_not() -> None:
 
 
 class Pretended:
-    """Every system runs the same ids; the n-th run of a system takes ``seconds[system][n]``."""
+    """The n-th run of a system takes ``seconds[system][n]``."""
 
-    def __init__(self, seconds: dict[str, list[float]], wrong: str | None = None) -> None:
-        self.seconds, self.wrong = {name: list(each) for name, each in seconds.items()}, wrong
+    def __init__(self, wrong: str | None = None) -> None:
+        self.seconds = {"seqscore": [1.0, 2.0, 4.0], "lm-eval": [3.0, 2.0, 10.0], "minicons": [2.0, 2.0, 2.0]}
+        self.wrong = wrong
         self.order: list[str] = []
-        self.batches: list[int] = []
 
     def run(self, job: Job) -> dict[str, Any]:
-        if job.action == "encode":
-            one: list[Encoded] = [(Window((0, 5, 6), 1),), (Window((0, 5, 7), 1),)]
-            return {"encoded": {workload.name: encoded_to_json(one) for workload in job.workloads}}
         self.order.append(job.system)
-        self.batches.append(job.batch_size)
-        (workload,) = job.workloads
         seconds = self.seconds[job.system].pop(0)
-        off = 1e-3 if self.wrong == job.system else 0.0
         return {
-            "scores": [-3.0 + off for _ in workload.requests],
+            "scores": [-3.0 + (1e-3 if self.wrong == job.system else 0.0) for _ in job.workload.requests],
             "seconds": seconds,
             "cpu_seconds": 2 * seconds,
             "memory": int(seconds * 1e6),
@@ -244,29 +185,25 @@ class Pretended:
         }
 
 
-def settings(**changes: Any) -> comparison.Settings:
+ENCODED: list[Encoded] = [(Window((0, 5, 6), 1),), (Window((0, 5, 7), 1),)]
+
+
+def compare(workers: Pretended, workload: Workload = TEXTS, **changes: Any) -> list[comparison.Row]:
     given: dict[str, Any] = {"systems": ("seqscore", "lm-eval", "minicons"), "model": "m", "dtype": "float32"}
-    given |= {"threads": 2, "engine": "auto", "batch_tokens": None, "limit": 100, "repeat": 3, "tune": False}
-    return comparison.Settings(**{**given, **changes})
-
-
-SECONDS = {"seqscore": [1.0, 2.0, 4.0], "lm-eval": [3.0, 2.0, 10.0], "minicons": [2.0, 2.0, 2.0]}
-
-
-def compare(workers: Pretended, workload: Workload = TEXTS, **changes: Any) -> list[results.Row]:
-    said: list[str] = []
-    return next(comparison.Comparison(workers, settings(**changes), said.append).rows([workload]))
+    given |= {"threads": 2, "engine": "auto", "batch_tokens": None, "limit": 100, "repeat": 3}
+    settings = comparison.Settings(**{**given, **changes})
+    return comparison.Comparison(workers, settings, lambda _: ENCODED, lambda _: None).rows(workload)
 
 
 def test_ratios_are_formed_within_a_repetition() -> None:
-    workers = Pretended(SECONDS)
+    workers = Pretended()
     ours, theirs, _ = compare(workers)
-    assert ours.seconds == results.Spread(2.0, 1.0, 4.0)
-    assert ours.ratio == results.Spread(1.0, 1.0, 1.0)
-    assert theirs.ratio == results.Spread(2.5, 1.0, 3.0)  # 3, 1, 2.5: not the ratio of the medians, 1.5
-    assert (theirs.memory, theirs.run_positions, theirs.cores_busy) == (10_000_000, 4, 2.0)
-    assert (theirs.counts.asked, theirs.counts.unique, theirs.counts.scored) == (4, 2, 4)
-    assert theirs.positions_per_second == pytest.approx(4 / 3)
+    assert ours.seconds == comparison.Spread(2.0, 1.0, 4.0)
+    assert ours.ratio == comparison.Spread(1.0, 1.0, 1.0)
+    assert theirs.ratio == comparison.Spread(2.5, 1.0, 3.0)  # 3, 1, 2.5: not the ratio of the medians, 1.5
+    assert (theirs.memory, theirs.cores_busy, theirs.left_out) == (10_000_000, 2.0, 0)
+    assert theirs.counts == windows.Counts(asked=4, unique=2, scored=4)
+    assert theirs.per_second(4) == pytest.approx(4 / 3)
     turns = [workers.order[i : i + 3] for i in (0, 3, 6)]
     assert turns == [
         ["seqscore", "lm-eval", "minicons"],
@@ -276,143 +213,83 @@ def test_ratios_are_formed_within_a_repetition() -> None:
 
 
 def test_a_wrong_score_ends_the_benchmark() -> None:
-    workers = Pretended(SECONDS, wrong="lm-eval")
+    workers = Pretended(wrong="lm-eval")
     with pytest.raises(BenchmarkError, match=r"seqscore \(1\) -3.000000, lm-eval \(1\) -2.999000 nats"):
         compare(workers)
     assert workers.order == ["seqscore", "lm-eval"]
 
 
+def test_what_is_longer_than_the_context_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys.modules[__name__], "ENCODED", [ENCODED[0], (Window((0, 5, 7, 8), 1),)])
+    assert [(row.requests, row.left_out) for row in compare(Pretended(), limit=2)] == [(1, 1)] * 3
+    with pytest.raises(BenchmarkError, match="no request fits"):
+        compare(Pretended(), limit=1)
+
+
 def test_what_a_system_cannot_compute_is_said() -> None:
     workload = Workload(name="document", kind="disjoint", requests=TEXTS.requests, max_length=8)
-    *_, row = compare(Pretended(SECONDS), workload)
+    *_, row = compare(Pretended(), workload)
     assert (row.system, row.unable, row.seconds, row.ratio) == ("minicons", "has no windows", None, None)
-    assert results.flat(row)["status"] == "n/a: has no windows"
-    nobody = compare(Pretended(SECONDS), workload, systems=("minicons",))
+    nobody = compare(Pretended(), workload, systems=("minicons",))
     assert [one.unable for one in nobody] == ["has no windows"]
 
 
 def test_without_seqscore_there_are_no_ratios() -> None:
-    assert [row.ratio for row in compare(Pretended(SECONDS), systems=("lm-eval",))] == [None]
+    assert [row.ratio for row in compare(Pretended(), systems=("lm-eval",))] == [None]
 
 
-def test_tuning_takes_the_quickest() -> None:
-    workers = Pretended({"lm-eval": [5.0, 5.0, 4.0, 1.0, 3.0, 3.0, 7.0]})
-    (row,) = compare(workers, systems=("lm-eval",), tune=True, repeat=1)
-    assert workers.batches == [4, 4, 16, 16, 64, 64, 16]
-    assert (row.batch, row.repetitions) == ("batches of 16", (7.0,))
+def test_own_windows_are_compared_by_tokens_scored(rows: list[comparison.Row]) -> None:
+    assert comparison.own_conventions(rows) is None
+    overlap = dataclasses.replace(rows[0], workload="document-overlap")
+    assert comparison.own_conventions([*rows, overlap]) == pytest.approx(1.5)  # 4 tokens in 2 s, 4 in 3 s
 
 
 # ---- files, table, picture ----
 
 
 @pytest.fixture
-def rows() -> list[results.Row]:
+def rows() -> list[comparison.Row]:
     workload = Workload(name="document", kind="disjoint", requests=TEXTS.requests, max_length=8)
-    return compare(Pretended(SECONDS)) + compare(Pretended(SECONDS), workload)
+    return compare(Pretended()) + compare(Pretended(), workload)
 
 
-@pytest.fixture
-def about() -> report.About:
-    return report.About(
-        model="tiny",
-        machine=machine.Machine(cpu="a processor", cores=2, memory=8 * 10**9, system="Linux"),
-        dtype="float32",
-        threads=2,
-        settings={"repeat": 3},
-        complete=True,
-    )
+ABOUT = report.About(
+    model="tiny",
+    machine=machine.Machine(cpu="a processor", cores=2, memory=8 * 10**9, system="Linux"),
+    dtype="float32",
+    threads=2,
+)
 
 
-def test_json_and_csv_hold_the_same_rows(rows: list[results.Row], about: report.About, tmp_path: Path) -> None:
-    report.write_json(tmp_path / "b.json", rows, about)
-    report.write_csv(tmp_path / "b.csv", rows, about)
-    data = json.loads((tmp_path / "b.json").read_text(encoding="utf-8"))
+def test_the_file_has_the_columns_of_the_published_one(rows: list[comparison.Row], tmp_path: Path) -> None:
+    report.write_csv(tmp_path / "b.csv", rows, ABOUT)
     with (tmp_path / "b.csv").open(encoding="utf-8", newline="") as file:
         table = list(csv.DictReader(file))
-    assert data["complete"] is True
-    assert len(table) == len(data["rows"]) == 6
-    for flat, full in zip(table, data["rows"], strict=True):
-        assert flat == {name: "" if full[name] is None else str(full[name]) for name in flat}
-    assert data["rows"][1]["seconds"] == [3.0, 2.0, 10.0]
-    assert table[1]["version_system"] == "2"
-    assert table[1]["machine_cpu"] == "a processor"
-    assert table[5]["seconds_median"] == ""
+    with (ROOT / "data" / "benchmark.csv").open(encoding="utf-8", newline="") as file:
+        published = next(csv.reader(file))
+    assert [name for name in table[0] if name != "busy_processes"] == published
+    assert len(table) == 6
+    assert (table[1]["version_system"], table[1]["machine_cpu"], table[1]["memory_method"]) == (
+        "2",
+        "a processor",
+        "none",
+    )
+    assert (table[1]["seconds_median"], table[1]["time_over_seqscore_max"]) == ("3.0", "3.0")
+    assert (table[5]["seconds_median"], table[5]["status"]) == ("", "n/a: has no windows")
 
 
-def test_the_table_shows_every_system(rows: list[results.Row], about: report.About) -> None:
+def test_the_table_shows_every_system(rows: list[comparison.Row]) -> None:
     from rich.console import Console
 
     console = Console(width=120, record=True, file=io.StringIO())
     report.show_workload(console, rows[:3])
     report.show_workload(console, rows[3:])
-    report.show_about(console, rows, about)
+    report.show_about(console, rows, ABOUT)
     shown = console.export_text()
     assert "pairs: 2 requests, 4 tokens scored, 4 positions asked for, 2 of them unique" in shown
     assert re.search(r"lm-eval +3.00 \(2.00–10.00\) +1 +4 +0.01 GB +2.00 +2.50 \(1.00–3.00\) x +batches of 16", shown)
     assert re.search(r"minicons +n/a +has no windows", shown)
     assert "tiny, float32; a processor, 2 of 2 cores, 8 GB" in shown
-
-
-def test_the_picture_is_drawn(rows: list[results.Row], tmp_path: Path) -> None:
-    from scripts.benchmark_lib.chart import draw
-
-    draw(tmp_path / "b.png", rows, title="tiny $ model")
-    assert (tmp_path / "b.png").read_bytes().startswith(b"\x89PNG")
-
-
-def test_own_windows_are_compared_by_tokens_scored(rows: list[results.Row]) -> None:
-    assert comparison.own_conventions(rows) is None
-    overlap = dataclasses.replace(rows[0], workload="document-overlap")
-    assert comparison.own_conventions([*rows, overlap]) == pytest.approx(1.5)  # 4 tokens in 2 s, 4 in 3 s
-
-
-# ---- measuring ----
-
-
-@pytest.fixture
-def sampled(monkeypatch: pytest.MonkeyPatch) -> Callable[[measure.Peak], None]:
-    """Waits until what is held now was seen, where samples are taken every 5 ms."""
-    taken: list[str] = []
-    status = measure._status
-
-    def counted(name: str) -> int:
-        found = status(name)
-        taken.append(name)
-        return found
-
-    monkeypatch.setattr(measure, "_status", counted)
-
-    def wait(peak: measure.Peak) -> None:
-        before = len(taken)
-        while peak.method == "VmRSS every 5 ms" and len(taken) < before + 2:
-            time.sleep(0.005)
-
-    return wait
-
-
-def test_peak_memory_is_above_that_at_the_start(sampled: Callable[[measure.Peak], None]) -> None:
-    before = bytearray(50_000_000)
-    with measure.peak_memory() as peak:
-        held = bytearray(80_000_000)
-        sampled(peak)
-        del held
-    assert 79_000_000 < peak[0] < 120_000_000
-    assert len(before) == 50_000_000
-
-
-@pytest.mark.parametrize("missing", ["_set_back", "_STATUS"])
-def test_peak_memory_without_linux_marks(
-    missing: str, sampled: Callable[[measure.Peak], None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(measure, "_set_back", lambda: False)
-    if missing == "_STATUS":
-        monkeypatch.setattr(measure, "_STATUS", Path("/nowhere"))
-    with measure.peak_memory() as peak:
-        held = bytearray(300_000_000)
-        sampled(peak)
-        del held
-    assert peak.method == ("ru_maxrss" if missing == "_STATUS" else "VmRSS every 5 ms")
-    assert peak[0] >= 0 if missing == "_STATUS" else peak[0] > 290_000_000
 
 
 # ---- workers ----
@@ -421,8 +298,6 @@ def test_peak_memory_without_linux_marks(
 def test_a_job_survives_json(model: Path) -> None:
     one = job("seqscore", model, Workload(name="d", kind="disjoint", requests=(("a", "b"),), max_length=4))
     assert job_from_json(json.loads(json.dumps(dataclasses.asdict(one)))) == one
-    encoded: list[Encoded] = [(Window((1, 2), 1),), ()]
-    assert encoded_from_json(json.loads(json.dumps(encoded_to_json(encoded)))) == encoded
 
 
 WORKLOADS = [
@@ -435,18 +310,16 @@ WORKLOADS = [
 
 @pytest.mark.parametrize("workload", WORKLOADS, ids=lambda one: one.kind)
 def test_seqscore_and_transformers_compute_the_same(model: Path, workload: Workload) -> None:
-    ours, theirs = (job(name, model, workload) for name in ("seqscore", "transformers"))
-    encoded = [run_job(dataclasses.replace(one, action="encode"))["encoded"][workload.name] for one in (ours, theirs)]
-    assert encoded[0] == encoded[1]
-    done = [run_job(one) for one in (ours, theirs)]
-    targets = [sum(len(window.targets) for window in one) for one in encoded_from_json(encoded[0])]
-    scores = {"seqscore": done[0]["scores"], "transformers": done[1]["scores"]}
+    done = {name: run_job(job(name, model, workload)) for name in ("seqscore", "transformers")}
+    encoded = windows.encode(AutoTokenizer.from_pretrained(model), workload)
+    targets = [sum(len(window.targets) for window in one) for one in encoded]
+    scores = {name: one["scores"] for name, one in done.items()}
     equal.require_equal(workload, scores, num_targets=targets, tolerance=equal.TOLERANCES["float32"])
-    for one in done:
+    for one in done.values():
         assert one["positions"] > 0
         assert one["seconds"] > 0
         assert {"torch", "transformers"} <= set(one["versions"])
-    assert done[0]["versions"]["engine"]
+    assert done["seqscore"]["versions"]["engine"]
 
 
 def test_a_failing_worker_is_told_with_what_it_said(model: Path, tmp_path: Path) -> None:
@@ -508,42 +381,25 @@ def test_seqscore_waits_as_its_command_line_makes_it_wait(model: Path, monkeypat
 # ---- the command line ----
 
 
-class InThisProcess:
-    """Workers without processes: the job goes through JSON all the same."""
-
-    def __init__(self, pythons: dict[SystemName, Path], busy: int = 0) -> None:
-        pass
-
-    def run(self, job: Job) -> dict[str, Any]:
-        result: dict[str, Any] = json.loads(
-            json.dumps(run_job(job_from_json(json.loads(json.dumps(dataclasses.asdict(job))))))
-        )
-        return result
-
-
 def test_from_the_options_to_the_files(
     model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(cli, "Workers", InThisProcess)
+    """seqscore's worker in a process of its own, that of transformers in this one."""
+    run = processes.Workers.run
+    monkeypatch.setattr(
+        processes.Workers, "run", lambda self, job: run(self, job) if job.system == "seqscore" else run_job(job)
+    )
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    options = ["--systems", "seqscore,transformers", "--workloads", "pairs,choices", "--model", str(model)]
-    options += ["--limit", "3", "--limit", "choices=1", "--repeat", "1", "--threads", str(torch.get_num_threads())]
-    assert cli.main([*options, "--out", str(tmp_path / "out")]) == 0
+    options = ["--systems", "seqscore,transformers", "--workloads", "pairs", "--model", str(model), "--rows", "3"]
+    options += ["--repeat", "1", "--threads", str(torch.get_num_threads()), "--out", str(tmp_path / "out")]
+    assert command.main(options) == 0
     shown = capsys.readouterr()
     assert "pairs: 6 requests" in shown.out
-    assert "choices: 4 requests" in shown.out
     assert "pairs, 1 of 1: transformers" in shown.err
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
-        f"benchmark.{end}" for end in ("csv", "json", "png")
-    ]
-    data = json.loads((tmp_path / "out" / "benchmark.json").read_text(encoding="utf-8"))
-    assert [(row["workload"], row["system"], row["status"]) for row in data["rows"]] == [
-        ("pairs", "seqscore", "ok"),
-        ("pairs", "transformers", "ok"),
-        ("choices", "seqscore", "ok"),
-        ("choices", "transformers", "ok"),
-    ]
-    assert str(model) not in json.dumps(data)
+    with (tmp_path / "out" / "benchmark.csv").open(encoding="utf-8", newline="") as file:
+        table = list(csv.DictReader(file))
+    assert [(row["system"], row["status"]) for row in table] == [("seqscore", "ok"), ("transformers", "ok")]
+    assert (tmp_path / "out" / "benchmark.png").read_bytes().startswith(b"\x89PNG")
 
 
 @pytest.mark.parametrize(
@@ -551,11 +407,8 @@ def test_from_the_options_to_the_files(
     [
         (["--workloads", "pears"], 2, "'pears' is unknown; expected pairs, paragraphs"),
         (["--systems", ","], 2, "',' is unknown; expected seqscore"),
-        (["--limit", "pears=3"], 2, "workload 'pears' is unknown"),
-        (["--limit", "0"], 2, "'0' is not a whole number of at least 1"),
-        (["--pairs", "no such file"], 1, "benchmark: no such file does not exist"),
-        (["--peers-python", "no-such-python"], 1, "--peers-python no-such-python: there is no such program"),
-        (["--peers-python", sys.executable], 1, "it must be a Python with lm-eval and minicons"),
+        (["--rows", "0"], 2, "'0' is not a whole number of at least 1"),
+        (["--data", "nowhere"], 1, "benchmark: nowhere/pairs.jsonl cannot be read"),
         (["--systems", "seqscore", "--model", "x.gguf"], 1, "--model x.gguf: expected default, a name on the hub"),
         (["--systems", "seqscore", "--window", "1000"], 1, "--window 1000: it must be at least 2 and at most 256"),
         (["--out", "/dev/null/x"], 1, "--out /dev/null/x: Not a directory"),
@@ -567,7 +420,7 @@ def test_what_cannot_be_done_is_one_line(
     monkeypatch.setattr(signal, "signal", lambda *_: None)
     given = options if "--model" in options else [*options, "--model", str(model)]
     try:
-        assert cli.main(given) == status
+        assert command.main(given) == status
     except SystemExit as stop:
         assert stop.code == status
     assert message in capsys.readouterr().err
@@ -575,10 +428,10 @@ def test_what_cannot_be_done_is_one_line(
 
 def test_help_names_everything(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stop:
-        cli.main(["--help"])
+        command.main(["--help"])
     assert stop.value.code == 0
     shown = "".join(capsys.readouterr().out.split())  # argparse breaks names at hyphens
-    assert all(name in shown for name in (*SYSTEMS, *inputs.WORKLOADS))
+    assert all(name in shown for name in (*SYSTEMS, *workloads.SOURCES))
 
 
 def test_an_interruption_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
@@ -586,25 +439,19 @@ def test_an_interruption_is_told(monkeypatch: pytest.MonkeyPatch, capsys: pytest
         raise KeyboardInterrupt
 
     monkeypatch.setattr(signal, "signal", lambda *_: None)
-    monkeypatch.setattr(cli, "_run", interrupted)
-    assert cli.main([]) == 130
+    monkeypatch.setattr(command, "_run", interrupted)
+    assert command.main([]) == 130
     assert "interrupted" in capsys.readouterr().err
 
 
-# ---- the scripts, the peers' environment ----
+# ---- the script, the peers' environment ----
 
 
-def test_the_script_parses_is_executable_and_strict() -> None:
-    script = ROOT / "scripts" / "benchmark"
-    subprocess.run(["bash", "-n", str(script)], check=True)
-    assert os.access(script, os.X_OK)
-    assert "\nset -euo pipefail\n" in script.read_text(encoding="utf-8")
-
-
-def test_the_worker_starts_without_seqscore() -> None:
-    code = "import sys; sys.modules['seqscore'] = None; sys.modules['rich'] = None; import benchmark_lib.worker"
-    folder = ROOT / "scripts"
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=folder)
+def test_the_worker_starts_without_what_seqscore_needs() -> None:
+    """The peers' environment has torch and transformers, and not all of ours."""
+    code = "import sys; sys.modules.update(dict.fromkeys(('rich', 'typer', 'pyarrow', 'scipy'))); "
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT / "scripts"), str(ROOT)])}
+    subprocess.run([sys.executable, "-c", code + "import benchmark_lib.worker"], check=True, env=environment)
 
 
 def pinned(name: str) -> dict[str, str]:

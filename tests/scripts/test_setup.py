@@ -33,56 +33,6 @@ case "$*" in
     "-I -") echo repair >>"$FAKE/log" ;;
 esac
 """
-
-
-@dataclass(frozen=True)
-class Clone:
-    """A copy of what scripts/setup needs, in a folder with a space in its name."""
-
-    root: Path
-    state: Path
-
-    def setup(self, *extras: str, cwd: Path | None = None, **environment: str) -> subprocess.CompletedProcess[str]:
-        variables = {
-            "PATH": f"{self.state / 'bin'}:/usr/bin:/bin",
-            "FAKE": str(self.state),
-            "HOME": str(self.state),
-            **environment,
-        }
-        command = [str(self.root / "scripts" / "setup"), *extras]
-        return subprocess.run(
-            command, cwd=cwd or self.state, env=variables, capture_output=True, text=True, check=False
-        )
-
-    def log(self) -> list[str]:
-        """What was done since the last call."""
-        path = self.state / "log"
-        lines = path.read_text().splitlines() if path.exists() else []
-        path.unlink(missing_ok=True)
-        return lines
-
-    def set(self, name: str, content: str = "") -> None:
-        (self.state / name).write_text(content)
-
-
-def executable(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    path.chmod(0o755)
-
-
-@pytest.fixture
-def clone(tmp_path: Path) -> Clone:
-    root, state = tmp_path / "a clone", tmp_path / "state"
-    for name in ("pyproject.toml", "scripts/setup", "scripts/constraints.txt", "seqscore/_version.py"):
-        (root / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy2(ROOT / name, root / name)
-    # Every name that setup tries is ours, so that no interpreter of this machine answers.
-    for name in ("python3", "python3.13", "python3.12", "python3.11"):
-        executable(state / "bin" / name, FAKE_PYTHON)
-    return Clone(root, state)
-
-
 INSTALL = "install -c scripts/constraints.txt"
 FRESH = [
     "venv .venv",
@@ -93,130 +43,90 @@ FRESH = [
 ]
 
 
-def test_torch_comes_first_and_pinned(clone: Clone) -> None:
-    done = clone.setup()
-    assert done.returncode == 0, done.stderr
-    assert clone.log() == FRESH
-    assert "torch==2.13.0\n" in (ROOT / "scripts/constraints.txt").read_text()
+@dataclass(frozen=True)
+class Clone:
+    """A copy of what scripts/setup needs, in a folder with a space in its name."""
+
+    root: Path
+    state: Path
+
+    def setup(self, *extras: str, expect: int = 0) -> tuple[str, list[str]]:
+        """What it says, and what it does."""
+        variables = {"PATH": f"{self.state / 'bin'}:/usr/bin:/bin", "FAKE": str(self.state), "HOME": str(self.state)}
+        command = [str(self.root / "scripts" / "setup"), *extras]
+        done = subprocess.run(command, cwd=self.state, env=variables, capture_output=True, text=True, check=False)
+        assert done.returncode == expect, done.stderr
+        log = self.state / "log"
+        lines = log.read_text().splitlines() if log.exists() else []
+        log.unlink(missing_ok=True)
+        return done.stderr, lines
 
 
-def test_sizes_are_said_before_fetching(clone: Clone) -> None:
-    clone.set("stop", "1")
-    assert "about 200 MB where the package index offers a CPU build, up to 3 GB" in clone.setup().stderr
+@pytest.fixture
+def clone(tmp_path: Path) -> Clone:
+    root, state = tmp_path / "a clone", tmp_path / "state"
+    for name in ("pyproject.toml", "scripts/setup", "scripts/constraints.txt", "seqscore/_version.py"):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, root / name)
+    # Every name that setup tries is ours, so that no interpreter of this machine answers.
+    (state / "bin").mkdir(parents=True)
+    for name in ("python3", "python3.13", "python3.12", "python3.11"):
+        (state / "bin" / name).write_text(FAKE_PYTHON)
+        (state / "bin" / name).chmod(0o755)
+    return Clone(root, state)
 
 
-def test_a_second_run_does_nothing(clone: Clone) -> None:
-    clone.setup()
-    clone.log()
-    done = clone.setup(cwd=clone.root / "scripts")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert clone.log() == []
+def test_torch_comes_first_once_and_again_when_something_changed(clone: Clone) -> None:
+    said, done = clone.setup()
+    assert done == FRESH
+    assert "about 200 MB where the package index offers a CPU build, up to 3 GB" in said
+    assert clone.setup() == ("", [])
+    for changed in ("pyproject.toml", "scripts/constraints.txt", "seqscore/_version.py"):
+        with (clone.root / changed).open("a") as file:
+            file.write("\n# changed\n")
+        assert clone.setup()[1] == FRESH[1:]
+    assert f"{INSTALL} --no-build-isolation -e .[dev]" in clone.setup("dev")[1]
+    assert clone.setup("test", "notebook", "dev")[1] == []
 
 
-@pytest.mark.parametrize("changed", ["pyproject.toml", "scripts/constraints.txt", "seqscore/_version.py"])
-def test_a_change_of_what_is_installed_is_noticed(clone: Clone, changed: str) -> None:
-    clone.setup()
-    clone.log()
-    with (clone.root / changed).open("a") as file:
-        file.write("\n# changed\n")
-    assert clone.setup().returncode == 0
-    assert clone.log() == FRESH[1:]
-
-
-def test_extras_are_remembered_apart(clone: Clone) -> None:
-    clone.setup("test")
-    clone.log()
-    assert clone.setup("dev").returncode == 0
-    assert f"{INSTALL} --no-build-isolation -e .[dev]" in clone.log()
-    clone.setup("test", "notebook", "dev")
-    assert clone.log() == []
-
-
-def test_an_interrupted_run_is_continued(clone: Clone) -> None:
-    clone.set("stop", "130")
-    stopped = clone.setup()
-    assert stopped.returncode == 130
-    assert "Run the same command again" in stopped.stderr
-    assert clone.log() == ["venv .venv"]
+def test_an_interrupted_run_is_continued_and_a_failure_is_one(clone: Clone) -> None:
+    (clone.state / "stop").write_text("130")
+    said, done = clone.setup(expect=130)
+    assert "Run the same command again" in said and done == ["venv .venv"]
+    (clone.state / "stop").write_text("7")
+    assert "not finished" in clone.setup(expect=7)[0]
     (clone.state / "stop").unlink()
-    assert clone.setup().returncode == 0
-    assert clone.log() == ["repair", *FRESH[1:]]
+    assert clone.setup()[1] == ["repair", *FRESH[1:]]
 
 
-def test_a_failure_of_pip_is_a_failure(clone: Clone) -> None:
-    clone.set("stop", "7")
-    stopped = clone.setup()
-    assert stopped.returncode == 7
-    assert "not finished" in stopped.stderr
-
-
-def test_a_moved_clone_gets_a_new_environment(clone: Clone, tmp_path: Path) -> None:
+def test_a_moved_or_broken_environment_is_made_anew_and_anothers_left_alone(clone: Clone, tmp_path: Path) -> None:
     clone.setup()
-    clone.log()
     moved = Clone(clone.root.rename(tmp_path / "moved"), clone.state)
-    assert moved.setup().returncode == 0
-    assert moved.log() == FRESH
+    assert moved.setup()[1] == FRESH
+    (moved.root / ".venv/bin/python").unlink()
+    assert moved.setup()[1] == FRESH
+    (moved.root / ".venv/.setup-root").unlink()
+    (moved.root / ".venv/.setup-test").unlink()
+    (moved.root / ".venv/bin/python").unlink()
+    assert "was not made by scripts/setup" in moved.setup(expect=1)[0]
+    assert (moved.root / ".venv/bin").exists()
 
 
-def test_an_environment_without_its_interpreter_is_made_anew(clone: Clone) -> None:
-    clone.setup()
-    clone.log()
-    (clone.root / ".venv/bin/python").unlink()
-    assert clone.setup().returncode == 0
-    assert clone.log() == FRESH
-
-
-def test_somebody_elses_environment_is_left_alone(clone: Clone) -> None:
-    theirs = clone.root / ".venv" / "precious"
-    executable(theirs, "")
-    done = clone.setup()
-    assert done.returncode == 1
-    assert "was not made by scripts/setup" in done.stderr
-    assert theirs.exists()
-
-
-def test_python_too_old(clone: Clone) -> None:
-    clone.set("old")
-    done = clone.setup()
-    assert done.returncode == 1
-    assert "no Python 3.11 or newer found" in done.stderr
-    assert clone.log() == []
-
-
-def test_a_shim_that_fails_is_passed_over(clone: Clone) -> None:
-    for name in ("python3", "python3.13"):
-        executable(clone.state / "bin" / name, "#!/bin/bash\necho 'command not found' >&2\nexit 127\n")
-    done = clone.setup()
-    assert done.returncode == 0, done.stderr
-    assert "bin/python3.12 " in done.stderr
-
-
-def test_a_chosen_python_that_does_not_run(clone: Clone) -> None:
-    done = clone.setup(PYTHON="/nowhere/python")
-    assert done.returncode == 1
-    assert "PYTHON=/nowhere/python is not a Python 3.11 or newer that runs" in done.stderr
-
-
-def test_pip_of_the_system_helps_out_where_ensurepip_is_missing(clone: Clone) -> None:
-    clone.set("no-ensurepip")
-    assert clone.setup().returncode == 0
-    assert clone.log()[:2] == ["venv --without-pip .venv", "--python .venv/bin/python install pip"]
-
-
-def test_neither_ensurepip_nor_pip(clone: Clone) -> None:
-    clone.set("no-ensurepip")
-    clone.set("no-pip")
-    done = clone.setup()
-    assert done.returncode == 1
-    assert "has neither ensurepip nor pip" in done.stderr
-    assert "python3-venv" in done.stderr
-
-
-def test_an_unknown_extra(clone: Clone) -> None:
-    done = clone.setup("everything")
-    assert done.returncode == 1
-    assert "unknown extra 'everything'; expected test, dev, notebook or ray" in done.stderr
-    assert clone.log() == []
+def test_interpreters_that_will_not_do(clone: Clone) -> None:
+    for name in ("python3", "python3.13"):  # shims of versions that are not there
+        (clone.state / "bin" / name).write_text("#!/bin/bash\nexit 127\n")
+    (clone.state / "no-ensurepip").touch()
+    (clone.state / "no-pip").touch()
+    assert "has neither ensurepip nor pip" in clone.setup(expect=1)[0]
+    (clone.state / "no-pip").unlink()
+    said, done = clone.setup()
+    assert "bin/python3.12 " in said
+    assert done[:2] == ["venv --without-pip .venv", "--python .venv/bin/python install pip"]
+    shutil.rmtree(clone.root / ".venv")
+    (clone.state / "old").touch()
+    said, done = clone.setup(expect=1)
+    assert "no Python 3.11 or newer found" in said and done == []
+    assert "unknown extra 'everything'; expected test, dev" in clone.setup("everything", expect=1)[0]
 
 
 def test_half_installed_distributions_are_forgotten(tmp_path: Path) -> None:

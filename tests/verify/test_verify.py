@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import time
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -13,6 +14,7 @@ from seqscore import Scorer
 from seqscore.engine.packed import PackedEngine
 from seqscore.errors import DeviceError
 from seqscore.plan.requests import Request, Values
+from seqscore.verify import memory
 from seqscore.verify.bits import threads
 from seqscore.verify.findings import Finding, Verification, within
 from seqscore.verify.memory import peak_memory
@@ -144,3 +146,30 @@ def test_peak_memory_sees_what_was_given_back() -> None:
     with peak_memory("meta") as nothing:
         pass
     assert nothing.bytes is None
+
+
+def test_where_the_mark_cannot_be_set_back_memory_is_sampled(monkeypatch: pytest.MonkeyPatch) -> None:
+    status, taken = memory._status, []
+
+    def counted(name: str) -> int:
+        found = status(name)
+        taken.append(name)
+        return found
+
+    monkeypatch.setattr(memory, "_set_back", lambda: False)
+    monkeypatch.setattr(memory, "_status", counted)
+    with peak_memory("cpu") as peak:
+        held = bytearray(300_000_000)
+        before = len(taken)
+        while len(taken) < before + 2:  # one that began now has ended
+            time.sleep(0.005)
+        del held
+    assert peak.method == "VmRSS every 5 ms"
+    assert peak.bytes is not None and peak.bytes > 290_000_000
+
+
+def test_a_thread_that_frees_memory_meanwhile_does_not_lose_the_mark(monkeypatch: pytest.MonkeyPatch) -> None:
+    left = {"VmHWM": [2**30, 0], "VmRSS": [0, 0]}
+    monkeypatch.setattr(memory, "_status", lambda name: left[name].pop(0))
+    monkeypatch.setattr(memory.Path, "write_text", lambda *_, **__: 1)
+    assert memory._set_back()
