@@ -1,4 +1,6 @@
-"""Check an installed seqscore from outside its source tree: quick imports, the command line, scores, a report.
+"""Check an installed seqscore from outside its source tree: quick imports, the command line, scores.
+
+With ``--extras`` also a run and its report; without, that what is not installed names the extra that brings it.
 
 Builds a tiny Llama with random weights and a byte-level tokenizer, scores texts with it through ``python -m seqscore``,
 and compares every token with a float64 forward through plain transformers. Exits with 1 and says why if it is not so.
@@ -100,6 +102,13 @@ def check_report(model: Path, folder: Path) -> None:
     check(text.startswith("<!doctype html>") and "<svg" in text and TEXTS[2] in text, "a run makes a report")
 
 
+def check_extra_named(folder: Path) -> None:
+    """A bare installation cannot make a run, and says what is lacking."""
+    command = ["eval", "perplexity", str(folder / "model" / "config.json"), "--out", str(folder / "run")]
+    done = subprocess.run([sys.executable, "-m", "seqscore", *command], capture_output=True, text=True, check=False)
+    check(done.returncode == 1 and "pip install 'seqscore[eval]'" in done.stderr, "eval names its extra")
+
+
 def check_times() -> None:
     """The quickest of several tries: what a machine can do, not how busy it is."""
     timed_import = "import time; t = time.perf_counter(); import seqscore; print(time.perf_counter() - t)"
@@ -112,6 +121,7 @@ def check_times() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--extras", action="store_true", help="eval, plot and report are installed")
     parser.add_argument("--not-from", type=Path, help="a source tree that the package must not be imported from")
     arguments = parser.parse_args()
 
@@ -130,7 +140,7 @@ def main() -> None:
         check(len(records) == len(TEXTS), "one record a text")
         for text, record in zip(TEXTS, records, strict=True):
             check_record(folder, text, record)
-        check_report(folder, Path(temporary))
+        check_report(folder, Path(temporary)) if arguments.extras else check_extra_named(Path(temporary))
     print("smoke: passed")
 
 

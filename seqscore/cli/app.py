@@ -24,6 +24,7 @@ from seqscore.cli.score import score
 from seqscore.cli.session import warnings_as_lines
 from seqscore.cli.verify import verify
 from seqscore.errors import OptionError, SeqscoreError, is_failure
+from seqscore.extras import naming_extras
 
 EXIT_ERROR, EXIT_USAGE, EXIT_INTERRUPTED, EXIT_PIPE_CLOSED = 1, 2, 130, 141
 
@@ -90,7 +91,7 @@ def _invoke(given: list[str]) -> int:
     """Parse and run, without typer's own handling of closed pipes and Ctrl-C, which exits on the spot."""
     command = typer.main.get_command(app)
     try:
-        with warnings_as_lines(), command.make_context("seqscore", given) as context:
+        with naming_extras(), warnings_as_lines(), command.make_context("seqscore", given) as context:
             status = command.invoke(context)
     except typer.Exit as done:
         return done.exit_code
