@@ -1,29 +1,33 @@
-"""One call of the scorer: its policies, resolved, and what they make of items and of what an engine gives back."""
+"""One call of the scorer: its policies, resolved, and what they make of items and of what a model gives back."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from seqscore._version import __version__
-from seqscore.errors import ModelError, SeqscoreError
-from seqscore.models.load.find import LoadedModel
-from seqscore.notices import CallNotices
+from seqscore.errors import ModelError, OptionError, SeqscoreError
+from seqscore.models.base import LanguageModel, TokenModel
+from seqscore.notices import CallNotices, StartNotice
 from seqscore.plan.requests import Request, Subset, Values
-from seqscore.policies import Extra, LongPolicy
+from seqscore.policies import BoundaryPolicy, Policies
 from seqscore.scores.assemble import assemble
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
-from seqscore.text.items import Item
+from seqscore.text.chat import is_chat
+from seqscore.text.items import Chat, Item, Pair
 from seqscore.text.sequences import SequenceBuilder, TokenSequence
-from seqscore.text.windows import Layout, layout
+from seqscore.text.start import StartToken
+from seqscore.text.windows import Layout, layout, layout_both_sides
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A sequence with its windows, each of them a request to the engine."""
+    """A sequence with its windows, each of them a request to the model."""
 
     sequence: TokenSequence
     layout: Layout
@@ -31,26 +35,24 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class TokenCall:
     """The way from items to requests, and from the values of requests to scores.
 
-    ``max_length``: how many positions the model reads at once, None for no limit. ``vocabulary``: how many token ids
-    it knows.
+    ``model``: what it is for. ``policies``: as they were asked for. ``signature``: with what they came to.
     """
 
+    model: TokenModel
+    policies: Policies
     builder: SequenceBuilder
     notices: CallNotices
-    long: LongPolicy
-    max_length: int | None
-    vocabulary: int
-    extras: frozenset[Extra]
     signature: Signature
 
     def prepare(self, items: Sequence[Item | SeqscoreError], first_index: int) -> list[Prepared | SeqscoreError]:
         """Encode the items and lay their windows; an item that cannot be scored gives its error, naming its index."""
-        built = iter(self.builder.build([item for item in items if not isinstance(item, SeqscoreError)]))
-        one_each = [item if isinstance(item, SeqscoreError) else next(built) for item in items]
-        subsets = _Subsets(self.vocabulary)
+        fit = [_for_this(self.model, item) for item in items]
+        built = iter(self.builder.build([item for item in fit if not isinstance(item, SeqscoreError)]))
+        one_each = [item if isinstance(item, SeqscoreError) else next(built) for item in fit]
+        subsets = _Subsets(self.model.vocabulary)
         return [self._prepare_one(one, index, subsets) for index, one in enumerate(one_each, start=first_index)]
 
     def score(self, prepared: Prepared, values: Sequence[Values]) -> SequenceScore:
@@ -59,21 +61,16 @@ class Call:
         Raises:
             NumericsError: a value is NaN; the message names the token.
         """
-        start = _num_start(prepared.sequence)
-        if prepared.sequence.alternatives is not None:
+        sequence, windows, start = prepared.sequence, prepared.layout, _num_start(prepared.sequence)
+        if sequence.alternatives is not None:
             values = [_given_alternatives(values[0]), *values[1:]]
-        windows = prepared.layout
-        # Positions at the front that nothing reads, the start token's own left out of the count of text tokens.
-        unread = windows.windows[0].begin if windows.windows and not windows.head else 0
-        sequence = replace(prepared.sequence, start_token=None) if unread and start else prepared.sequence
-        cut = windows.num_cut - (start if windows.num_cut and windows.cut_begin < start else 0)
         return assemble(
-            sequence,
+            sequence if windows.reads_start else replace(sequence, start_token=None),
             values,
             firsts=[window.first_target - start for window in windows.windows],
-            num_cut=cut,
-            num_unread=max(0, unread - start) if not windows.num_cut else 0,
-            extras=self.extras,
+            num_cut=windows.num_cut_tokens(start),
+            num_unread=windows.num_unread_tokens(start),
+            extras=self.policies.extras,
             settings=self.signature,
         )
 
@@ -84,29 +81,120 @@ class Call:
             return one.for_item(index)
         try:
             self._check_vocabulary(one)
-            windows = self._layout(one)
-            return Prepared(one, windows, _requests(one, windows, subsets.of(one)))
+            windows = _LAYOUTS[self.model.conditioning](self, one)
+            return Prepared(one, windows, _requests(one, windows, subsets.of(one), self.model.codec.behind))
         except SeqscoreError as error:
             return error.for_item(index)
 
-    def _layout(self, sequence: TokenSequence) -> Layout:
-        start = _num_start(sequence)
-        return layout(
-            len(sequence.ids) + start,
-            first_target=sequence.first_scored + start,
-            max_inputs=self.max_length,
-            long=self.long,
-            is_pair=sequence.is_pair,
-            head=0 if self.builder.start.kind == "lm-eval" else start,
-        )
-
     def _check_vocabulary(self, sequence: TokenSequence) -> None:
         ids = sequence.model_ids
-        if len(ids) and int(ids.max()) >= self.vocabulary:
+        if len(ids) and int(ids.max()) >= self.model.vocabulary:
             raise ModelError(
-                f"token id {int(ids.max())} is outside the model's vocabulary of {self.vocabulary}: "
+                f"token id {int(ids.max())} is outside the model's vocabulary of {self.model.vocabulary}: "
                 f"the tokenizer does not belong to this model"
             )
+
+
+def _to_the_left(call: TokenCall, sequence: TokenSequence) -> Layout:
+    start = _num_start(sequence)
+    return layout(
+        len(sequence.ids) + start,
+        first_target=sequence.first_scored + start,
+        max_inputs=call.model.max_inputs,
+        long=call.policies.long,
+        is_pair=sequence.is_pair,
+        head=0 if call.builder.start.kind == "lm-eval" else start,
+    )
+
+
+def _to_both_sides(call: TokenCall, sequence: TokenSequence) -> Layout:
+    start, behind, limit = _num_start(sequence), len(call.model.codec.behind), call.model.max_inputs
+    return layout_both_sides(
+        len(sequence.ids) + start,
+        first_target=sequence.first_scored + start,
+        room=None if limit is None else limit - start - behind,
+        long=call.policies.long,
+        is_pair=sequence.is_pair,
+        head=start,
+        num_behind=behind,
+    )
+
+
+_LAYOUTS: dict[str, Callable[[TokenCall, TokenSequence], Layout]] = {"left": _to_the_left, "both": _to_both_sides}
+"""How windows are laid, by what a target of the model may see."""
+
+
+def open_call(model: TokenModel, policies: Policies, about_start: StartNotice) -> TokenCall:
+    """The policies of a call, resolved for a model.
+
+    Raises:
+        OptionError: the model cannot do what a policy asks for.
+    """
+    check_extras(model, policies)
+    start = model.codec.start(policies.bos)
+    _check_conditioning(model, policies, start)
+    boundary: BoundaryPolicy = (
+        "lm-eval" if policies.boundary == "auto" and start.kind == "lm-eval" else policies.boundary
+    )
+    builder = SequenceBuilder(
+        tokenizer=model.codec.tokenizer,
+        encoder=model.codec.encoder(policies.special_tokens),
+        markup_encoder=model.codec.encoder("parse"),
+        start=start,
+        boundary=boundary,
+        special_tokens=policies.special_tokens,
+    )
+    signature = signature_of(
+        model,
+        bos=start.describe(),
+        special=policies.special_tokens,
+        boundary=boundary,
+        long=f"{policies.long}/{'none' if model.max_inputs is None else model.max_inputs}",
+    )
+    return TokenCall(model, policies, builder, CallNotices(start, about_start), signature)
+
+
+def signature_of(model: LanguageModel[Any, Any], **choices: str) -> Signature:
+    """What a call's scores depend on: program, model, the call's ``choices``, libraries."""
+    identity = model.identity()
+    return Signature.of({"seqscore": __version__, **identity.fields, **choices, **identity.libraries})
+
+
+def check_extras(model: LanguageModel[Any, Any], policies: Policies) -> None:
+    """Refuse what the model cannot give.
+
+    Raises:
+        OptionError: it says what it gives.
+    """
+    missing = sorted(policies.extras - model.offers)
+    if missing:
+        offered = ", ".join(sorted(model.offers)) or "none"
+        raise OptionError(f"extras={missing[0]!r}: a {model.kind} model does not give it; it offers {offered}")
+
+
+def _check_conditioning(model: TokenModel, policies: Policies, start: StartToken) -> None:
+    """Refuse what has a meaning only where a token is predicted from those before it."""
+    if model.conditioning != "both":
+        return
+    if start.kind != "auto":
+        raise OptionError(
+            f"bos={policies.bos!r} is for models that read from left to right; a {model.kind} model reads every text "
+            f"between its own start and end token: use bos='auto'"
+        )
+    if policies.boundary in ("healed", "lm-eval"):
+        raise OptionError(
+            f"boundary={policies.boundary!r} is for models that read from left to right; a {model.kind} model takes "
+            f"'auto' or 'separate'"
+        )
+
+
+def _for_this(model: TokenModel, item: Item | SeqscoreError) -> Item | SeqscoreError:
+    """The item, or why such a model cannot score it."""
+    if model.conditioning != "both":
+        return item
+    if isinstance(item, Chat) or (isinstance(item, Pair) and is_chat(item.context)):
+        return OptionError(f"chat messages are for models that read from left to right, and this is a {model.kind} one")
+    return item
 
 
 class _Subsets:
@@ -134,7 +222,7 @@ def _given_alternatives(values: Values) -> Values:
     """The values of a window whose first target is known to be in the subset S that was asked for there:
     log p(t | S) = log p(t) - log p(S), at most 0 whatever rounding does; of an impossible token -inf."""
     if values.masses is None or values.peaks is None:
-        raise ValueError("the engine gave no mass of the subset that it was asked for")
+        raise ValueError("the model gave no mass of the subset that it was asked for")
     logprobs = values.logprobs.copy()
     if logprobs[0] != -np.inf:
         logprobs[0] = np.minimum(logprobs[0] - values.masses[0], 0.0)
@@ -144,42 +232,26 @@ def _given_alternatives(values: Values) -> Values:
     return replace(values, logprobs=logprobs, greedy=greedy)
 
 
-def _requests(sequence: TokenSequence, windows: Layout, subset: Subset | None) -> tuple[Request, ...]:
+def _requests(
+    sequence: TokenSequence, windows: Layout, subset: Subset | None, behind: tuple[int, ...]
+) -> tuple[Request, ...]:
     """A request a window. Of the first target of all, which the first window holds, the mass of ``subset`` is asked."""
-    ids, head = sequence.model_ids, windows.head
     requests: list[Request] = []
     for window in windows.windows:
-        stretch = ids[window.begin : window.end + 1]
-        if head:
-            stretch = np.concatenate([ids[:head], stretch])
-        first = window.first_target - window.begin + head
+        ids = _read_in(sequence.model_ids, window.begin, window.end + 1, windows.head, behind)
+        first, num_behind = window.first_target - window.begin + windows.head, window.num_behind + len(behind)
         if subset is None or requests:
-            requests.append(Request(stretch, first))
+            requests.append(Request(ids, first, num_behind=num_behind))
         else:
-            places = np.full(len(stretch) - first, -1, np.int64)
+            places = np.full(len(ids) - first - num_behind, -1, np.int64)
             places[0] = 0
-            requests.append(Request(stretch, first, (subset,), places))
+            requests.append(Request(ids, first, (subset,), places, num_behind=num_behind))
     return tuple(requests)
 
 
-def call_signature(about: LoadedModel, *, config: str, engine: str, **choices: str) -> Signature:
-    """What a call's scores depend on: program, model, the call's ``choices``, libraries."""
-    import torch
-    import transformers
-
-    return Signature.of(
-        {
-            "seqscore": __version__,
-            "model": about.name if about.revision is None else f"{about.name}@{about.revision}",
-            "weights": about.weights,
-            "config": config,
-            "tokenizer": about.tokenizer_id,
-            "dtype": about.dtype,
-            **({} if about.quantization is None else {"quantization": about.quantization}),
-            "device": about.device.split(":")[0],
-            "engine": engine,
-            **choices,
-            "torch": torch.__version__,
-            "transformers": transformers.__version__,
-        }
-    )
+def _read_in(ids: NDArray[np.int64], begin: int, end: int, head: int, behind: tuple[int, ...]) -> NDArray[np.int64]:
+    """The stretch of a window with what stands around it."""
+    stretch = ids[begin:end]
+    if not head and not behind:
+        return stretch
+    return np.concatenate([ids[:head], stretch, np.array(behind, np.int64)])

@@ -1,43 +1,28 @@
-"""The scorer: the one place where text, plan, model, engine and scores meet."""
+"""The scorer: the front that callers see of a model that gives texts probabilities."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import replace
-from functools import cached_property
-from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
-from seqscore.call import Call, Prepared, call_signature
-from seqscore.engine.head.logits import logits_before_targets
-from seqscore.engine.resolve import resolve_engine
-from seqscore.errors import InputError, ModelError, OptionError, SeqscoreError, TokenizerError
-from seqscore.models.architecture.adapter import adapt
-from seqscore.models.architecture.limits import checked_max_length
-from seqscore.models.architecture.sharing import lock_of
-from seqscore.models.architecture.threads import checked_threads, running_threads, threads_of_run
+from seqscore.errors import InputError, ModelError, SeqscoreError, TokenizerError
+from seqscore.models.base import RunSettings
 from seqscore.models.load.default import DEFAULT_MODEL
-from seqscore.models.load.find import LoadedModel, LoadOptions, describe_loaded, load_model, tell_standard_error
-from seqscore.models.load.identity import fingerprint_config
-from seqscore.notices import CallNotices, StartNotice
-from seqscore.plan.chunks import CHUNK_POLICIES, FULL, GROWING, ChunkPolicy, chunks_of
-from seqscore.plan.workload import Workload, workload_of
-from seqscore.policies import Policies, PolicyKeywords, SpecialTokensPolicy, check_choice
+from seqscore.models.load.find import LoadedModel, LoadOptions
+from seqscore.models.local import LocalModel
+from seqscore.models.registry import AnyModel, model_of, open_model
+from seqscore.notices import StartNotice
+from seqscore.pickled import fingerprints, found_again, load_again
+from seqscore.plan.chunks import CHUNK_POLICIES, ChunkPolicy
+from seqscore.plan.workload import Workload
+from seqscore.policies import Policies, PolicyKeywords, check_choice
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
-from seqscore.text.codec.encoder import TextEncoder
+from seqscore.scoring import Call, call_of, cut, logits_of, scores_of, workload_of_chunks
 from seqscore.text.given import given_items
-from seqscore.text.items import (
-    Chat,
-    Item,
-    Pair,
-    item_size,
-    share_beginning,
-)
-from seqscore.text.sequences import SequenceBuilder
-from seqscore.text.start import declared_start, resolve_start
+from seqscore.text.items import Chat, Item, Pair
 
 if TYPE_CHECKING:
     import numpy as np
@@ -85,16 +70,13 @@ class Scorer:
         if not hasattr(tokenizer, "bos_token_id"):
             got = "None" if tokenizer is None else type(tokenizer).__name__
             raise TokenizerError(f"tokenizer is {got}; a Scorer needs the model's own, as transformers loads it")
-        self._tokenizer = tokenizer
-        self._adapter = adapt(model)
-        batch_tokens, max_length = _whole("batch_tokens", batch_tokens), _whole("max_length", max_length)
-        self._engine = resolve_engine(engine, self._adapter, batch_tokens=batch_tokens)
-        self._max_length = checked_max_length(max_length, self._adapter.context_length)
-        self._threads = checked_threads(threads)
-        self._given_description = description
+        settings = RunSettings(engine=engine, batch_tokens=batch_tokens, threads=threads, max_length=max_length)
+        self._hold(model_of(model, tokenizer, settings=settings, description=description))
+
+    def _hold(self, model: AnyModel) -> None:
+        self._model = model
+        self._about_start = StartNotice(model.tokenizer if isinstance(model, LocalModel) else None)
         self._loaded_with: Mapping[str, Any] | None = None
-        self._encoders: dict[SpecialTokensPolicy, TextEncoder] = {}
-        self._about_start = StartNotice(tokenizer)
 
     @classmethod
     def from_pretrained(
@@ -124,17 +106,19 @@ class Scorer:
             ModelError: the model cannot be found, read or trusted (or a subclass that says which).
             DeviceError: the device does not exist or is too small.
         """
-        loaded = load_model(
+        own = {"engine": engine, "batch_tokens": batch_tokens, "threads": threads, "max_length": max_length}
+        found = open_model(
             model,
             revision=revision,
             device=device,
             dtype=dtype,
             options=options if options is not None else LoadOptions(),
+            settings=RunSettings(**own),  # type: ignore[arg-type]
         )
-        own = {"engine": engine, "batch_tokens": batch_tokens, "threads": threads, "max_length": max_length}
-        scorer = cls(loaded.model, loaded.tokenizer, description=loaded, **own)  # type: ignore[arg-type]
+        scorer = object.__new__(cls)
+        scorer._hold(found)
         whole = str(Path(model).absolute()) if model != DEFAULT_MODEL and Path(model).exists() else model
-        place = {"model": whole, "revision": loaded.revision or revision, "device": device, "dtype": dtype}
+        place = {"model": whole, "revision": found.revision or revision, "device": device, "dtype": dtype}
         scorer._loaded_with = {**place, "options": options, **own}
         return scorer
 
@@ -149,89 +133,90 @@ class Scorer:
                 "a Scorer that was made from a model and a tokenizer cannot be pickled or sent to another process: use "
                 "Scorer.from_pretrained(a name or folder), which is loaded again there, or make the Scorer there"
             )
-        about = self.description
-        return load_again, (type(self), found_again(self._loaded_with), about.weights, about.tokenizer_id)
+        return load_again, (type(self), found_again(self._loaded_with), *fingerprints(self._model))
 
     def __copy__(self) -> Self:
         """Another scorer of the same model, which both use in turn."""
         other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__, _encoders=dict(self._encoders))
+        other.__dict__.update(self.__dict__)
         return other
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """A scorer of a copy of the model, in memory."""
-        with lock_of(self._adapter.model):
-            model: Any = deepcopy(self._adapter.model, memo)
-            tokenizer = deepcopy(self._tokenizer, memo)
-        about = self._given_description or self.__dict__.get("description")
-        other = type(self)(
-            model,
-            tokenizer,
-            engine=self.engine,
-            batch_tokens=self.batch_tokens,
-            threads=self._threads,
-            max_length=self.max_length,
-            description=None if about is None else replace(about, model=model, tokenizer=tokenizer),
-        )
+        other = object.__new__(type(self))
+        other._hold(deepcopy(self._model, memo))
         other._loaded_with = self._loaded_with
         return other
 
     def __repr__(self) -> str:
-        about = self.description
-        return f"Scorer({about.name}, engine={self.engine}, dtype={about.dtype}, device={about.device})"
+        return f"Scorer({self._model})"
+
+    @property
+    def model(self) -> PreTrainedModel:
+        """The model itself.
+
+        Raises:
+            ModelError: it is not in this process.
+        """
+        return self._local.model
+
+    @property
+    def tokenizer(self) -> PreTrainedTokenizerBase:
+        """The model's tokenizer.
+
+        Raises:
+            ModelError: it is not in this process.
+        """
+        return self._local.tokenizer
+
+    @property
+    def description(self) -> LoadedModel:
+        """Name and fingerprints of model and tokenizer.
+
+        Raises:
+            ModelError: the model is not in this process.
+        """
+        return self._local.description
+
+    @property
+    def _local(self) -> LocalModel:
+        if not isinstance(self._model, LocalModel):
+            raise ModelError(f"{self._model} is not in this process: it has no model or tokenizer to be handed out")
+        return self._model
+
+    @property
+    def kind(self) -> str:
+        """What kind of model it is: ``causal``, ``masked`` (see ``seqscore.models.registry``)."""
+        return self._model.kind
 
     @property
     def max_length(self) -> int | None:
         """How many positions the model reads at once; None for no limit."""
-        return self._max_length
+        return self._model.max_inputs
 
     @property
     def engine(self) -> str:
         """Name of the engine that runs."""
-        return self._engine.name
+        return self._model.engine
 
     @property
-    def threads(self) -> int:
-        """How many threads a run uses."""
-        return threads_of_run(self._threads)
-
-    @cached_property
-    def description(self) -> LoadedModel:
-        """Name and fingerprints of model and tokenizer."""
-        if self._given_description is not None:
-            return self._given_description
-        return describe_loaded(self._adapter.model, self._tokenizer)
+    def threads(self) -> int | None:
+        """How many threads a run uses; None: it runs elsewhere."""
+        return self._model.threads
 
     @property
     def keeps_bits(self) -> bool:
-        """Whether a text's bits are promised not to depend on its neighbours, on batch size or on threads.
-
-        The engine is packed, the device a CPU, and the weights float32 or float64, not quantised.
-        """
-        about = self.description
-        plain = about.dtype in ("float32", "float64") and about.quantization is None
-        return self.engine == "packed" and plain and about.device.startswith("cpu")
+        """Whether a text's bits are promised not to depend on its neighbours, on batch size or on threads."""
+        return self._model.keeps_bits
 
     @property
     def batch_tokens(self) -> int | None:
         """How many positions may run at once; None where texts run one by one."""
-        return getattr(self._engine, "batch_tokens", None)
+        return self._model.batch_tokens
 
     def signature(self, **policies: Unpack[PolicyKeywords]) -> Signature:
         """What a score with these policies depends on, as every ``SequenceScore`` of them carries it."""
         return self._call(**policies).signature
-
-    @cached_property
-    def _config_id(self) -> str:
-        return fingerprint_config(self.description.model.config)
-
-    @cached_property
-    def _declared_start(self) -> int | None:
-        """The start token that the model's own configurations declare."""
-        model = self._adapter.model
-        config = model.config
-        configs = [config, config.get_text_config(), getattr(model, "generation_config", None)]  # type: ignore[union-attr, operator]
-        return declared_start(self._tokenizer, configs, vocabulary=self._adapter.vocabulary)
 
     @overload
     def score(self, items: str | Pair | Chat | Sequence[int], **policies: Unpack[PolicyKeywords]) -> SequenceScore: ...  # type: ignore[overload-overlap]  # a str is an iterable of str
@@ -256,11 +241,12 @@ class Scorer:
         """
         given, call = given_items(items), self._call(**policies)
         if given.one is not None:
-            (only,) = self._run([given.one], 0, call)
+            (only,) = scores_of(call, [[given.one]], errors="record")
             if isinstance(only, SeqscoreError):
                 raise type(only)(only.message) from only
             return only
-        return [_or_raise(score) for score in self._run(list(given.several), 0, call, errors="raise")]
+        scores = scores_of(call, [list(given.several)], errors="raise")
+        return [score for score in scores if not isinstance(score, SeqscoreError)]
 
     @overload
     def stream(
@@ -304,7 +290,7 @@ class Scorer:
         given = given_items(items)
         if given.one is not None:
             raise InputError("stream takes an iterable of items, got a single one; use score(item), or stream([item])")
-        return self._stream(_cut(given.several, chunks), self._call(**policies), errors)
+        return scores_of(self._call(**policies), cut(given.several, chunks), errors=errors)
 
     def workload(
         self,
@@ -316,14 +302,9 @@ class Scorer:
         """How many tokens ``stream`` would run for these items, cut in the same way, without running any."""
         given = given_items(items)
         check_choice("chunks", chunks, CHUNK_POLICIES)
-        call, total, index = self._call(**policies), Workload(), 0
-        for chunk in _cut(given.several if given.one is None else [given.one], chunks):
-            prepared = call.prepare(chunk, index)
-            requests = [request for one in prepared if isinstance(one, Prepared) for request in one.requests]
-            count = sum(isinstance(one, Prepared) for one in prepared)
-            total += workload_of(requests, num_items=count, shares_prefixes=self._engine.shares_prefixes)
-            index += len(chunk)
-        return total
+        return workload_of_chunks(
+            self._call(**policies), cut(given.several if given.one is None else [given.one], chunks)
+        )
 
     def logits(self, item: Item, **policies: Unpack[PolicyKeywords]) -> FloatArray:
         """The logits z_t of which each scored token's log-probability is log_softmax(z_t)[x_t], [num_scored, V].
@@ -334,136 +315,10 @@ class Scorer:
 
         Raises:
             InputError: the item cannot be scored, or takes more than one window.
+            OptionError: the model gives no logits.
         """
-        (prepared,) = self._call(**policies).prepare([item], 0)
-        if isinstance(prepared, SeqscoreError):
-            raise type(prepared)(prepared.message) from prepared
-        if len(prepared.requests) > 1:
-            raise InputError(
-                f"the text takes {len(prepared.requests)} windows; logits are given for texts of one, of at most "
-                f"{self.max_length} tokens"
-            )
-        with lock_of(self._adapter.model), running_threads(self._threads):
-            return logits_before_targets(self._adapter, prepared.requests)
-
-    def _stream(
-        self, chunks: Iterable[list[Item | SeqscoreError]], call: Call, errors: str
-    ) -> Iterator[SequenceScore | SeqscoreError]:
-        index = 0
-        for chunk in chunks:
-            for score in self._run(chunk, index, call, errors=errors):
-                yield score if errors == "record" else _or_raise(score)
-            index += len(chunk)
-
-    def _run(
-        self, items: Sequence[Item | SeqscoreError], first_index: int, call: Call, *, errors: str = "record"
-    ) -> list[SequenceScore | SeqscoreError]:
-        """One score or error an item, in order."""
-        prepared = call.prepare(items, first_index)
-        if errors == "raise":  # before any forward pass
-            for one in prepared:
-                if isinstance(one, SeqscoreError):
-                    raise one
-        call.notices.say(items, first_index)
-        requests = [request for one in prepared if isinstance(one, Prepared) for request in one.requests]
-        with lock_of(self._adapter.model), running_threads(self._threads):
-            values = iter(self._engine.run(requests, extras=call.extras))
-        results: list[SequenceScore | SeqscoreError] = []
-        for index, one in enumerate(prepared, start=first_index):
-            if isinstance(one, SeqscoreError):
-                results.append(one)
-                continue
-            try:
-                results.append(call.score(one, [next(values) for _ in one.requests]))
-            except SeqscoreError as error:
-                results.append(error.for_item(index))
-        return results
+        return logits_of(self._call(**policies), item)
 
     def _call(self, **keywords: Any) -> Call:
         """The policies of a call, checked and resolved for this model."""
-        policies = Policies.of(keywords)
-        boundary, special_tokens, long = policies.boundary, policies.special_tokens, policies.long
-        start = resolve_start(self._tokenizer, policies.bos, declared=self._declared_start)
-        if boundary == "auto" and start.kind == "lm-eval":
-            boundary = "lm-eval"
-        builder = SequenceBuilder(
-            tokenizer=self._tokenizer,
-            encoder=self._encoder(special_tokens),
-            markup_encoder=self._encoder("parse"),
-            start=start,
-            boundary=boundary,
-            special_tokens=special_tokens,
-        )
-        return Call(
-            builder=builder,
-            notices=CallNotices(start, self._about_start),
-            long=long,
-            max_length=self.max_length,
-            vocabulary=self._adapter.vocabulary,
-            extras=policies.extras,
-            signature=call_signature(
-                self.description,
-                config=self._config_id,
-                engine=self.engine,
-                bos=start.describe(),
-                special=special_tokens,
-                boundary=boundary,
-                long=f"{long}/{'none' if self.max_length is None else self.max_length}",
-            ),
-        )
-
-    def _encoder(self, special_tokens: SpecialTokensPolicy) -> TextEncoder:
-        if special_tokens not in self._encoders:
-            self._encoders[special_tokens] = TextEncoder(self._tokenizer, special_tokens=special_tokens)
-        return self._encoders[special_tokens]
-
-
-def found_again(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """The keywords of ``from_pretrained`` for another process, without a listener of this one."""
-    options = settings["options"]
-    if options is not None and options.notify is not tell_standard_error:
-        options = replace(options, notify=None)
-    return {**settings, "options": options}
-
-
-def load_again(kind: type[Scorer], settings: Mapping[str, Any], weights: str, tokenizer: str) -> Scorer:
-    """The scorer that was pickled, its model loaded in this process.
-
-    Raises:
-        ModelError: what is found under its name now is another model.
-    """
-    scorer = kind.from_pretrained(**settings)
-    found = scorer.description.weights, scorer.description.tokenizer_id
-    if found != (weights, tokenizer):
-        raise ModelError(
-            f"{settings['model']} is not what it was when the Scorer was pickled: weights and tokenizer are {found[0]} "
-            f"and {found[1]}, expected {weights} and {tokenizer}"
-        )
-    return scorer
-
-
-def _or_raise(score: SequenceScore | SeqscoreError) -> SequenceScore:
-    if isinstance(score, SeqscoreError):
-        raise score
-    return score
-
-
-def _cut(items: Iterable[Item | SeqscoreError], policy: ChunkPolicy) -> Iterator[list[Item | SeqscoreError]]:
-    """The items in pieces that are planned at once."""
-    if policy == "whole":
-        yield list(items)
-        return
-    yield from chunks_of(items, weigh=_weight, belongs=share_beginning, limits=FULL if policy == "full" else GROWING)
-
-
-def _weight(item: Item | SeqscoreError) -> int:
-    return 0 if isinstance(item, SeqscoreError) else item_size(item)
-
-
-def _whole(name: str, value: object) -> int | None:
-    """A whole number of any library as Python's own; None stays."""
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise OptionError(f"{name}={value!r} must be a whole number of at least 1")
-    return int(value)
+        return call_of(self._model, Policies.of(keywords), self._about_start)

@@ -105,7 +105,7 @@ def company(scorer: Scorer, oracle: Oracle) -> list[Request]:
 
 @pytest.fixture(scope="module")
 def alone(scorer: Scorer, company: list[Request]) -> list[bytes]:
-    engine = PackedEngine(adapt(scorer._adapter.model))
+    engine = PackedEngine(adapt(scorer.model))
     return [one for request in company for one in bits(engine, [request])]
 
 
@@ -117,7 +117,7 @@ def bits(engine: PackedEngine, requests: list[Request]) -> list[bytes]:
 def test_a_score_has_the_same_bits_in_any_company(
     scorer: Scorer, company: list[Request], alone: list[bytes], batch_tokens: int, threads: int, sharing: bool
 ) -> None:
-    engine = PackedEngine(adapt(scorer._adapter.model), batch_tokens=batch_tokens, sharing=sharing)
+    engine = PackedEngine(adapt(scorer.model), batch_tokens=batch_tokens, sharing=sharing)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:

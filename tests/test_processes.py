@@ -46,7 +46,7 @@ def test_a_pickled_scorer_loads_its_model_again_with_the_same_options(
     assert len(data) < 10_000
     again = pickle.loads(pickle.dumps(pickle.loads(data)))
     assert (again.engine, again.batch_tokens, again.max_length) == ("padded", 100, 40)
-    assert again.description.dtype == "float64" and again.description.model is not scorer.description.model
+    assert again.description.dtype == "float64" and again.model is not scorer.model
     assert again.score(TEXT).logprobs.tobytes() == scorer.score(TEXT).logprobs.tobytes()
 
 
@@ -70,11 +70,11 @@ def test_a_scorer_of_objects_says_what_to_do() -> None:
 def test_copies(folder: Path) -> None:
     for scorer in (Scorer.from_pretrained(folder, device="cpu"), Scorer(tiny_model("llama").train(), tiny_tokenizer())):
         shallow, deep = copy.copy(scorer), copy.deepcopy(scorer)
-        model = scorer.description.model
-        assert shallow.description.model is model and deep.description.model is not model
+        model = scorer.model
+        assert shallow.model is model and deep.model is not model
         assert same(shallow, scorer) and same(deep, scorer)
         with torch.no_grad():
-            deep.description.model.get_input_embeddings().weight.mul_(2)  # the copy's own
+            deep.model.get_input_embeddings().weight.mul_(2)  # the copy's own
         assert same(shallow, scorer)
     assert same(pickle.loads(pickle.dumps(copy.copy(Scorer.from_pretrained(folder, device="cpu")))), shallow) is False
 

@@ -23,8 +23,8 @@ class LoadedSystem:
             batch_tokens=job.batch_tokens,
             max_length=job.workload.max_length if job.workload.kind == "overlapping" else None,
         )
-        self.model: Any = self._scorer.description.model
-        self._tokenizer: Any = self._scorer.description.tokenizer
+        self.model: Any = self._scorer.model
+        self._tokenizer: Any = self._scorer.tokenizer
 
     def score(self, workload: Workload) -> list[float]:
         """log p of each request. lm-eval's windows are Pairs of token ids, tokenised here and within the time."""

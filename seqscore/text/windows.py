@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from seqscore.errors import ContextLengthError
@@ -12,20 +13,22 @@ from seqscore.policies import LongPolicy
 class Window:
     """One forward pass: positions ``begin .. end`` (inclusive) of a sequence, of which ``end`` is only a target.
 
-    The model reads positions ``begin .. end - 1``; positions ``first_target .. end`` are scored.
+    The model reads positions ``begin .. end - 1``; positions ``first_target .. end`` are scored. Of a model that sees
+    both sides of a target: it reads ``end`` as well, and the last ``num_behind`` positions are not scored here.
     """
 
     begin: int
     end: int
     first_target: int
+    num_behind: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
     """The windows of a sequence, and which of its positions had to be cut (``cut_begin <= position < cut_end``).
 
-    ``head`` positions at the front are read before the first window's own ones: a start token that stays where the
-    beginning of the context behind it was cut.
+    ``head`` positions at the front are read before each window's own ones: a start token that stays where the
+    beginning of the context behind it was cut, or that belongs to every window of a model that sees both sides.
     """
 
     windows: tuple[Window, ...]
@@ -37,6 +40,21 @@ class Layout:
     def num_cut(self) -> int:
         """How many positions were cut."""
         return self.cut_end - self.cut_begin
+
+    @property
+    def reads_start(self) -> bool:
+        """Whether the first position is read in front of the first window's targets."""
+        return bool(self.head) or not self.windows or not self.windows[0].begin
+
+    def num_cut_tokens(self, start: int) -> int:
+        """How many positions were cut, those of the ``start`` start tokens at the front not counted."""
+        return self.num_cut - (start if self.num_cut and self.cut_begin < start else 0)
+
+    def num_unread_tokens(self, start: int) -> int:
+        """How many positions behind the start tokens are in no window, since the model cannot look back so far."""
+        if self.num_cut or not self.windows:
+            return 0
+        return max(0, self.windows[0].begin - start)
 
 
 def layout(
@@ -65,8 +83,64 @@ def layout(
         return Layout(windows=_overlapping(last, first_target, max_inputs))
     if long == "truncate":
         return _truncated(length, first_target, max_inputs, head) if is_pair else _shortened(length, max_inputs)
-    raise ContextLengthError(
-        f"the sequence needs {last} positions and the model reads at most {max_inputs}; "
+    raise _too_long(last, max_inputs)
+
+
+def layout_both_sides(
+    length: int, *, first_target: int, room: int | None, long: LongPolicy, is_pair: bool, head: int, num_behind: int
+) -> Layout:
+    """Lay windows over a sequence of which a model sees both sides of every target.
+
+    Each window stands between the same ``head`` positions (start token) and ``num_behind`` tokens (end token). In a
+    sequence of several windows a target has at least a quarter of ``room`` on each side, or all that there is.
+
+    Args:
+        length: number of positions, start token included, end token not.
+        first_target: position of the first target, at least 1.
+        room: how many positions fit between start and end token; None for no limit.
+        long: the policy for a sequence that needs more.
+        is_pair: whether the positions before ``first_target`` are a context; ``truncate`` cuts its beginning.
+        head: positions at the front that stand in every window.
+        num_behind: tokens behind every window; they are counted in messages.
+
+    Raises:
+        ContextLengthError: as ``layout``.
+    """
+    if length <= first_target:
+        return Layout(windows=())
+    last = length - 1
+    if room is None or length - head <= room:
+        return Layout((Window(head, last, first_target),), head=head)
+    if long == "windows":
+        return Layout(tuple(_centred(last, first_target, room, head)), head=head)
+    if long == "error":
+        raise _too_long(length + num_behind, room + head + num_behind)
+    if not is_pair:
+        end = head + room - 1
+        return Layout((Window(head, end, first_target),), head=head, cut_begin=end + 1, cut_end=length)
+    begin = length - room
+    if begin > first_target:
+        raise ContextLengthError(
+            f"the continuation has {length - first_target} tokens and the model reads at most {room} between its start "
+            f"and end token; a continuation is never cut: use long='windows', or shorten it"
+        )
+    return Layout((Window(begin, last, first_target),), head=head, cut_begin=head, cut_end=begin)
+
+
+def _centred(last: int, first_target: int, room: int, head: int) -> Iterator[Window]:
+    """Windows of ``room`` positions that score their middle halves, the outer ones up to the ends of the sequence."""
+    margin = room // 4
+    while first_target <= last:
+        begin = min(max(head, first_target - margin), last - room + 1)
+        end = begin + room - 1
+        num_behind = 0 if end == last else margin
+        yield Window(begin, end, first_target, num_behind)
+        first_target = end - num_behind + 1
+
+
+def _too_long(needed: int, max_inputs: int) -> ContextLengthError:
+    return ContextLengthError(
+        f"the sequence needs {needed} positions and the model reads at most {max_inputs}; "
         f"use long='windows' to score it in overlapping windows, or long='truncate' to cut it"
     )
 

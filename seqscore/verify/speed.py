@@ -27,7 +27,7 @@ def throughput(scorer: Scorer, probes: Probes) -> Iterator[Finding]:
     """
     texts = probes.unshared
     tokens = sum(map(len, texts))
-    products = _Products(scorer.description.model)
+    products = _Products(scorer.model)
     scorer.score(texts[0])
     runs, floors = [], []
     for _ in range(_REPEATS):

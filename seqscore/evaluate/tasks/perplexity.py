@@ -79,7 +79,7 @@ class PerplexityTask(Task):
         if self.protocol is None:
             return self
         settings = protocol_settings(self.protocol, scorer, window=self.window, stride=self.stride)
-        return ProtocolTask(fields=self.fields, protocol=settings, tokenizer=scorer.description.tokenizer)
+        return ProtocolTask(fields=self.fields, protocol=settings, tokenizer=scorer.tokenizer)
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """One item a row."""

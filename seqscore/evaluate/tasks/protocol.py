@@ -152,7 +152,7 @@ def protocol_settings(
     if window is not None and limit is not None and window > limit:
         raise OptionError(f"window={window} is longer than the model reads, {limit}")
     usual = _WINDOWS.get(name, limit or _NO_LIMIT)
-    tokenizer = scorer.description.tokenizer
+    tokenizer = scorer.tokenizer
     start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     if name == "evaluate":
         start = tokenizer.bos_token_id

@@ -8,7 +8,8 @@ from seqscore.errors import OptionError
 
 _LENGTH_NAMES = ("max_position_embeddings", "n_positions", "max_seq_len", "n_ctx", "max_sequence_length")
 _OFFSET_POSITIONS = frozenset(
-    {"camembert", "data2vec-text", "roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
+    {"camembert", "data2vec-text", "esm", "ibert", "longformer", "luke", "mpnet"}
+    | {"roberta", "roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 )
 # Positions are not limited where they enter as a bias that grows with distance, or as a recurrence.
 _UNLIMITED = frozenset({"bloom", "mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm", "recurrent_gemma"})

@@ -1,15 +1,16 @@
-"""A name, a folder or a file -> a causal language model with its tokenizer, and what must be known of both to state a
+"""A name, a folder or a file -> a language model with its tokenizer, and what must be known of both to state a
 number."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from seqscore.errors import DeviceError, ModelError, OptionError
+from seqscore.models.architecture.causality import CAUSAL_ALONE, WhyNot
 from seqscore.models.load.default import DEFAULT_MODEL, DEFAULT_NAME, default_cache_dir, ensure_default_model
 from seqscore.models.load.device import require_memory, resolve_device, resolve_dtype
 from seqscore.models.load.identity import file_stamps, fingerprint_files, fingerprint_state, fingerprint_tokenizer
@@ -83,9 +84,10 @@ def load_model(
     device: str = "auto",
     dtype: str = "float32",
     options: LoadOptions | None = None,
+    kinds: Mapping[str, WhyNot] = CAUSAL_ALONE,
     notify: _Notify | None = None,
 ) -> LoadedModel:
-    """Load a causal language model by name, ready for evaluation: ``default``, a folder, a .gguf file, or a name on
+    """Load a language model by name, ready for evaluation: ``default``, a folder, a .gguf file, or a name on
     the hub.
 
     Weights are safetensors or GGUF, in ``dtype`` whatever the checkpoint was saved in, and copied into memory: who
@@ -98,6 +100,7 @@ def load_model(
         device: ``auto`` (CUDA where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
         dtype: one of ``seqscore.models.load.device.DTYPES``.
         options: what the checkpoint may do; None: nothing.
+        kinds: what a checkpoint may be, see ``auto_class_of``; a GGUF file is always a causal model.
         notify: gets one-line messages for people, such as what is going to be fetched and its size.
 
     Raises:
@@ -106,7 +109,7 @@ def load_model(
         UnsafeModelError: the checkpoint could run code and that was not allowed.
         TokenizerError: no tokenizer, or one that cannot be reproduced.
         DownloadError, CacheError: it cannot be fetched or kept.
-        ModelError: anything else that keeps it from being used as a causal language model.
+        ModelError: anything else that keeps it from being used as a language model of one of these kinds.
     """
     options = options or LoadOptions()
     notify = notify or options.notify
@@ -115,9 +118,11 @@ def load_model(
     if place == "mps" and dtype == "float64":
         raise DeviceError("mps has no float64: use --device cpu or --dtype float32")
     source = _find(model, revision, options, notify)
-    read = _read_gguf if source.kind == "gguf" else _read_folder
     before = file_stamps(source.path)
-    loaded, tokenizer, files = read(source.path, place, dtype, options, notify)
+    if source.kind == "gguf":
+        loaded, tokenizer, files = _read_gguf(source.path, place, dtype, notify)
+    else:
+        loaded, tokenizer, files = _read_folder(source.path, place, dtype, options, kinds, notify)
     keep_in_memory(loaded)
     if notify and sum(before[file][_SIZE] for file in files if file in before) > _WORTH_SAYING:
         notify("computing the fingerprint of the weights (remembered afterwards) ...")
@@ -147,19 +152,13 @@ def describe_loaded(model: PreTrainedModel | nn.Module, tokenizer: PreTrainedTok
     ``weights`` is computed from the weights in memory, so it differs from that of the files they were read from.
 
     Raises:
-        ModelError: no causal language model, or its weights are not in memory.
+        ModelError: its weights are not in memory.
     """
-    from seqscore.models.architecture.causality import require_causal
-
     config: Any = getattr(model, "config", None)
-    given = str(getattr(config, "name_or_path", "") or "")
-    name = Path(given).name if given and _is_folder(Path(given)) else given or type(model).__name__
-    if type(model).__module__.startswith("transformers."):
-        require_causal(config, where=name)
     return LoadedModel(
         model=cast("PreTrainedModel", model),
         tokenizer=tokenizer,
-        name=name,
+        name=name_of(model),
         revision=getattr(config, "_commit_hash", None),
         weights=fingerprint_state(model),
         tokenizer_id=fingerprint_tokenizer(tokenizer),
@@ -167,6 +166,12 @@ def describe_loaded(model: PreTrainedModel | nn.Module, tokenizer: PreTrainedTok
         device=str(next(model.parameters()).device),
         quantization=quantization_of(model),
     )
+
+
+def name_of(model: object) -> str:
+    """What a loaded model is called: by where it came from, else by its class."""
+    given = str(getattr(getattr(model, "config", None), "name_or_path", "") or "")
+    return Path(given).name if given and _is_folder(Path(given)) else given or type(model).__name__
 
 
 def _for_evaluation(model: Any) -> PreTrainedModel:
@@ -244,14 +249,21 @@ def _find_on_hub(name: str, revision: str | None, options: LoadOptions, notify: 
 _Read = tuple["PreTrainedModel", "PreTrainedTokenizerBase", tuple[Path, ...]]
 
 
-def _read_folder(path: Path, device: str, dtype: str, options: LoadOptions, notify: _Notify | None) -> _Read:
+def _read_folder(
+    path: Path,
+    device: str,
+    dtype: str,
+    options: LoadOptions,
+    kinds: Mapping[str, WhyNot],
+    notify: _Notify | None,
+) -> _Read:
     from seqscore.models.load.folder import load_folder
 
     allowed = {"allow_pickle": options.allow_pickle, "trust_remote_code": options.trust_remote_code}
-    return load_folder(path, device=device, dtype=dtype, notify=notify, **allowed)
+    return load_folder(path, device=device, dtype=dtype, kinds=kinds, notify=notify, **allowed)
 
 
-def _read_gguf(path: Path, device: str, dtype: str, _: LoadOptions, notify: _Notify | None) -> _Read:
+def _read_gguf(path: Path, device: str, dtype: str, notify: _Notify | None) -> _Read:
     from seqscore.models.load.gguf import load_gguf, read_header
 
     header = read_header(path)

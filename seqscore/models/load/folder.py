@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqscore.errors import ModelError
-from seqscore.models.architecture.causality import require_causal
+from seqscore.models.architecture.causality import CAUSAL_ALONE, WhyNot, auto_class_of
 from seqscore.models.load.checkpoint import Checkpoint, inspect_folder
 from seqscore.models.load.device import require_memory, resolve_dtype
 from seqscore.models.load.quiet import loading
@@ -24,9 +24,12 @@ def load_folder(
     dtype: str = "float32",
     allow_pickle: bool = False,
     trust_remote_code: bool = False,
+    kinds: Mapping[str, WhyNot] = CAUSAL_ALONE,
     notify: Callable[[str], None] | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase, tuple[Path, ...]]:
     """Model (in ``dtype`` on ``device``), tokenizer, and the weight files they came with.
+
+    ``kinds``: what it may be, see ``auto_class_of``.
 
     Raises:
         UnsafeModelError, TokenizerError, ModelError: see ``inspect_folder``; also weights missing or of another shape.
@@ -39,8 +42,9 @@ def load_folder(
     common = {"trust_remote_code": bool(trust_remote_code), "local_files_only": not trust_remote_code}
     with loading(str(folder), device=device, dtype=dtype):
         config = _read_config(found, common)
+        auto_class = auto_class_of(config, kinds, where=str(folder))
         tokenizer = load_tokenizer(folder, common, notify)
-        model = _read_weights(found, config, dtype, common, notify).to(device)
+        model = _read_weights(found, config, auto_class, dtype, common, notify).to(device)
     return model, tokenizer, found.weight_files
 
 
@@ -48,25 +52,21 @@ def _read_config(found: Checkpoint, common: dict[str, Any]) -> PreTrainedConfig:
     from transformers import AutoConfig
 
     config: PreTrainedConfig = AutoConfig.from_pretrained(found.folder, **common)
-    if not type(config).__module__.startswith("transformers."):
-        if "AutoModelForCausalLM" not in (getattr(config, "auto_map", None) or {}):
-            raise ModelError(f"the code that comes with {found.folder} has no causal language model (auto_map)")
-    else:
-        require_causal(config, where=str(found.folder))
     return config
 
 
 def _read_weights(
     found: Checkpoint,
     config: PreTrainedConfig,
+    auto_class: str,
     dtype: str,
     common: dict[str, Any],
     notify: Callable[[str], None] | None,
 ) -> Any:
     """The model with every weight read; transformers alone would fill missing ones with random numbers."""
-    from transformers import AutoModelForCausalLM
+    import transformers
 
-    loaded: Any = AutoModelForCausalLM.from_pretrained(
+    loaded: Any = getattr(transformers, auto_class).from_pretrained(
         found.folder,
         config=config,
         dtype=resolve_dtype(dtype),

@@ -269,7 +269,7 @@ def protocol_run(folder: Path, name: Any, texts: list[str], **settings: Any) -> 
     task = ProtocolTask(
         fields=guess_fields("perplexity", data.columns),
         protocol=protocol_settings(name, scorer, **settings),
-        tokenizer=scorer.description.tokenizer,
+        tokenizer=scorer.tokenizer,
     )
     options = RunOptions(policies=PROTOCOL_POLICIES, part_rows=2, resamples=100)  # type: ignore[arg-type]
     return figures(evaluate(scorer, data, task, folder / "run", options=options))

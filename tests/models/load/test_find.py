@@ -128,14 +128,6 @@ def test_objects_loaded_from_a_folder_carry_its_name_and_its_tokenizer(checkpoin
     assert found.tokenizer_id == loaded.tokenizer_id
 
 
-def test_an_object_that_is_not_causal_is_refused(tokenizer: Any) -> None:
-    from transformers import BertConfig, BertForMaskedLM
-
-    config = BertConfig(vocab_size=50, hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16)
-    with pytest.raises(ModelError, match="not a causal language model"):
-        describe_loaded(BertForMaskedLM(config), tokenizer)
-
-
 def test_every_error_is_one_line_of_ours(checkpoint: Path, edit: Callable[..., None]) -> None:
     edit(checkpoint / "config.json", hidden_size="many", num_attention_heads=None, rope_parameters=3)
     with pytest.raises(SeqscoreError) as caught:

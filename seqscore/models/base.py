@@ -1,0 +1,177 @@
+"""What a scorer needs of a model, whatever computes it.
+
+Two forms. A ``TokenModel`` is given token ids: its codec says how a text becomes ids and which bytes each stands for,
+and what stands before and behind a text. A ``TextModel`` (a server) is given texts, and gives back its tokens with the
+bytes they stand for. Both say how much they read, what a target may see, and what their numbers depend on.
+``README.md`` beside this file shows one of each.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
+
+from seqscore.errors import OptionError, SeqscoreError
+from seqscore.plan.requests import Request, Values
+from seqscore.policies import Extra, SpecialTokensPolicy, StartPolicy
+from seqscore.text.codec.encoder import Encoded, TextEncoder
+from seqscore.text.start import StartToken
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+Asked = TypeVar("Asked")
+Told = TypeVar("Told")
+
+Conditioning: TypeAlias = Literal["left", "both", "source"]
+"""What a target may see: the tokens before it (``left``); all others of its text (``both``); the tokens before it and
+a source, which an encoder reads (``source``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """What a model's numbers depend on, as fields of a signature in their order; ``libraries``: names and versions."""
+
+    fields: Mapping[str, str]
+    libraries: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunSettings:
+    """How a model is run; None: the model's own choice.
+
+    ``engine``: see ``seqscore.engine.resolve``. ``batch_tokens``: positions at once, padding included. ``threads``: of
+    the processor. ``max_length``: positions that are read at once.
+    """
+
+    engine: str = "auto"
+    batch_tokens: int | None = None
+    threads: int | None = None
+    max_length: int | None = None
+
+
+class Codec(Protocol):
+    """Text to token ids and back, as one model reads it."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """The tokenizer as callers know it, with its chat template."""
+        ...
+
+    @property
+    def behind(self) -> tuple[int, ...]:
+        """Token ids that stand behind every text."""
+        ...
+
+    def encoder(self, special_tokens: SpecialTokensPolicy) -> TextEncoder:
+        """Text -> ids, with the bytes that each token stands for."""
+        ...
+
+    def start(self, policy: StartPolicy) -> StartToken:
+        """What stands before every text.
+
+        Raises:
+            OptionError: there is no such start token.
+        """
+        ...
+
+
+class LanguageModel(ABC, Generic[Asked, Told]):
+    """A model as the scorer sees it.
+
+    ``kind``: its name in the registry. ``offers``: per-token values that it can give as well.
+    """
+
+    kind: ClassVar[str]
+    conditioning: ClassVar[Conditioning]
+    offers: ClassVar[frozenset[Extra]]
+
+    @property
+    @abstractmethod
+    def engine(self) -> str:
+        """The name of how it is run."""
+
+    @property
+    def max_inputs(self) -> int | None:
+        """Positions that it reads at once, what stands around a text included; None: no limit that is known."""
+        return None
+
+    @property
+    def keeps_bits(self) -> bool:
+        """Whether a text's bits are promised not to depend on its neighbours, on batch size or on threads."""
+        return False
+
+    @property
+    def shares_prefixes(self) -> bool:
+        """Whether what several requests have in common at their beginning runs once."""
+        return False
+
+    @property
+    def batch_tokens(self) -> int | None:
+        """How many positions may run at once; None: one text at a time, or nothing that is decided here."""
+        return None
+
+    @property
+    def threads(self) -> int | None:
+        """How many threads of this processor a run uses; None: it runs elsewhere."""
+        return None
+
+    @property
+    def revision(self) -> str | None:
+        """The commit of a model of the hub."""
+        return None
+
+    @abstractmethod
+    def identity(self) -> Identity:
+        """What its numbers depend on."""
+
+    @abstractmethod
+    def run(self, asked: Sequence[Asked], *, extras: frozenset[Extra]) -> list[Told]:
+        """What it says of each of these, in their order.
+
+        Raises:
+            DeviceError: the device has not enough memory.
+        """
+
+    def stream(self, batches: Iterable[Sequence[Asked]], *, extras: frozenset[Extra]) -> Iterator[list[Told]]:
+        """``run`` of each batch, in order. A model that waits for its answers may ask for batches ahead of the one that
+        it gives, and have several under way."""
+        for batch in batches:
+            yield self.run(batch, extras=extras)
+
+
+class TokenModel(LanguageModel[Request, Values]):
+    """A model that is given token ids. ``vocabulary``: how many it knows."""
+
+    vocabulary: int
+
+    @property
+    @abstractmethod
+    def codec(self) -> Codec:
+        """Text to ids."""
+
+    def logits(self, requests: Sequence[Request]) -> NDArray[np.float64]:
+        """The logits at each target of all requests, [targets, V].
+
+        Raises:
+            OptionError: the model does not give them.
+        """
+        raise OptionError(f"a model of kind {self.kind!r} gives log-probabilities, and no logits")
+
+
+@dataclass(frozen=True, slots=True)
+class TextValues:
+    """What a model says about a text: its tokens, and the values of those from ``first`` on (often all but one)."""
+
+    encoded: Encoded
+    values: Values
+    first: int = 0
+
+
+class TextModel(LanguageModel[str, TextValues | SeqscoreError]):
+    """A model that is given texts, and cuts them into tokens itself. What it cannot score gives an error in place."""
+
+    conditioning: ClassVar[Conditioning] = "left"

@@ -1,0 +1,190 @@
+"""What models of transformers in this process have in common: codec, threads, lock, identity."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import replace
+from functools import cached_property
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, Self
+
+from seqscore.errors import OptionError
+from seqscore.models.architecture.adapter import ModelAdapter
+from seqscore.models.architecture.limits import checked_max_length
+from seqscore.models.architecture.sharing import lock_of
+from seqscore.models.architecture.threads import checked_threads, running_threads, threads_of_run
+from seqscore.models.base import Identity, RunSettings, TokenModel
+from seqscore.models.load.find import LoadedModel, describe_loaded
+from seqscore.models.load.identity import fingerprint_config
+from seqscore.policies import SpecialTokensPolicy, StartPolicy
+from seqscore.text.codec.encoder import TextEncoder
+from seqscore.text.start import StartToken, declared_start, resolve_start
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+
+
+class LocalModel(TokenModel):
+    """A model of transformers and its tokenizer, both left as they are.
+
+    Args:
+        model: the model.
+        tokenizer: its tokenizer.
+        settings: how it is run.
+        description: what is known of it already; None: looked up when it is asked for.
+
+    Raises:
+        ModelError: it is not what its kind must be.
+        OptionError: a setting has no such value.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        settings: RunSettings,
+        description: LoadedModel | None = None,
+    ) -> None:
+        batch_tokens, max_length = (
+            _whole("batch_tokens", settings.batch_tokens),
+            _whole("max_length", settings.max_length),
+        )
+        self.model = model
+        self.tokenizer = tokenizer
+        self._adapter = self.look_at(model)
+        self.vocabulary = self._adapter.vocabulary
+        self._max_inputs = checked_max_length(max_length, self._adapter.context_length)
+        self._threads = checked_threads(settings.threads)
+        self._settings = replace(settings, batch_tokens=batch_tokens, max_length=self._max_inputs)
+        self._given_description = description
+
+    @classmethod
+    @abstractmethod
+    def why_not(cls, config: PreTrainedConfig) -> str | None:
+        """Why a configuration of transformers' own is not of this kind; None where it is."""
+
+    @classmethod
+    @abstractmethod
+    def look_at(cls, model: Any) -> ModelAdapter:
+        """What there is to know of a model before it is run, looked up and tried.
+
+        Raises:
+            ModelError: it is not of this kind.
+            NumericsError: it gives NaN.
+        """
+
+    @abstractmethod
+    def how(self) -> Mapping[str, str]:
+        """The signature's fields that say how the model is run."""
+
+    @property
+    def max_inputs(self) -> int | None:
+        """As asked for, else the model's own limit."""
+        return self._max_inputs
+
+    @property
+    def threads(self) -> int:
+        """As asked for, else torch's number, or fewer where a control group grants less."""
+        return threads_of_run(self._threads)
+
+    @property
+    def revision(self) -> str | None:
+        """The commit of a model of the hub."""
+        return self.description.revision
+
+    @cached_property
+    def description(self) -> LoadedModel:
+        """Name and fingerprints of model and tokenizer."""
+        return self._given_description or describe_loaded(self.model, self.tokenizer)
+
+    @cached_property
+    def codec(self) -> TokenizerCodec:
+        """The tokenizer."""
+        return TokenizerCodec(self.tokenizer, configs=self._configs, vocabulary=self.vocabulary)
+
+    def identity(self) -> Identity:
+        """Weights, configuration, tokenizer, dtype, device, and how it is run."""
+        import torch
+        import transformers
+
+        about = self.description
+        fields = {
+            "model": about.name if about.revision is None else f"{about.name}@{about.revision}",
+            "weights": about.weights,
+            "config": self._config_id,
+            "tokenizer": about.tokenizer_id,
+            "dtype": about.dtype,
+            **({} if about.quantization is None else {"quantization": about.quantization}),
+            "device": about.device.split(":")[0],
+            **self.how(),
+        }
+        return Identity(fields, {"torch": torch.__version__, "transformers": transformers.__version__})
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """The model is this thread's alone, as far as scorers go, with as many threads of torch as it may use."""
+        with lock_of(self.model), running_threads(self._threads):
+            yield
+
+    def __str__(self) -> str:
+        about = self.description
+        return f"{about.name}, engine={self.engine}, dtype={about.dtype}, device={about.device}"
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A copy of the model, in memory."""
+        with lock_of(self.model):
+            model: Any = deepcopy(self.model, memo)
+            tokenizer = deepcopy(self.tokenizer, memo)
+        about = self._given_description or self.__dict__.get("description")
+        known = None if about is None else replace(about, model=model, tokenizer=tokenizer)
+        return type(self)(model, tokenizer, settings=self._settings, description=known)
+
+    @cached_property
+    def _config_id(self) -> str:
+        return fingerprint_config(self.description.model.config)
+
+    @property
+    def _configs(self) -> list[Any]:
+        """The model's own configurations, which may declare a start token."""
+        config: Any = self.model.config
+        return [config, config.get_text_config(), getattr(self.model, "generation_config", None)]
+
+
+class TokenizerCodec:
+    """A tokenizer of transformers as a codec.
+
+    ``configs``: of the model, which may declare a start token that the tokenizer does not. ``behind``: what stands
+    behind every text.
+    """
+
+    def __init__(self, tokenizer: Any, *, configs: list[Any], vocabulary: int, behind: tuple[int, ...] = ()) -> None:
+        self.tokenizer = tokenizer
+        self.behind = behind
+        self._configs, self._vocabulary = configs, vocabulary
+        self._encoders: dict[SpecialTokensPolicy, TextEncoder] = {}
+
+    def encoder(self, special_tokens: SpecialTokensPolicy) -> TextEncoder:
+        """Text -> ids, made when it is first asked for."""
+        if special_tokens not in self._encoders:
+            self._encoders[special_tokens] = TextEncoder(self.tokenizer, special_tokens=special_tokens)
+        return self._encoders[special_tokens]
+
+    def start(self, policy: StartPolicy) -> StartToken:
+        """See ``resolve_start``."""
+        return resolve_start(self.tokenizer, policy, declared=self._declared)
+
+    @cached_property
+    def _declared(self) -> int | None:
+        return declared_start(self.tokenizer, self._configs, vocabulary=self._vocabulary)
+
+
+def _whole(name: str, value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise OptionError(f"{name}={value!r} must be a whole number of at least 1")
+    return int(value)

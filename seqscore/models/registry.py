@@ -1,0 +1,110 @@
+"""Which kind a model is of: by its name, its configuration, or the object. A new kind is one file and one line here.
+
+A name that a kind calls its own (an address, the ending of a file) opens that kind. Any other name is a checkpoint,
+a folder, a .gguf file or a name on the hub, and its configuration decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from seqscore.models.architecture.causality import auto_class_of
+from seqscore.models.base import RunSettings, TextModel, TokenModel
+from seqscore.models.causal import CausalModel
+from seqscore.models.load.find import LoadedModel, LoadOptions, load_model
+from seqscore.models.local import LocalModel
+from seqscore.models.masked import MaskedModel
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
+AnyModel: TypeAlias = TokenModel | TextModel
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A kind of models of transformers: those whose configuration ``model.why_not`` has nothing against.
+
+    ``auto_class``: the class of transformers that makes them.
+    """
+
+    model: type[LocalModel]
+    auto_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A kind whose models are found by their names: ``patterns`` as of file names in a shell."""
+
+    opens: Callable[[str, RunSettings], AnyModel]
+    patterns: tuple[str, ...]
+
+
+KINDS: Mapping[str, Checkpoint | Named] = MappingProxyType(
+    {
+        "causal": Checkpoint(CausalModel, "AutoModelForCausalLM"),
+        "masked": Checkpoint(MaskedModel, "AutoModelForMaskedLM"),
+    }
+)
+"""A checkpoint is of the first kind that takes its configuration."""
+
+
+def open_model(
+    name: str | Path,
+    *,
+    revision: str | None,
+    device: str,
+    dtype: str,
+    options: LoadOptions,
+    settings: RunSettings,
+) -> AnyModel:
+    """The model of a name.
+
+    Args:
+        name: ``default``, a folder, a .gguf file, a name on the hub, or whatever a kind calls its own.
+        revision, device, dtype, options: of a checkpoint, see ``load_model``.
+        settings: how it is run.
+
+    Raises:
+        SeqscoreError: see ``load_model``; or no kind takes it.
+    """
+    for kind in KINDS.values():
+        if isinstance(kind, Named) and any(fnmatch(str(name), pattern) for pattern in kind.patterns):
+            return kind.opens(str(name), settings)
+    kinds = {kind.auto_class: kind.model.why_not for kind in _checkpoints()}
+    loaded = load_model(name, revision=revision, device=device, dtype=dtype, options=options, kinds=kinds)
+    auto_class = auto_class_of(loaded.model.config, kinds, where=loaded.name)
+    (kind,) = (kind for kind in _checkpoints() if kind.auto_class == auto_class)
+    return kind.model(loaded.model, loaded.tokenizer, settings=settings, description=loaded)
+
+
+def model_of(
+    model: Any, tokenizer: PreTrainedTokenizerBase, *, settings: RunSettings, description: LoadedModel | None = None
+) -> LocalModel:
+    """The model of objects that are already loaded: by the class of the model; of an unknown class it must be causal.
+
+    Raises:
+        ModelError: it is of no kind.
+    """
+    kind = next((kind for kind in _checkpoints() if _is_own(kind, model)), _checkpoints()[0])
+    return kind.model(model, tokenizer, settings=settings, description=description)
+
+
+def _checkpoints() -> list[Checkpoint]:
+    return [kind for kind in KINDS.values() if isinstance(kind, Checkpoint)]
+
+
+def _is_own(kind: Checkpoint, model: Any) -> bool:
+    """Whether an object, or what a wrapper (torch.compile, PEFT) holds, is of the class that the kind's models have."""
+    import transformers
+
+    inner = getattr(model, "_orig_mod", model)
+    inner = inner.get_base_model() if hasattr(inner, "get_base_model") else inner
+    config: Any = getattr(inner, "config", None)
+    classes = getattr(transformers, kind.auto_class)._model_mapping
+    return type(config) in classes and isinstance(inner, classes[type(config)]) and kind.model.why_not(config) is None

@@ -1,0 +1,125 @@
+"""Items through a model in pieces, their scores in order."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqscore.call import TokenCall, open_call
+from seqscore.errors import InputError, OptionError, SeqscoreError
+from seqscore.models.base import LanguageModel, TextModel, TokenModel
+from seqscore.notices import StartNotice
+from seqscore.plan.chunks import FULL, GROWING, ChunkPolicy, chunks_of
+from seqscore.plan.requests import Request
+from seqscore.plan.workload import Workload, workload_of
+from seqscore.policies import Policies
+from seqscore.scores.sequence_score import SequenceScore
+from seqscore.text.items import Item, item_size, share_beginning
+from seqscore.text_call import TextCall, open_text_call
+
+Call: TypeAlias = TokenCall | TextCall
+Items: TypeAlias = Sequence[Item | SeqscoreError]
+Errors: TypeAlias = Literal["raise", "record"]
+
+
+def call_of(model: LanguageModel[Any, Any], policies: Policies, about_start: StartNotice) -> Call:
+    """The policies of a call, resolved for a model of either form.
+
+    Raises:
+        OptionError: the model cannot do what a policy asks for.
+    """
+    if isinstance(model, TextModel):
+        return open_text_call(model, policies, about_start)
+    assert isinstance(model, TokenModel)
+    return open_call(model, policies, about_start)
+
+
+def scores_of(call: Call, chunks: Iterable[Items], *, errors: Errors) -> Iterator[SequenceScore | SeqscoreError]:
+    """One score or error an item, in order. A chunk is prepared when the model asks for it, which may be before what
+    was asked for earlier is answered.
+
+    ``errors="raise"``: an item that cannot be prepared ends it before its chunk is run.
+    """
+    asked: deque[tuple[int, list[Any]]] = deque()
+    model: LanguageModel[Any, Any] = call.model
+    for values in model.stream(_requests(call, chunks, asked, errors), extras=call.policies.extras):
+        first_index, prepared = asked.popleft()
+        told = iter(values)
+        for index, one in enumerate(prepared, start=first_index):
+            score = one if isinstance(one, SeqscoreError) else _score(call, one, told, index)
+            if errors == "raise" and isinstance(score, SeqscoreError):
+                raise score
+            yield score
+
+
+def _requests(
+    call: Call, chunks: Iterable[Items], asked: deque[tuple[int, list[Any]]], errors: Errors
+) -> Iterator[list[Any]]:
+    """What to ask the model for each chunk; what it was made from waits in ``asked``."""
+    index = 0
+    for chunk in chunks:
+        prepared: list[Any] = list(call.prepare(chunk, index))
+        if errors == "raise":
+            for one in prepared:
+                if isinstance(one, SeqscoreError):
+                    raise one
+        call.notices.say(chunk, index)
+        asked.append((index, prepared))
+        index += len(chunk)
+        yield [request for one in prepared if not isinstance(one, SeqscoreError) for request in one.requests]
+
+
+def _score(call: Any, prepared: Any, told: Iterator[Any], index: int) -> SequenceScore | SeqscoreError:
+    own = [next(told) for _ in prepared.requests]
+    try:
+        score: SequenceScore = call.score(prepared, own)
+    except SeqscoreError as error:
+        return error.for_item(index)
+    return score
+
+
+def workload_of_chunks(call: Call, chunks: Iterable[Items]) -> Workload:
+    """How much running these chunks would be."""
+    total, index = Workload(), 0
+    for chunk in chunks:
+        fit = [one for one in call.prepare(chunk, index) if not isinstance(one, SeqscoreError)]
+        requests = [request for one in fit for request in one.requests if isinstance(request, Request)]
+        total += workload_of(requests, num_items=len(fit), shares_prefixes=call.model.shares_prefixes)
+        index += len(chunk)
+    return total
+
+
+def logits_of(call: Call, item: Item) -> NDArray[np.float64]:
+    """The logits at each scored token of an item of one window, [num_scored, V].
+
+    Raises:
+        InputError: the item cannot be scored, or takes more than one window.
+        OptionError: the model gives no logits.
+    """
+    if not isinstance(call, TokenCall):
+        raise OptionError(f"a {call.model.kind} model gives log-probabilities, and no logits")
+    (prepared,) = call.prepare([item], 0)
+    if isinstance(prepared, SeqscoreError):
+        raise type(prepared)(prepared.message) from prepared
+    if len(prepared.requests) > 1:
+        raise InputError(
+            f"the text takes {len(prepared.requests)} windows; logits are given for texts of one, of at most "
+            f"{call.model.max_inputs} tokens"
+        )
+    return call.model.logits(prepared.requests)
+
+
+def cut(items: Iterable[Item | SeqscoreError], policy: ChunkPolicy) -> Iterator[list[Item | SeqscoreError]]:
+    """The items in pieces that are planned at once."""
+    if policy == "whole":
+        yield list(items)
+        return
+    yield from chunks_of(items, weigh=_weight, belongs=share_beginning, limits=FULL if policy == "full" else GROWING)
+
+
+def _weight(item: Item | SeqscoreError) -> int:
+    return 0 if isinstance(item, SeqscoreError) else item_size(item)

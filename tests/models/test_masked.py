@@ -1,0 +1,307 @@
+"""Masked models against a plain loop: every token of a text masked in turn, one forward pass each, in float64."""
+
+from __future__ import annotations
+
+import copy
+import json
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+
+from seqscore import Chat, Pair, Scorer
+from seqscore.errors import ContextLengthError, OptionError, SeqscoreError, TokenizerError
+from seqscore.models import masked
+from seqscore.models.base import RunSettings
+from seqscore.models.masked import MaskedModel
+from seqscore.plan.requests import Request, Values
+from tests.cli.told import told
+from tests.masked_models import MASKED, VOCABULARY, bytes_of_roberta, masked_model, word_pieces
+
+TEXTS = ("the cats sat on it", "a", "it rained all day, the dog sat", "the")
+LENGTHS = (3, 9, 16, 17, 38)
+
+
+def tokenizer_of(architecture: str) -> Any:
+    return bytes_of_roberta() if MASKED[architecture].get("pad_token_id") == 1 else word_pieces()
+
+
+def scorer_of(architecture: str = "bert", dtype: torch.dtype = torch.float64, **settings: Any) -> Scorer:
+    return Scorer(masked_model(architecture, dtype=dtype), tokenizer_of(architecture), **settings)
+
+
+@lru_cache(maxsize=1)
+def requests() -> tuple[Request, ...]:
+    """Texts between two tokens, some of them behind a context."""
+    generator = np.random.default_rng(7)
+    made = []
+    for i, length in enumerate(LENGTHS):
+        ids = generator.integers(5, VOCABULARY, size=length)
+        made.append(Request(ids, first_target=1 if i % 2 else max(1, length // 2), num_behind=1))
+    return tuple(made)
+
+
+def looped(architecture: str, dtype: torch.dtype, request: Request, mask: int = 4) -> NDArray[np.float64]:
+    """[num_targets, V] log-softmax at each target, masked alone: what the definition says and no more."""
+    model, rows = masked_model(architecture, dtype=dtype), []
+    for place in range(request.first_target, len(request.ids) - request.num_behind):
+        ids = torch.from_numpy(request.ids.copy())[None]
+        ids[0, place] = mask
+        with torch.no_grad():
+            rows.append(model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, place].double())
+    return torch.stack(rows).log_softmax(-1).numpy()
+
+
+@lru_cache(maxsize=2)
+def expected(architecture: str) -> tuple[NDArray[np.float64], ...]:
+    return tuple(looped(architecture, torch.float64, request) for request in requests())
+
+
+def tolerance(architecture: str, dtype: torch.dtype) -> float:
+    """As in tests/engine/test_conformance.py: what the plain loop costs in that dtype, with room for another order."""
+    if dtype == torch.float64:
+        return 1e-12 * max(1.0, max(np.abs(one).max() for one in expected(architecture)))
+    plain = (looped(architecture, dtype, request) for request in requests())
+    cost = max(np.abs(one - exact).max() for one, exact in zip(plain, expected(architecture), strict=True))
+    single = 4 * float(cost) + 1e-7
+    assert single < 1e-3
+    return single
+
+
+def run(architecture: str, dtype: torch.dtype, batch_tokens: int = 64) -> list[Values]:
+    settings = RunSettings(batch_tokens=batch_tokens)
+    model = MaskedModel(masked_model(architecture, dtype=dtype), tokenizer_of(architecture), settings=settings)
+    return model.run(requests(), extras=frozenset({"rank", "entropy"}))
+
+
+@pytest.mark.parametrize("architecture", sorted(MASKED))
+def test_every_architecture_is_the_plain_loop(architecture: str) -> None:
+    for dtype in (torch.float32, torch.float64):
+        allowed = tolerance(architecture, dtype)
+        for request, exact, values in zip(requests(), expected(architecture), run(architecture, dtype), strict=True):
+            chosen = exact[np.arange(request.num_targets), request.targets]
+            np.testing.assert_allclose(values.logprobs, chosen, rtol=0, atol=allowed, err_msg=str(dtype))
+            if dtype == torch.float64:
+                assert values.greedy is not None and values.ranks is not None and values.entropies is not None
+                np.testing.assert_array_equal(values.ranks, 1 + (exact > chosen[:, None] + 1e-9).sum(1))
+                np.testing.assert_array_equal(values.greedy, values.ranks == 1)
+                np.testing.assert_allclose(values.entropies, -(np.exp(exact) * exact).sum(1), rtol=0, atol=1e-10)
+
+
+def test_the_logits_exist_a_tile_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With and without a head of its own, whatever fits into a batch or a tile."""
+    seen: list[int] = []
+    usual = masked.logits_values
+
+    def watched(logits: torch.Tensor, *more: Any, **named: Any) -> Values:
+        seen.append(logits.numel())
+        return usual(logits, *more, **named)
+
+    monkeypatch.setattr(masked, "logits_values", watched)
+    whole = run("bert", torch.float64)
+    assert max(seen) > 3 * VOCABULARY
+    monkeypatch.setattr(masked, "_TILE_BYTES", 3 * 4 * VOCABULARY)
+    for head in (True, False):
+        if not head:
+            monkeypatch.setattr(masked, "_head_of", lambda adapter: None)
+        for budget in (1, 40, 4096):
+            seen.clear()
+            for one, other in zip(run("bert", torch.float64, budget), whole, strict=True):
+                np.testing.assert_allclose(one.logprobs, other.logprobs, rtol=1e-12)
+            assert max(seen) <= 3 * VOCABULARY
+
+
+@pytest.mark.parametrize("architecture", ["bert", "roberta"])
+def test_a_text_stands_between_the_tokenizers_own_tokens(architecture: str) -> None:
+    scorer = scorer_of(architecture)
+    tokenizer, model = scorer.tokenizer, scorer.model
+    for score in scorer.score(list(TEXTS)):
+        full: list[int] = tokenizer(score.text)["input_ids"]
+        assert score.token_ids.tolist() == full[1:-1] and score.start_token == full[0]
+        for t, logprob in enumerate(score.logprobs, start=1):
+            ids = torch.tensor([full])
+            ids[0, t] = tokenizer.mask_token_id
+            with torch.no_grad():
+                exact = model(input_ids=ids).logits[0, t].log_softmax(-1)[full[t]].item()
+            assert logprob == pytest.approx(exact, rel=1e-12)
+        assert score.perplexity == pytest.approx(np.exp(-score.logprobs.mean()), rel=1e-12)
+        assert score.scored.all() and score.num_windows == 1
+    fields = dict(scorer.signature().fields)
+    assert (fields["kind"], fields["conditioning"], fields["bos"]) == ("masked", "mask-one", f"auto/{full[0]}")
+    assert "engine" not in fields and scorer.kind == "masked" and not scorer.keeps_bits
+
+
+def test_a_context_is_seen_and_never_masked() -> None:
+    scorer = scorer_of()
+    score = scorer.score(Pair("the cat", " sat on it"))
+    ids = [2, *scorer.score("the cat sat on it").token_ids.tolist(), 3]
+    exact = looped("bert", torch.float64, Request(np.array(ids), 3, num_behind=1))
+    assert score.scored.tolist() == [False, False, True, True, True] and score.boundary == "clean"
+    np.testing.assert_allclose(score.logprobs[2:], exact[np.arange(3), ids[3:6]], rtol=1e-12)
+    assert score.log_likelihood != scorer.score("sat on it").log_likelihood
+    apart = scorer.score(Pair("the cat", " sat on it"), boundary="separate")
+    assert apart.log_likelihood == pytest.approx(score.log_likelihood, rel=1e-12)
+
+
+def test_logits_are_those_of_the_masked_places() -> None:
+    scorer = scorer_of()
+    score = scorer.score(Pair("the cat", " sat on it"))
+    rows = torch.from_numpy(scorer.logits(Pair("the cat", " sat on it"))).log_softmax(-1).numpy()
+    np.testing.assert_allclose(rows[np.arange(3), score.token_ids[2:]], score.logprobs[2:], rtol=1e-12)
+
+
+def test_unknown_and_padding_tokens_are_tokens() -> None:
+    scorer = scorer_of()
+    score = scorer.score("the 日本 cat")
+    assert score.num_unknown == 2 and score.scored.all() and 1 in score.token_ids
+    ids = [6, 0, 7]  # a padding token that is asked for is seen, and is a target
+    exact = looped("bert", torch.float64, Request(np.array([2, *ids, 3]), 1, num_behind=1))
+    np.testing.assert_allclose(scorer.score(ids).logprobs, exact[np.arange(3), ids], rtol=1e-12)
+
+
+def test_a_long_text_is_scored_in_the_middle_of_windows() -> None:
+    scorer = scorer_of(max_length=10)  # 8 tokens and what stands around them
+    ids = np.random.default_rng(3).integers(5, 70, size=21)
+    score = scorer.score(ids.tolist())
+    assert score.scored.all() and score.num_windows == 5
+    # A margin of 2 on each side: 0-5 of 0-7, 6-9 of 4-11, 10-13 of 8-15, 14-17 of 12-19, 18-20 of 13-20.
+    for begin, first, last in ((0, 0, 5), (4, 6, 9), (8, 10, 13), (12, 14, 17), (13, 18, 20)):
+        window = np.concatenate([[2], ids[begin : begin + 8], [3]])
+        exact = looped("bert", torch.float64, Request(window, 1, num_behind=1))
+        for t in range(first, last + 1):
+            assert score.logprobs[t] == pytest.approx(exact[t - begin, ids[t]], rel=1e-12)
+    with pytest.raises(ContextLengthError, match="the sequence needs 23 positions and the model reads at most 10"):
+        scorer.score(ids.tolist(), long="error")
+    cut = scorer.score(ids.tolist(), long="truncate")
+    assert cut.num_cut == 13 and cut.scored.sum() == 8
+    pair = scorer.score(Pair(ids[:18].tolist(), ids[18:].tolist()), long="truncate")
+    assert (pair.num_cut, pair.num_unread, int(pair.scored.sum()), pair.start_token) == (13, 0, 3, 2)
+    windows = scorer.score(Pair(ids[:18].tolist(), ids[18:].tolist()))
+    assert (windows.num_cut, windows.num_unread) == (0, 13)
+    np.testing.assert_allclose(windows.logprobs[18:], pair.logprobs[18:], rtol=1e-12)
+    with pytest.raises(ContextLengthError, match="the continuation has 9 tokens and the model reads at most 8 between"):
+        scorer.score(Pair(ids[:12].tolist(), ids[12:].tolist()), long="truncate")
+
+
+@pytest.mark.parametrize("architecture", ["bert", "esm", "mpnet", "roberta"])
+def test_a_text_of_full_length_fits(architecture: str) -> None:
+    scorer = scorer_of(architecture)
+    assert scorer.max_length is not None
+    ids = np.random.default_rng(1).integers(5, 70, size=scorer.max_length - 2)
+    assert scorer.score(ids.tolist()).num_windows == 1
+
+
+@pytest.mark.parametrize(
+    ("policies", "said"),
+    [
+        (
+            {"bos": "none"},
+            "bos='none' is for models that read from left to right; a masked model reads every text betwe",
+        ),
+        ({"bos": "lm-eval"}, "bos='lm-eval' is for models that read from left to right"),
+        ({"bos": 7}, "bos=7 is for models that read from left to right"),
+        ({"boundary": "healed"}, "boundary='healed' is for models that read from left to right; a masked model takes"),
+        ({"boundary": "lm-eval"}, "boundary='lm-eval' is for models that read"),
+    ],
+)
+def test_what_has_a_meaning_only_from_left_to_right_is_refused(policies: Any, said: str) -> None:
+    with pytest.raises(OptionError) as caught:
+        scorer_of().score("the cat", **policies)
+    assert str(caught.value).startswith(said)
+
+
+def test_chats_are_refused_and_other_items_go_on() -> None:
+    messages = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    found = list(scorer_of().stream([Chat(messages), "the cat", Pair(messages[:1], "b")], errors="record"))
+    assert [isinstance(one, SeqscoreError) for one in found] == [True, False, True]
+    assert str(found[0]) == (
+        "item 0: chat messages are for models that read from left to right, and this is a masked one"
+    )
+
+
+def test_settings_that_cannot_be() -> None:
+    with pytest.raises(OptionError, match="engine='packed' is for causal models; a masked one takes 'auto'"):
+        scorer_of(engine="packed")
+    with pytest.raises(OptionError, match="batch_tokens=0 must be a whole number of at least 1"):
+        scorer_of(batch_tokens=0)
+    with pytest.raises(OptionError, match="max_length=2 must be at least 3: 2 tokens stand around a text"):
+        scorer_of(max_length=2)
+    tokenizer = word_pieces()
+    tokenizer.mask_token = None
+    with pytest.raises(TokenizerError, match="the tokenizer names no mask token of the model's vocabulary"):
+        Scorer(masked_model("bert"), tokenizer)
+    bare = word_pieces()
+    bare.backend_tokenizer.post_processor = None
+    assert Scorer(masked_model("bert"), bare).score("the cat").start_token == 2  # its CLS and SEP
+    bare.sep_token = None
+    with pytest.raises(TokenizerError, match="puts nothing around a text, and names no CLS and SEP"):
+        Scorer(masked_model("bert"), bare)
+
+
+def test_the_callers_model_is_left_as_it_was() -> None:
+    model = masked_model("bert").train()
+    trunk, state = model.base_model, {name: value.clone() for name, value in model.state_dict().items()}
+    scorer = Scorer(model, word_pieces())
+    first = scorer.score("the cat sat").logprobs
+    assert model.training and model.base_model is trunk and model.bert is trunk
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    twin = copy.deepcopy(scorer)
+    assert twin.model is not model and twin.score("the cat sat").logprobs.tobytes() == first.tobytes()
+    with torch.no_grad():
+        model.cls.predictions.bias.add_(torch.arange(VOCABULARY))
+    assert twin.score("the cat sat").logprobs.tobytes() == first.tobytes()
+    assert scorer.score("the cat sat").logprobs.tobytes() != first.tobytes()  # the head is the model's own still
+    with pytest.raises(SeqscoreError, match="is no longer the model that this Scorer was made for"):
+        model.double() and scorer.score("a")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("model") / "tiny-roberta"
+    masked_model("roberta").save_pretrained(folder)
+    bytes_of_roberta().save_pretrained(folder)
+    return folder
+
+
+def test_a_folder_is_found_to_be_masked(folder: Path) -> None:
+    import pickle
+
+    scorer = Scorer.from_pretrained(folder, device="cpu")
+    assert scorer.kind == "masked" and type(scorer.model).__name__ == "RobertaForMaskedLM"
+    own = Scorer(masked_model("roberta"), bytes_of_roberta()).score("it rained")
+    score = scorer.score("it rained")
+    assert score.logprobs.tobytes() == own.logprobs.tobytes()
+    assert score.signature.startswith("seqscore:") and "|model:tiny-roberta|weights:sha256:" in score.signature
+    again = pickle.loads(pickle.dumps(scorer))
+    assert again.score("it rained").logprobs.tobytes() == own.logprobs.tobytes()
+
+
+def test_the_command_line_scores_with_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from seqscore.cli.app import run as command
+
+    arguments = ["score", "it rained", "--model", str(folder), "--device", "cpu", "--format", "jsonl", "--tokens"]
+    assert command(arguments) == 0
+    record = json.loads(capsys.readouterr().out)
+    expected_score = Scorer.from_pretrained(folder, device="cpu").score("it rained")
+    assert record["log_likelihood"] == expected_score.log_likelihood
+    assert [token["logprob"] for token in record["tokens"]] == expected_score.logprobs.tolist()
+
+
+def test_minimal_pairs_are_evaluated_with_it(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from seqscore.cli.app import run as command
+
+    data, out = tmp_path / "pairs.jsonl", tmp_path / "run"
+    rows = [("the cats sit", "the cats sits"), ("a dog", "a dogs"), ("it rained", "it raineds")]
+    data.write_text("".join(json.dumps({"sentence_good": good, "sentence_bad": bad}) + "\n" for good, bad in rows))
+    assert command(["eval", "pairs", str(data), "--model", str(folder), "--device", "cpu", "--out", str(out)]) == 0
+    scorer = Scorer.from_pretrained(folder, device="cpu")
+    wins = [scorer.score(good).log_likelihood > scorer.score(bad).log_likelihood for good, bad in rows]
+    summary = json.loads((out / "summary.json").read_text())
+    accuracy = next(one for one in summary["figures"] if one["name"] == "accuracy")
+    assert accuracy["value"] == pytest.approx(sum(wins) / 3)
+    assert "mask-one" in (out / "manifest.json").read_text()
+    told(capsys.readouterr().err)
