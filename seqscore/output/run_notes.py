@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from seqscore.output.numbers import shown_interval
+
 if TYPE_CHECKING:
     from seqscore.evaluate.scored.tally import Tally
 
@@ -67,6 +69,13 @@ def _left_out(summary: Mapping[str, Any]) -> Iterator[str]:
     if unknown:
         rows = _of(summary["rows_unknown"], "row")
         yield f"scored although the tokenizer does not know it: {_of(unknown, 'unknown token')} in {rows}"
+    for figure in summary["figures"]:
+        name = figure["name"] if figure["group"] is None else f"{figure['name']} of group {figure['group']!r}"
+        if figure.get("reason"):
+            yield f"{name}: {figure['reason']}"
+        closed = figure.get("closed_interval")
+        if closed is not None:
+            yield f"{name}: {float(closed['level']):.0%} interval by {closed['method']}: {shown_interval(closed)}"
     for one in summary.get("left_out", ()):
         yield f"{one['figure']} leaves out {one['rows']:,} of {summary['scored']:,} rows: {one['reason']}"
     unusual = {name: count for name, count in summary["boundaries"].items() if name not in _USUAL_BOUNDARIES}

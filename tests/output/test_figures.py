@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from seqscore.errors import InputError
-from seqscore.evaluate.read.charts import GroupBar, GroupChart, ValueChart
+from seqscore.evaluate.read.charts import CorrelationChart, GroupBar, GroupChart, ValueChart
 from seqscore.evaluate.read.compare import PairedValues
 from seqscore.explain.exponential import exponential_lesson
 from seqscore.explain.figures.loss_figure import loss_figure
@@ -24,7 +24,13 @@ from seqscore.explain.figures.softmax_figure import softmax_figure
 from seqscore.explain.training import LossCurve
 from seqscore.output.plots.canvas import save_figure, svg_text
 from seqscore.output.plots.distributions import frequency_figure, perplexity_figure
-from seqscore.output.plots.runs import calibration_figure, groups_figure, margin_figure, scatter_figure
+from seqscore.output.plots.runs import (
+    calibration_figure,
+    correlation_figure,
+    groups_figure,
+    margin_figure,
+    scatter_figure,
+)
 from seqscore.output.plots.tokens import heat_map_figure, surprisal_figure
 from seqscore.scores.show.runs import Piece
 from seqscore.scores.show.surprisal_scale import BOUNDS, INKS, LABELS, SHADES, shade_of
@@ -43,7 +49,13 @@ GROUPS = GroupChart(
 )
 CALIBRATION = calibration_of(np.array([0.15, 0.5, 0.55, 0.95]), np.array([0.0, 1.0, 0.0, 1.0]))
 PAIR = PairedValues("mean_margin", "nats", ["a", "b", "c"], np.array([1.0, -2.0, np.inf]), np.array([0.5, 3.0, 1.0]))
-MARGINS = ValueChart("mean_margin", "nats", np.array([-1.0, 0.0, 0.5, 2.5, 30.0]), 6.4, None)
+_SIDES = ("good sentence more probable", "bad sentence more probable, or a tie")
+MARGINS = ValueChart(
+    "mean_margin", "nats", np.array([-1.0, 0.0, 0.5, 2.5, 30.0]), 6.4, None, ("margin", "pairs"), _SIDES
+)
+CORRELATION = CorrelationChart(
+    "pearson", ("surprisal [bits]", "rating"), np.array([1.0, 2, 4]), np.array([3.0, 1, 2]), 0.1
+)
 
 MAKERS: dict[str, Callable[[], Figure]] = {
     "softmax": lambda: softmax_figure(exponential_lesson(tiny_scorer(), "The quick brown fox jumps.")),
@@ -55,6 +67,7 @@ MAKERS: dict[str, Callable[[], Figure]] = {
     "groups": lambda: groups_figure(GROUPS),
     "calibration": lambda: calibration_figure(CALIBRATION),
     "margins": lambda: margin_figure(MARGINS),
+    "correlation": lambda: correlation_figure(CORRELATION),
     "scatter": lambda: scatter_figure(PAIR, a="runs/$a$", b="runs/b"),
 }
 

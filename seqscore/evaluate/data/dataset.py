@@ -54,6 +54,10 @@ class DataRow:
         """The text in a column; see ``Record.text``."""
         return self.record.text(column)
 
+    def numeric(self, column: Column) -> float:
+        """The number in a column; see ``Record.numeric``."""
+        return self.record.numeric(column)
+
     def context(self, column: Column) -> str | None:
         """The text that stands before another one, or None; see ``Record.context``."""
         return self.record.context(column)

@@ -88,6 +88,21 @@ class Record:
             raise InputError(f"{self.where}: column {column!r} is {kind_of_value(value)}; expected text")
         return value
 
+    def numeric(self, column: Column) -> float:
+        """The number in a column; of a text format what its cell spells.
+
+        Raises:
+            InputError: the row has none there, or one that is not finite, or there is no such column.
+        """
+        value = self.at(column)
+        if self.is_missing(value):
+            raise InputError(f"{self.where}: column {column!r} is {_empty(value)}; the row has no number there")
+        found = _number(value)
+        if found is None:
+            shown = f"{value!r:.40}" if isinstance(value, str | int | float) else kind_of_value(value)
+            raise InputError(f"{self.where}: column {column!r} is {shown}; expected a finite number, such as 3.5")
+        return found
+
     def context(self, column: Column) -> str | None:
         """The text in a column that stands before another one; None where there is truly nothing. A word that may
         stand for nothing (``NA``) is an error as in any text: it may as well be the context.
@@ -188,6 +203,17 @@ def kind_of_value(value: object) -> str:
         dict: "an object",
     }
     return kinds.get(type(value), f"a value of type {type(value).__name__}")
+
+
+def _number(value: object) -> float | None:
+    """A finite number; whole ones stay whole."""
+    if isinstance(value, bool):
+        return None
+    try:
+        found = float(value) if isinstance(value, str | Decimal) else value
+        return found if isinstance(found, int | float) and math.isfinite(found) else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def _decoded(value: bytes) -> str | bytes:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError
 from seqscore.evaluate.read.compare import PairedValues
 from seqscore.evaluate.read.measures import measures_of_run, task_of_run
-from seqscore.evaluate.run.figures import row_values, stored_interval
+from seqscore.evaluate.run.figures import Measured, row_values, stored_interval
 from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.stored_rows import stored_rows
 from seqscore.scores.statistics.calibration import Calibration, CalibrationBin
@@ -24,13 +24,16 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValueChart:
-    """The rows' own values of a measure, with the figure that they come to. Shape: ``values`` [rows]."""
+    """The rows' own values of a measure, with the figure that they come to. Shape: ``values`` [rows]. ``axes``,
+    ``sides``: see ``Measure``."""
 
     name: str
     unit: str
     values: FloatArray
     figure: float | None
     interval: Interval | None
+    axes: tuple[str, str] = ("value", "rows")
+    sides: tuple[str, str] = ("above 0", "0 or below")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,17 @@ class GroupChart:
     bars: tuple[GroupBar, ...]
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class CorrelationChart:
+    """Two numbers of every row against each other, with the figure that they come to. Shape: ``x``, ``y`` [rows]."""
+
+    name: str
+    axes: tuple[str, str]
+    x: FloatArray
+    y: FloatArray
+    figure: float | None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RunCharts:
     """The charts that a run has something finite for; None the others. ``frequencies`` needs stored tokens."""
@@ -65,6 +79,7 @@ class RunCharts:
     calibration: Calibration | None
     frequencies: RankFrequency | None
     pair: PairedValues | None = None
+    correlation: CorrelationChart | None = None
 
 
 def charts_of_run(run: Run, *, frequencies: bool = True) -> RunCharts:
@@ -89,7 +104,15 @@ def charts_of_run(run: Run, *, frequencies: bool = True) -> RunCharts:
         own = row_values(measure, found[name].sums)
         if not np.isfinite(own).any():
             return None
-        return ValueChart(name, measure.unit, own, _number(figure["value"]), stored_interval(figure["interval"]))
+        return ValueChart(
+            name,
+            measure.unit,
+            own,
+            _number(figure["value"]),
+            stored_interval(figure["interval"]),
+            measure.axes,
+            measure.sides,
+        )
 
     return RunCharts(
         perplexities=values("perplexities"),
@@ -97,7 +120,21 @@ def charts_of_run(run: Run, *, frequencies: bool = True) -> RunCharts:
         groups=_groups(run.summary),
         calibration=_calibration(run.summary),
         frequencies=_frequencies(run) if frequencies else None,
+        correlation=_correlation(found, figures),
     )
+
+
+def _correlation(
+    found: Mapping[str, Measured], figures: Mapping[tuple[str, str | None], Mapping[str, Any]]
+) -> CorrelationChart | None:
+    for name, one in found.items():
+        if one.measure.chart == "correlation" and len(one.numbers):
+            x, y = one.sums.columns
+            stored = figures.get((name, None))
+            if (np.isfinite(x) & np.isfinite(y)).any():
+                value = None if stored is None else _number(stored["value"])
+                return CorrelationChart(name, one.measure.axes, x, y, value)
+    return None
 
 
 def _groups(summary: Mapping[str, Any]) -> GroupChart | None:

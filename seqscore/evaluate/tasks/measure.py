@@ -31,7 +31,8 @@ class Measure:
         per_row: the one that tells most of a single row, by which rows of two runs are compared.
         column: whether a table of rows has a column for it.
         chart: which picture shows the rows' own values.
-        axes: what the two numbers of a row are, in a picture of them.
+        axes: of a picture, what stands on its axes.
+        sides: of margins, what a row is on either side of 0: above, and below or at it.
         why_undefined: of a function, why it has no value for these numbers of the rows.
         closed_form: of a function, another interval, by a formula, of the rows at a level of confidence.
     """
@@ -48,7 +49,8 @@ class Measure:
     per_row: bool = False
     column: bool = True
     chart: Literal["perplexities", "margins", "correlation"] | None = None
-    axes: tuple[str, str] = ("", "")
+    axes: tuple[str, str] = ("value", "rows")
+    sides: tuple[str, str] = ("above 0", "0 or below")
     why_undefined: Callable[..., str] | None = None
     closed_form: Callable[[Items, float], Interval | None] | None = None
 

@@ -74,7 +74,16 @@ class PairsTask(Task):
             ),
             Measure(name="ties", figure="ratio", unit=pairs, method="wilson", column=False),
             Measure(name="accuracy_per_token", figure="ratio", unit=pairs, method="wilson", better="higher"),
-            Measure(name="mean_margin", figure="ratio", unit="nats", better="higher", per_row=True, chart="margins"),
+            Measure(
+                name="mean_margin",
+                figure="ratio",
+                unit="nats",
+                better="higher",
+                per_row=True,
+                chart="margins",
+                axes=("margin log p(good) − log p(bad)", "pairs"),
+                sides=("good sentence more probable", "bad sentence more probable, or a tie"),
+            ),
         )
 
     def values(self, row: Stored) -> RowValues:

@@ -17,6 +17,7 @@ TASKS: dict[str, str] = {
     "pairs": "seqscore.evaluate.tasks.pairs.PairsTask",
     "choices": "seqscore.evaluate.tasks.choices.ChoicesTask",
     "nbest": "seqscore.evaluate.tasks.nbest.NbestTask",
+    "correlate": "seqscore.evaluate.tasks.correlate.CorrelateTask",
     "filter": "seqscore.evaluate.tasks.filter.FilterTask",
 }
 """Name -> where the task's class stands; it is imported when it is first asked for."""

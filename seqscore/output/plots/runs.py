@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from seqscore.evaluate.read.charts import GroupChart, ValueChart
+    from seqscore.evaluate.read.charts import CorrelationChart, GroupChart, ValueChart
     from seqscore.evaluate.read.compare import PairedValues
     from seqscore.scores.statistics.calibration import Calibration
 
@@ -95,7 +95,7 @@ def calibration_figure(found: Calibration) -> Figure:
 
 @styled
 def margin_figure(chart: ValueChart) -> Figure:
-    """How many pairs have which margin log p(good) - log p(bad); right of 0 the model prefers the good sentence.
+    """How many rows have which margin: of minimal pairs log p(good) - log p(bad), right of 0 the good one is preferred.
 
     Raises:
         InputError: there is no finite margin.
@@ -108,8 +108,8 @@ def margin_figure(chart: ValueChart) -> Figure:
     edges = _edges_around_zero(values)
     right = values > 0.0
     for chosen, color, label, hatch in (
-        (right, BASE, f"good sentence more probable: {int(right.sum()):,}", None),
-        (~right, ACCENT, f"bad sentence more probable, or a tie: {int((~right).sum()):,}", "///"),
+        (right, BASE, f"{chart.sides[0]}: {int(right.sum()):,}", None),
+        (~right, ACCENT, f"{chart.sides[1]}: {int((~right).sum()):,}", "///"),
     ):
         axes.hist(values[chosen], bins=edges.tolist(), color=color, label=label, hatch=hatch, edgecolor="white", lw=0.4)
     axes.axvline(0.0, color="#000000", linewidth=1.0)
@@ -117,10 +117,38 @@ def margin_figure(chart: ValueChart) -> Figure:
         axes.axvline(
             chart.figure, color=GREY, linewidth=1.6, linestyle=(0, (5, 1.6)), label=f"mean: {chart.figure:.4g}"
         )
-    axes.set(xlabel="margin log p(good) − log p(bad) [nats]", ylabel="pairs")
+    axes.set(xlabel=f"{chart.axes[0]} [{chart.unit}]", ylabel=chart.axes[1])
     axes.legend(frameon=False, fontsize=9)
-    heading(figure, f"Margins of {len(chart.values):,} pairs")
+    heading(figure, f"Margins of {len(chart.values):,} {chart.axes[1]}")
     return figure
+
+
+@styled
+def correlation_figure(chart: CorrelationChart) -> Figure:
+    """Every row's second number over its first.
+
+    Raises:
+        InputError: no row has two finite numbers.
+    """
+    good = np.isfinite(chart.x) & np.isfinite(chart.y)
+    x, y = chart.x[good], chart.y[good]
+    if not len(x):
+        raise InputError("no row has two finite numbers, so there is nothing to draw")
+    figure = new_figure(6.6, 5.2)
+    axes = figure.subplots()
+    _points(axes, x, y)
+    _label(axes, *chart.axes)
+    found = "not defined" if chart.figure is None else f"{chart.figure:.4f}"
+    lost = len(good) - len(x)
+    left = f" ({lost:,} infinite, not drawn)" if lost else ""
+    heading(figure, f"{chart.name.replace('_', ' ').capitalize()} correlation {found}, {len(good):,} rows{left}")
+    return figure
+
+
+def _points(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
+    alpha = float(np.clip(300.0 / len(x), 0.15, 0.9))
+    style: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.5, "color": BASE, "markeredgewidth": 0}
+    axes.plot(x, y, alpha=alpha, rasterized=len(x) > _MANY, **style)
 
 
 def _edges_around_zero(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -152,9 +180,7 @@ def scatter_figure(pair: PairedValues, *, a: str, b: str) -> Figure:
     margin = 0.04 * (high - low or 1.0)
     ends = (low / 1.2, high * 1.2) if scale == "log" else (low - margin, high + margin)
     axes.plot(ends, ends, color=GREY, linewidth=1.2, linestyle=(0, (4, 2)), label="equal")
-    alpha = float(np.clip(300.0 / len(x), 0.15, 0.9))
-    style: dict[str, Any] = {"linestyle": "none", "marker": "o", "markersize": 3.5, "color": BASE, "markeredgewidth": 0}
-    axes.plot(x, y, alpha=alpha, rasterized=len(x) > _MANY, **style)
+    _points(axes, x, y)
     axes.set(xscale=scale, yscale=scale, xlim=ends, ylim=ends, aspect="equal")
     name = f"{pair.name.removeprefix('mean_').replace('_', ' ')} [{pair.unit}]"
     _label(axes, f"{name}, a: {a}", f"{name}, b: {b}")

@@ -10,7 +10,13 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from seqscore.errors import OptionError
 from seqscore.output.plots.canvas import save_figure
 from seqscore.output.plots.distributions import frequency_figure, perplexity_figure
-from seqscore.output.plots.runs import calibration_figure, groups_figure, margin_figure, scatter_figure
+from seqscore.output.plots.runs import (
+    calibration_figure,
+    correlation_figure,
+    groups_figure,
+    margin_figure,
+    scatter_figure,
+)
 from seqscore.output.plots.tokens import heat_map_figure, surprisal_figure
 
 if TYPE_CHECKING:
@@ -89,5 +95,7 @@ def run_figures(charts: RunCharts, names: Sequence[str] = ("a", "b")) -> Iterato
         yield "calibration", calibration_figure(charts.calibration)
     if charts.frequencies is not None:
         yield "frequencies", frequency_figure(charts.frequencies)
+    if charts.correlation is not None:
+        yield "correlation", correlation_figure(charts.correlation)
     if charts.pair is not None and charts.pair.finite.any():
         yield "scatter", scatter_figure(charts.pair, a=names[0], b=names[1])

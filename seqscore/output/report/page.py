@@ -28,6 +28,7 @@ _TITLES: Mapping[str, tuple[str, str]] = {
     "margins": ("How many pairs have which margin", "tall"),
     "perplexities": ("How many texts have which perplexity, on a linear and a logarithmic axis", "broad"),
     "calibration": ("Confidence against accuracy", "tall"),
+    "correlation": ("Every row's value over its score", "tall"),
     "frequencies": ("How often the token of each rank occurs, on linear and logarithmic axes", "broad"),
     "scatter": ("Every row's value in run b over that in run a", "tall"),
 }

@@ -12,6 +12,7 @@ COLUMNS: dict[str, list[str]] = {
     "pairs": ["good", "bad"],
     "choices": ["query", "choices", "gold"],
     "nbest": ["reference", "hypotheses", "scores"],
+    "correlate": ["text", "rating", "set"],
     "filter": ["text"],
 }
 
