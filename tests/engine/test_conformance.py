@@ -30,7 +30,7 @@ COMBINATIONS = [
     for engine in sorted(ENGINES)
     if engine != "packed" or architecture not in NOT_PACKED
 ]
-LENGTHS = (2, 3, 9, 15, 16, 17, 31, 40)
+LENGTHS = (2, 9, 15, 16, 17, 40)
 
 
 @lru_cache(maxsize=1)

@@ -128,9 +128,9 @@ for name in sys.argv[1:]:
 
 
 def bombs() -> dict[str, pa.Table]:
-    """Tables of some kilobytes: a text of 50 MB that 2,000 rows share, as text and beside it, in lists; a long list."""
-    shared = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array(["a" * (50 << 20)]))
-    count = 100_000_000
+    """Tables of some kilobytes: a text of 24 MB that 2,000 rows share, as text and beside it, in lists; a long list."""
+    shared = pa.DictionaryArray.from_arrays(pa.array([0] * 2000, pa.int32()), pa.array(["a" * (24 << 20)]))
+    count = 40_000_000
     in_lists = pa.ListArray.from_arrays(pa.array([0, 2000], pa.int32()), shared)
     long_list = pa.ListArray.from_arrays(pa.array([0, count], pa.int32()), pa.array(np.zeros(count, np.int8)))
     return {
@@ -142,7 +142,7 @@ def bombs() -> dict[str, pa.Table]:
 
 
 def test_small_files_that_ask_for_all_memory(tmp_path: Path) -> None:
-    """100 GB and more, were each row to have its own copy; the limit of a value is 16 MiB."""
+    """48 GB, were each row to have its own copy; the limit of a value is 16 MiB."""
     tables = bombs()
     for name, table in tables.items():
         path = tmp_path / f"{name}.parquet"

@@ -71,7 +71,7 @@ def test_every_end_in_every_compression(tmp_path: Path, compression: str) -> Non
 def test_zstandard_in_frames_and_damaged(tmp_path: Path) -> None:
     compress = COMPRESSIONS[".zst"]
     path = tmp_path / "a.txt.zst"
-    assert read(path, compress(b"a\n" * 200_000) + compress(b"b\n"))[0] == ["a"] * 200_000 + ["b"]
+    assert read(path, compress(b"a\n" * 50_000) + compress(b"b\n"))[0] == ["a"] * 50_000 + ["b"]
     for data, said in ((compress(b"a\n" * 1000)[:-1], "Truncated"), (b"plain text", "ZSTD")):
         with pytest.raises(InputError, match=f"cannot read .*a.txt.zst' after line .*{said}"):
             read(path, data)
