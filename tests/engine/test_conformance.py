@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from transformers import PreTrainedModel
 
 from seqscore.engine.head.by_rows import target_values
+from seqscore.engine.packed import PackedEngine
 from seqscore.engine.resolve import ENGINES, resolve_engine
 from seqscore.errors import DeviceError
 from seqscore.models.architecture.adapter import ModelAdapter, adapt
@@ -78,8 +79,15 @@ def adapted(architecture: str, dtype: torch.dtype) -> ModelAdapter:
     return adapt(model_of(architecture, dtype))
 
 
+TRIED_IN_EVERY_DTYPE = frozenset({"gemma2", "llama", "mixtral"})
+"""Before it runs a model, the packed engine tries it; elsewhere here it does so in float32 alone."""
+
+
 def run(architecture: str, engine: str, dtype: torch.dtype) -> list[Values]:
-    chosen = resolve_engine(engine, adapted(architecture, dtype), batch_tokens=64)
+    if engine != "packed" or dtype == torch.float32 or architecture in TRIED_IN_EVERY_DTYPE:
+        chosen = resolve_engine(engine, adapted(architecture, dtype), batch_tokens=64)
+    else:
+        chosen = PackedEngine(adapted(architecture, dtype), batch_tokens=64)
     return chosen.run(requests(), extras=frozenset({"rank", "entropy"}))
 
 
