@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +9,10 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from seqscore.files import plain
 from seqscore.output.console import console_on
 from seqscore.output.destination import Output
-from seqscore.output.escape import json_text, terminal_text
+from seqscore.output.escape import terminal_text
+from seqscore.output.jsonl import print_json
 
 if TYPE_CHECKING:
     from seqscore.explain.axes import AxesLesson
@@ -184,9 +183,7 @@ def print_axes(lesson: AxesLesson) -> None:
 
 def write_lesson_json(lesson: Lesson) -> None:
     """A lesson as one line of JSON on standard output."""
-    with Output(None) as output:
-        line = json_text(json.dumps(plain(lesson.to_dict()), ensure_ascii=False, allow_nan=False))
-        output.write(line.encode("utf-8") + b"\n")
+    print_json(lesson.to_dict())
 
 
 _HEADINGS = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from seqscore.evaluate.scored.scored_rows import Record
+from seqscore.evaluate.scored.scored_rows import OutputRecord
 from seqscore.output.parquet import arrow_value, column_array
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ _MAX_FIELDS = 500
 """Of nested structs; objects with more names than that are free text rather than a type."""
 
 
-def column_types(columns: Sequence[str], replay: Callable[[], Iterator[Record]]) -> dict[str, pa.DataType | None]:
+def column_types(columns: Sequence[str], replay: Callable[[], Iterator[OutputRecord]]) -> dict[str, pa.DataType | None]:
     """The type that holds all values of a column exactly; None where there is none, and the column is written as text.
 
     Whole numbers and fractions are float64 where that loses no digit, decimals as wide as the widest, objects structs.
@@ -38,7 +38,7 @@ def column_types(columns: Sequence[str], replay: Callable[[], Iterator[Record]])
     return found
 
 
-def _values(columns: Sequence[str], replay: Callable[[], Iterator[Record]]) -> Iterator[tuple[str, list[Any]]]:
+def _values(columns: Sequence[str], replay: Callable[[], Iterator[OutputRecord]]) -> Iterator[tuple[str, list[Any]]]:
     """Columns and their next values, 1,000 at a time."""
     records = replay()
     while chunk := list(islice(records, _CHUNK)):

@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seqscore.evaluate.scored.scored_rows import Kind, Record
+from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord
 from seqscore.output.destination import Output
 from seqscore.output.escape import csv_text, terminal_text
 from seqscore.output.naming import Notify
@@ -31,7 +31,7 @@ class SeparatedWriter:
     def __init__(
         self,
         output: Output,
-        fields: Mapping[str, Kind],
+        fields: Mapping[str, FieldKind],
         *,
         columns: Sequence[str] | None,
         delimiter: str,
@@ -42,10 +42,10 @@ class SeparatedWriter:
         self._delimiter, self._quotes, self._notify = delimiter, quote_formulas, notify
         self._on_terminal = output.stream.isatty()
         self._has_header = False
-        self._waiting: list[Record] = []
+        self._waiting: list[OutputRecord] = []
         self._left_out: dict[str, None] = {}
 
-    def write(self, record: Record) -> None:
+    def write(self, record: OutputRecord) -> None:
         """Write one line."""
         if (
             self._columns is None
@@ -60,20 +60,20 @@ class SeparatedWriter:
             self._write_record(one, self._columns or ())
         self._waiting = []
 
-    def _write_record(self, record: Record, columns: Sequence[str]) -> None:
+    def _write_record(self, record: OutputRecord, columns: Sequence[str]) -> None:
         cells = [self._cell(record.fields.get(name), kind) for name, kind in self._fields.items()]
         cells += [self._cell(record.columns.get(name), "text") for name in columns]
         self._left_out.update(dict.fromkeys(name for name in record.columns if name not in columns))
         self._write_cells(cells)
 
-    def _cell(self, value: Any, kind: Kind) -> str:
+    def _cell(self, value: Any, kind: FieldKind) -> str:
         text = cell(without_lone_surrogates(value))
         if kind != "text" or not text or isinstance(value, bool | int | float):
             return text
         text = csv_text(text) if self._quotes else text
         return terminal_text(text) if self._on_terminal else text
 
-    def _write_header(self, record: Record | None) -> None:
+    def _write_header(self, record: OutputRecord | None) -> None:
         # Not before there is something to write: a run that fails at once leaves standard output empty.
         if not self._has_header:
             self._has_header = True

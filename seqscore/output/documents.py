@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
-from seqscore.evaluate.scored.scored_rows import Record
+from seqscore.evaluate.scored.scored_rows import OutputRecord
 from seqscore.output.destination import Output
 from seqscore.output.escape import terminal_text
 from seqscore.output.numbers import shown_log, shown_perplexity, shown_probability
@@ -38,7 +38,7 @@ class DocumentWriter:
         self._output, self._markup, self._columns, self._unit, self._tokens = output, markup, columns, unit, tokens
         self._has_head = False
 
-    def write(self, record: Record) -> None:
+    def write(self, record: OutputRecord) -> None:
         """Write one line."""
         self._write_head()
         cells = _token_cells(record.fields) if self._tokens else _text_cells(record.fields)

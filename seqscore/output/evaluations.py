@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
-from seqscore.files import plain
 from seqscore.output.console import console_on
 from seqscore.output.destination import Output
-from seqscore.output.escape import json_text, terminal_text
+from seqscore.output.escape import terminal_text
+from seqscore.output.jsonl import print_json
 from seqscore.output.numbers import NOTHING, shown_interval, shown_number, shown_p, shown_signed
 from seqscore.output.run_notes import run_notes, scored_line
 
@@ -92,12 +91,7 @@ def print_dry_run(found: DryRun) -> None:
 
 def write_summary_json(summary: Mapping[str, Any]) -> None:
     """The summary as one line of JSON on standard output."""
-    _write_json(summary)
-
-
-def _write_json(value: Any) -> None:
-    with Output(None) as output:
-        output.write(json_text(json.dumps(value, ensure_ascii=False, allow_nan=False)).encode("utf-8") + b"\n")
+    print_json(summary)
 
 
 def print_comparison(found: Comparison) -> None:
@@ -164,7 +158,7 @@ def _pair(interval: Interval | None) -> str:
 
 def write_comparison_json(found: Comparison) -> None:
     """The comparison as one line of JSON on standard output; infinities as text."""
-    _write_json(plain(found.to_dict()))
+    print_json(found.to_dict())
 
 
 def print_citation(signature: str, summary: Mapping[str, Any] | None) -> None:

@@ -30,7 +30,7 @@ _ENDS: Mapping[str, Format] = {
 _KNOWN = ".jsonl (.ndjson), .csv, .tsv, each also with .gz, .parquet, .md, .tex"
 
 
-def is_compressed(target: Path) -> bool:
+def is_gzipped(target: Path) -> bool:
     """Whether a file of this name is compressed with gzip."""
     return target.suffix.lower() == ".gz"
 
@@ -44,7 +44,7 @@ def format_of(target: Path | None, asked: Format | None = None) -> Format:
     """
     if target is None or is_standard_output(target) or _is_device(target):
         return asked or "table"
-    ending = Path(target.stem).suffix.lower() if is_compressed(target) else target.suffix.lower()
+    ending = Path(target.stem).suffix.lower() if is_gzipped(target) else target.suffix.lower()
     found = _ENDS.get(ending)
     if found is not None and asked not in (None, found):
         raise OptionError(f"-o {str(target)!r} ends as {found}, yet --format {asked} was asked for; leave out one")
@@ -53,7 +53,7 @@ def format_of(target: Path | None, asked: Format | None = None) -> Format:
         raise OptionError(
             f"-o {str(target)!r}: the end {ending or 'of the name'!r} names no format; expected {_KNOWN}, or --format"
         )
-    if is_compressed(target) and chosen not in ("jsonl", "csv", "tsv"):
+    if is_gzipped(target) and chosen not in ("jsonl", "csv", "tsv"):
         why = "compresses by itself" if chosen == "parquet" else "is for reading"
         raise OptionError(f"-o {str(target)!r}: {chosen} {why}; leave out .gz")
     return chosen

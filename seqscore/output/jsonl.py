@@ -1,11 +1,13 @@
-"""Records as JSON Lines."""
+"""Records as JSON Lines, and a value as one line of JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from typing import Any
 
-from seqscore.evaluate.scored.scored_rows import Record
+from seqscore.evaluate.scored.scored_rows import OutputRecord
+from seqscore.files import plain
 from seqscore.output.destination import Output
 from seqscore.output.escape import json_text
 from seqscore.typed_json import plain_cell
@@ -21,14 +23,24 @@ class JsonlWriter:
     def __init__(self, output: Output) -> None:
         self._output = output
 
-    def write(self, record: Record) -> None:
+    def write(self, record: OutputRecord) -> None:
         """Write one line."""
         whole = {**record.fields, **plain_cell(record.columns)}
-        line = json_text(json.dumps(whole, ensure_ascii=False, allow_nan=False))
-        self._output.write(line.encode("utf-8") + b"\n")
+        self._output.write(json_line(whole))
 
     def finish(self, about: Mapping[str, str]) -> None:
         """Nothing is left to be written."""
 
     def discard(self) -> None:
         """Nothing is held."""
+
+
+def json_line(value: Any) -> bytes:
+    """``value``, which holds no infinities, as a line of JSON that no terminal and no program takes for another."""
+    return json_text(json.dumps(value, ensure_ascii=False, allow_nan=False)).encode("utf-8") + b"\n"
+
+
+def print_json(value: Any) -> None:
+    """``value`` as one line of JSON on standard output; infinities as text."""
+    with Output(None) as output:
+        output.write(json_line(plain(value)))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seqscore.evaluate.scored.scored_rows import ErrorRow, Kind, Record, Row, ScoredRow
+from seqscore.evaluate.scored.scored_rows import ErrorRow, FieldKind, OutputRecord, Row, ScoredRow
 from seqscore.scores.reductions import Unit
 
-ROW_FIELDS: Mapping[str, Kind] = {
+ROW_FIELDS: Mapping[str, FieldKind] = {
     "id": "text",
     "row": "whole",
     "text": "text",
@@ -32,7 +32,7 @@ ROW_FIELDS: Mapping[str, Kind] = {
 }
 """A row of a table of texts."""
 
-TOKEN_FIELDS: Mapping[str, Kind] = {
+TOKEN_FIELDS: Mapping[str, FieldKind] = {
     "id": "text",
     "row": "whole",
     "token_index": "whole",
@@ -49,34 +49,34 @@ TOKEN_FIELDS: Mapping[str, Kind] = {
 }
 """A row of a table of tokens."""
 
-LIST_FIELDS: Mapping[str, Kind] = {**ROW_FIELDS, "tokens": "tokens"}
+LIST_FIELDS: Mapping[str, FieldKind] = {**ROW_FIELDS, "tokens": "tokens"}
 """A row of a table of texts whose tokens stand in a list."""
 
 
-def text_record(row: Row, *, unit: Unit, tokens: bool) -> Record:
+def text_record(row: Row, *, unit: Unit, tokens: bool) -> OutputRecord:
     """A row as one record; with ``tokens`` it has a list of them. An error is text."""
     if isinstance(row, ErrorRow):
-        return Record({**_head(row), "error": f"{row.code}: {row.message}"}, row.columns)
-    return Record({**_head(row), **_score(row, unit, tokens)}, row.columns)
+        return OutputRecord({**_head(row), "error": f"{row.code}: {row.message}"}, row.columns)
+    return OutputRecord({**_head(row), **_score(row, unit, tokens)}, row.columns)
 
 
-def json_record(row: Row, *, unit: Unit, tokens: bool) -> Record:
+def json_record(row: Row, *, unit: Unit, tokens: bool) -> OutputRecord:
     """The same, but an error is an object of its code and its message."""
     if isinstance(row, ErrorRow):
-        return Record({**_head(row), "error": {"code": row.code, "message": row.message}}, row.columns)
+        return OutputRecord({**_head(row), "error": {"code": row.code, "message": row.message}}, row.columns)
     return text_record(row, unit=unit, tokens=tokens)
 
 
-def token_records(row: Row, *, unit: Unit) -> Iterator[Record]:
+def token_records(row: Row, *, unit: Unit) -> Iterator[OutputRecord]:
     """A record for each token of a row, or one for its error, or for a text that has none."""
     if isinstance(row, ErrorRow):
         yield text_record(row, unit=unit, tokens=False)
         return
     if not len(row.score):
-        yield Record({**_head(row), "unit": unit}, row.columns)  # a text without tokens is a row too
+        yield OutputRecord({**_head(row), "unit": unit}, row.columns)  # a text without tokens is a row too
     for index, token in enumerate(row.score.to_dict(unit=unit, tokens=True)["tokens"]):
         named = {**token, "token_id": token["id"], "token": token["text"], "token_index": index, "unit": unit}
-        yield Record({**named, **_head(row)}, row.columns)
+        yield OutputRecord({**named, **_head(row)}, row.columns)
 
 
 def _head(row: Row) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from seqscore.evaluate.scored.scored_rows import Kind, Record
+from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord
 from seqscore.output.destination import Output
 from seqscore.typed_json import cell, without_lone_surrogates
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _MAX_ROWS = 1_000
 _MAX_TOKENS = 100_000
-_TOKEN: Mapping[str, Kind] = {
+_TOKEN: Mapping[str, FieldKind] = {
     "id": "whole",
     "text": "text",
     "start": "whole",
@@ -35,7 +35,7 @@ class ParquetWriter:
     """
 
     def __init__(
-        self, output: Output, fields: Mapping[str, Kind], columns: Mapping[str, pa.DataType | None] | None = None
+        self, output: Output, fields: Mapping[str, FieldKind], columns: Mapping[str, pa.DataType | None] | None = None
     ) -> None:
         import pyarrow as pa
         import pyarrow.parquet as pq
@@ -43,12 +43,12 @@ class ParquetWriter:
         self._output, self._fields, self._types = output, fields, dict(columns or {})
         ours = [(name, _arrow_type(kind)) for name, kind in fields.items()]
         self._schema = pa.schema([*ours, *((name, found or pa.string()) for name, found in self._types.items())])
-        self._records: list[Record] = []
+        self._records: list[OutputRecord] = []
         self._num_tokens = 0
         with output.errors():
             self._writer = pq.ParquetWriter(output.stream, self._schema, compression="zstd")
 
-    def write(self, record: Record) -> None:
+    def write(self, record: OutputRecord) -> None:
         """Take one record; a full group of rows is written."""
         self._records.append(record)
         self._num_tokens += len(record.fields.get("tokens") or ())
@@ -112,7 +112,7 @@ def arrow_value(value: Any) -> Any:
     return value
 
 
-def _plain(value: Any, kind: Kind) -> Any:
+def _plain(value: Any, kind: FieldKind) -> Any:
     """A field's value; Parquet has infinities of its own, which JSON has as text."""
     if value is None:
         return None
@@ -125,7 +125,7 @@ def _plain(value: Any, kind: Kind) -> Any:
     return value
 
 
-def _arrow_type(kind: Kind) -> pa.DataType:
+def _arrow_type(kind: FieldKind) -> pa.DataType:
     import pyarrow as pa
 
     if kind == "tokens":

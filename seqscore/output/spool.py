@@ -8,7 +8,7 @@ from contextlib import closing
 from tempfile import TemporaryFile
 from typing import Protocol
 
-from seqscore.evaluate.scored.scored_rows import Record
+from seqscore.evaluate.scored.scored_rows import OutputRecord
 from seqscore.output.destination import Output
 from seqscore.typed_json import decoded, encoded
 
@@ -16,7 +16,7 @@ from seqscore.typed_json import decoded, encoded
 class RecordWriter(Protocol):
     """Writes records in one format."""
 
-    def write(self, record: Record) -> None:
+    def write(self, record: OutputRecord) -> None:
         """Write one record."""
 
     def finish(self, about: Mapping[str, str]) -> None:
@@ -26,7 +26,7 @@ class RecordWriter(Protocol):
         """Let go of everything: the output will not be completed."""
 
 
-Replay = Callable[[], Iterator[Record]]
+Replay = Callable[[], Iterator[OutputRecord]]
 
 
 class SpooledWriter:
@@ -42,7 +42,7 @@ class SpooledWriter:
             self._file = TemporaryFile("w+", encoding="utf-8", newline="\n", dir=folder)  # noqa: SIM115 - closed below
         self._columns: dict[str, None] = {}
 
-    def write(self, record: Record) -> None:
+    def write(self, record: OutputRecord) -> None:
         """Take one record."""
         self._columns.update(dict.fromkeys(record.columns))
         with self._output.errors():
@@ -60,11 +60,11 @@ class SpooledWriter:
                 writer.discard()
                 raise
 
-    def _replay(self) -> Iterator[Record]:
+    def _replay(self) -> Iterator[OutputRecord]:
         with self._output.errors():
             self._file.seek(0)
         while line := self._file.readline():
-            yield Record(json.loads(line), decoded(self._file.readline(), where="a temporary file"))
+            yield OutputRecord(json.loads(line), decoded(self._file.readline(), where="a temporary file"))
 
     def discard(self) -> None:
         """Let go of the temporary file."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE_HEAD
@@ -10,7 +9,8 @@ from rich.table import Table
 
 from seqscore.output.console import console_on
 from seqscore.output.destination import Output
-from seqscore.output.escape import json_text, terminal_text
+from seqscore.output.escape import terminal_text
+from seqscore.output.jsonl import print_json
 
 if TYPE_CHECKING:
     from seqscore.verify.findings import Finding, Verification
@@ -67,6 +67,4 @@ def _verdict(found: Verification) -> str:
 
 def write_verification_json(found: Verification) -> None:
     """The verification as one line of JSON on standard output."""
-    with Output(None) as output:
-        line = json_text(json.dumps(found.to_dict(), ensure_ascii=False, allow_nan=False))
-        output.write(line.encode("utf-8") + b"\n")
+    print_json(found.to_dict())

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, cast, get_args
 
 from seqscore.errors import OptionError
-from seqscore.evaluate.scored.scored_rows import Kind, Record, Row, ScoredRow
+from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord, Row, ScoredRow
 from seqscore.output.destination import Output
-from seqscore.output.formats import FORMATS, Format, is_compressed
+from seqscore.output.formats import FORMATS, Format, is_gzipped
 from seqscore.output.layout import LIST_FIELDS, ROW_FIELDS, TOKEN_FIELDS, json_record, text_record, token_records
 from seqscore.output.naming import Names, Notify
 from seqscore.output.spool import RecordWriter, Replay, SpooledWriter
@@ -100,7 +100,7 @@ class _RowWriter:
         for record in self._records_of(row):
             self._records.write(record, signature)
 
-    def _records_of(self, row: Row) -> Iterator[Record]:
+    def _records_of(self, row: Row) -> Iterator[OutputRecord]:
         if self._format == "jsonl":
             yield json_record(row, unit=self._unit, tokens=self._tokens)
         elif self._tokens and self._format != "parquet":
@@ -118,7 +118,7 @@ class Records:
         self.signature: str | None = None
         self.count = 0
 
-    def write(self, record: Record, signature: str | None) -> None:
+    def write(self, record: OutputRecord, signature: str | None) -> None:
         """Write one record; ``signature``: of its numbers, None where it has none.
 
         Raises:
@@ -130,7 +130,7 @@ class Records:
                 raise OptionError("the rows have several signatures; write them with signature='rows'")
             self.signature = signature
         fields = {**record.fields, "signature": signature} if self._in_rows else record.fields
-        self._writer.write(Record(fields, self._names.of(record.columns)))
+        self._writer.write(OutputRecord(fields, self._names.of(record.columns)))
 
     @property
     def about(self) -> dict[str, str]:
@@ -140,16 +140,16 @@ class Records:
 
 @contextmanager
 def open_records(
-    output_format: str, target: Path | None, fields: Mapping[str, Kind], options: WriterOptions
+    output_format: str, target: Path | None, fields: Mapping[str, FieldKind], options: WriterOptions
 ) -> Iterator[Records]:
     """A writer of records that have these ``fields``; see ``open_writer``."""
     if output_format in ("md", "tex") and options.signature == "rows":
         options = replace(options, signature="once")  # a table for people has no room for it in every row
     if output_format not in FORMATS or output_format == "table":
         raise OptionError(f"format {output_format!r} is unknown; expected one of {', '.join(FORMATS)}")
-    shown: Mapping[str, Kind] = {**fields, "signature": "text"} if options.signature == "rows" else fields
+    shown: Mapping[str, FieldKind] = {**fields, "signature": "text"} if options.signature == "rows" else fields
     with ExitStack() as stack:
-        compresses = target is not None and is_compressed(target)
+        compresses = target is not None and is_gzipped(target)
         output = stack.enter_context(Output(target, gzip=compresses))
         if output_format == "parquet" and output.target is None:
             raise OptionError("format 'parquet' cannot go to standard output; name a file with -o FILE")
@@ -207,7 +207,7 @@ def _sidecar_bytes(records: Records, names: Names, options: WriterOptions) -> by
 
 
 def _record_writer(
-    output_format: str, output: Output, fields: Mapping[str, Kind], names: Names, options: WriterOptions
+    output_format: str, output: Output, fields: Mapping[str, FieldKind], names: Names, options: WriterOptions
 ) -> RecordWriter:
     """The writer of a format. Where all columns of the input must be known, records wait in a temporary file."""
     if output_format == "jsonl":
@@ -240,7 +240,7 @@ def _record_writer(
     return SpooledWriter(output, lambda columns, _: separated(columns))
 
 
-def _typed(output: Output, fields: Mapping[str, Kind], columns: Sequence[str], replay: Replay) -> RecordWriter:
+def _typed(output: Output, fields: Mapping[str, FieldKind], columns: Sequence[str], replay: Replay) -> RecordWriter:
     from seqscore.output.arrow_types import column_types
     from seqscore.output.parquet import ParquetWriter
 

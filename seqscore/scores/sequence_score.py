@@ -301,14 +301,14 @@ class SequenceScore:
         return pd.DataFrame([{name: getattr(token, name) for name in names} for token in self.tokens()], columns=names)
 
     def _repr_html_(self) -> str:
-        from seqscore.scores.show.notebook import shaded_html
+        from seqscore.scores.show.notebook import coloured_html
 
         perplexity = "not defined" if self.perplexity is None else f"{self.perplexity:.6g}"
         head = (
             f"log-likelihood <b>{self.log_likelihood:.6g}</b> nats, perplexity <b>{perplexity}</b>, "
             f"{self.num_scored} of {self.num_tokens} tokens scored"
         )
-        return shaded_html(head, self.pieces(), self._about, num_tokens=self.num_tokens)
+        return coloured_html(head, self.pieces(), self._about, num_tokens=self.num_tokens)
 
     def _about(self, token: int) -> str:
         """What is known of a token: surprisal, probability, and rank and entropy where they were asked for."""

@@ -33,7 +33,7 @@ from seqscore.output.plots.runs import (
 )
 from seqscore.output.plots.tokens import heat_map_figure, surprisal_figure
 from seqscore.scores.show.runs import Piece
-from seqscore.scores.show.surprisal_scale import BOUNDS, INKS, LABELS, SHADES, shade_of
+from seqscore.scores.show.surprisal_scale import BOUNDS, COLOURS, LABELS, LETTER_COLOURS, colour_of
 from seqscore.scores.statistics.calibration import calibration_of
 from seqscore.scores.statistics.frequency import rank_frequency
 from seqscore.scores.statistics.intervals import Interval
@@ -205,7 +205,7 @@ def test_a_long_text_is_drawn_as_lines_with_a_running_mean() -> None:
 def test_cells_have_the_shade_of_their_surprisal() -> None:
     (axes,) = heat_map_figure(PIECES, title="x").axes
     faces = [patch.get_facecolor()[:3] for patch in axes.patches]
-    expected = [to_rgb("#ffffff" if piece.bits is None else SHADES[shade_of(piece.bits)]) for piece in PIECES]
+    expected = [to_rgb("#ffffff" if piece.bits is None else COLOURS[colour_of(piece.bits)]) for piece in PIECES]
     assert faces == [pytest.approx(color) for color in expected]
     assert len(axes.texts) == len(PIECES) and all(not text.get_parse_math() for text in axes.texts)
 
@@ -301,14 +301,14 @@ def luminance(color: str) -> float:
 
 
 def test_shades_can_be_told_apart_in_grey_and_read() -> None:
-    values = [luminance(color) for color in SHADES]
+    values = [luminance(color) for color in COLOURS]
     assert all((a + 0.05) / (b + 0.05) > 1.15 for a, b in pairwise(values))
-    for shade, ink in zip(SHADES, INKS, strict=True):
+    for shade, ink in zip(COLOURS, LETTER_COLOURS, strict=True):
         low, high = sorted((luminance(shade), luminance(ink)))
         assert (high + 0.05) / (low + 0.05) >= 4.5
-    assert len(SHADES) == len(LABELS) == len(INKS) == len(BOUNDS) + 1
+    assert len(COLOURS) == len(LABELS) == len(LETTER_COLOURS) == len(BOUNDS) + 1
 
 
 @pytest.mark.parametrize(("bits", "shade"), [(0.0, 0), (0.99, 0), (1.0, 1), (3.9, 2), (4.0, 3), (15.9, 4), (1e9, 5)])
 def test_a_surprisal_has_one_shade(bits: float, shade: int) -> None:
-    assert shade_of(bits) == shade and shade_of(float("inf")) == 5
+    assert colour_of(bits) == shade and colour_of(float("inf")) == 5

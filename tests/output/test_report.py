@@ -243,8 +243,10 @@ def test_an_infinite_value_is_written_as_such(tmp_path: Path) -> None:
 
 
 def test_the_page_s_shades_are_everyone_s() -> None:
-    from seqscore.scores.show.surprisal_scale import INKS, SHADES
+    from seqscore.scores.show.surprisal_scale import COLOURS, LETTER_COLOURS
 
     style = (Path(__file__).parents[2] / "seqscore/output/report/page.css").read_text(encoding="utf-8")
     root = style[: style.index(':root[data-theme="dark"]')]
-    assert re.findall(r"--s\d: (#\w+)", root) == list(SHADES) and re.findall(r"--t\d: (#\w+)", root) == list(INKS)
+    assert re.findall(r"--s\d: (#\w+)", root) == list(COLOURS) and re.findall(r"--t\d: (#\w+)", root) == list(
+        LETTER_COLOURS
+    )

@@ -19,7 +19,7 @@ from seqscore.output.escape import terminal_text
 from seqscore.output.notes import notes
 from seqscore.output.tables import BLOCK_ROWS
 from seqscore.output.writers import open_writer
-from seqscore.scores.show.surprisal_scale import LABELS, SHADES
+from seqscore.scores.show.surprisal_scale import COLOURS, LABELS
 from tests.output.scored import scored
 
 TEXT = "The quick brown fox jumps over the lazy dog."
@@ -144,8 +144,8 @@ def test_on_a_terminal_tokens_are_coloured_by_surprisal(monkeypatch: pytest.Monk
         assert not grounds and "surprisal [bits]:" not in shown
         return
     named = [("#" + "".join(f"{int(part):02x}" for part in one[:3]), one[3]) for one in grounds]
-    assert named[:6] == list(zip(SHADES, ["ab", "cd", " e", "fg", "\\x1b[", "31"], strict=True))
-    assert named[-6:] == [(shade, f" {label} ") for shade, label in zip(SHADES, LABELS, strict=True)]
+    assert named[:6] == list(zip(COLOURS, ["ab", "cd", " e", "fg", "\\x1b[", "31"], strict=True))
+    assert named[-6:] == [(shade, f" {label} ") for shade, label in zip(COLOURS, LABELS, strict=True)]
 
 
 def test_an_encoding_without_our_signs_gets_others(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ import pytest
 from seqscore.errors import OptionError
 from seqscore.scores.reductions import bits_per, in_unit, perplexity
 from seqscore.scores.sequence_score import SequenceScore
-from seqscore.scores.show.surprisal_scale import INKS, LABELS, SHADES
+from seqscore.scores.show.surprisal_scale import COLOURS, LABELS, LETTER_COLOURS
 from seqscore.scores.signature import Signature
 from tests.output.scored import scored
 
@@ -113,12 +113,10 @@ def test_the_notebook_view_escapes_its_text() -> None:
     assert "2.164 bits" in evil._repr_html_() and "not scored" in evil._repr_html_()
 
 
-def test_the_notebook_view_shades_tokens_and_says_what_the_shades_mean() -> None:
+def test_the_notebook_view_colours_tokens_and_says_what_the_colours_mean() -> None:
     shown = scored("ab猫", pieces=2, extras=True, logprobs=[-1.0, -2.0, -3.0])._repr_html_()
-    assert (
-        f'background:{SHADES[1]};color:{INKS[1]}" title="1.443 bits, p = 0.3679, rank 1, entropy 2.000 nats">ab<'
-        in shown
-    )
+    style = f"background:{COLOURS[1]};color:{LETTER_COLOURS[1]}"
+    assert f'{style}" title="1.443 bits, p = 0.3679, rank 1, entropy 2.000 nats">ab<' in shown
     assert (
         "2.885 bits, p = 0.1353, rank 2" in shown and "; 4.328 bits, p = 0.04979, rank 3" in shown and ">猫<" in shown
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO, TypeAlias
 
 from seqscore.errors import InputError
-from seqscore.evaluate.data.data_options import DataOptions, Kind
+from seqscore.evaluate.data.data_options import DataOptions, FileKind
 from seqscore.evaluate.data.ipc import largest_batch
 from seqscore.evaluate.data.records import Record, check_distinct
 from seqscore.evaluate.data.streams import READ_ERRORS, is_compressed, is_stream, open_bytes, reason, source_name
@@ -24,7 +24,7 @@ _PLENTY = 256 * 2**20  # bytes or values: what any file may have
 _RATIO = 500  # beyond that, how many times its bytes on the disk a column may come to
 
 
-def table_columns(source: str, kind: Kind, options: DataOptions) -> tuple[str, ...]:
+def table_columns(source: str, kind: FileKind, options: DataOptions) -> tuple[str, ...]:
     """The names of a table's columns, of which no two are equal.
 
     Raises:
@@ -36,7 +36,7 @@ def table_columns(source: str, kind: Kind, options: DataOptions) -> tuple[str, .
     return names
 
 
-def read_table(source: str, kind: Kind, options: DataOptions) -> Iterator[Record | InputError]:
+def read_table(source: str, kind: FileKind, options: DataOptions) -> Iterator[Record | InputError]:
     """The rows of a Parquet or Arrow file, in order; an error stands for a bad one.
 
     Rows are decoded some at a time, by their bytes. A text of a dictionary is decoded once, however often it is used.
@@ -113,7 +113,7 @@ def opened_parquet(source: str, options: DataOptions, *, read_dictionary: bool =
 
 
 @contextmanager
-def _opened(source: str, kind: Kind, options: DataOptions) -> Iterator[Any]:
+def _opened(source: str, kind: FileKind, options: DataOptions) -> Iterator[Any]:
     reader = opened_arrow(source, options) if kind == "arrow" else opened_parquet(source, options, read_dictionary=True)
     with reader as table:
         yield table

@@ -11,7 +11,7 @@ from threading import Lock
 from typing import Any, BinaryIO
 
 from seqscore.errors import InputError
-from seqscore.evaluate.data.data_options import Counted, DataOptions, Kind
+from seqscore.evaluate.data.data_options import Counted, DataOptions, FileKind
 from seqscore.evaluate.data.lines import Line, decoded, read_lines
 from seqscore.evaluate.data.records import EMPTY_CELLS, Record, check_distinct
 from seqscore.evaluate.data.streams import open_bytes
@@ -80,7 +80,7 @@ def header_of(stream: BinaryIO, name: str, dialect: Dialect, options: DataOption
     return None
 
 
-def dialect_of(source: str, name: str, kind: Kind, options: DataOptions, *, once: bool) -> Dialect:
+def dialect_of(source: str, name: str, kind: FileKind, options: DataOptions, *, once: bool) -> Dialect:
     """How a file is written: as asked for; by default CSV has commas and quoted fields, and TSV has tabs and quoted
     fields unless a quotation mark somewhere in it encloses none (then they all are text, which is said).
 

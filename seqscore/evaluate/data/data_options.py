@@ -10,7 +10,7 @@ from typing import Literal, TypeAlias, get_args
 from seqscore.errors import OptionError, SeqscoreWarning
 from seqscore.evaluate.data.encoding import UTF8, known_encoding
 
-Kind: TypeAlias = Literal["text", "json", "jsonl", "csv", "tsv", "parquet", "arrow"]
+FileKind: TypeAlias = Literal["text", "json", "jsonl", "csv", "tsv", "parquet", "arrow"]
 """What a file holds: lines of text, JSON, JSON Lines, separated values, Parquet, Arrow (Feather)."""
 
 Quoting: TypeAlias = Literal["auto", "standard", "none"]
@@ -93,7 +93,7 @@ class DataOptions:
     id_column: str | None = None
     limit: int | None = None
     whole_file: bool = False
-    read_as: Kind | None = None
+    read_as: FileKind | None = None
     encoding: str = UTF8
     field_separator: str | None = None
     quoting: Quoting = "auto"
@@ -105,7 +105,7 @@ class DataOptions:
     def __post_init__(self) -> None:
         if self.limit is not None and self.limit < 1:
             raise OptionError(f"limit={self.limit} must be at least 1")
-        for name, values in (("read_as", Kind), ("quoting", Quoting), ("empty_cells", EmptyCells)):
+        for name, values in (("read_as", FileKind), ("quoting", Quoting), ("empty_cells", EmptyCells)):
             value = getattr(self, name)
             if value is not None and value not in get_args(values):
                 raise OptionError(f"{name}={value!r} is unknown; expected one of {', '.join(get_args(values))}")

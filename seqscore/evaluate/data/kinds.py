@@ -7,12 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from seqscore.errors import InputError
-from seqscore.evaluate.data.data_options import DataOptions, Kind
+from seqscore.evaluate.data.data_options import DataOptions, FileKind
 from seqscore.evaluate.data.encoding import UTF8, splits_lines
 from seqscore.evaluate.data.lines import refuse_wide
 from seqscore.evaluate.data.streams import STANDARD_INPUT, is_compressed, source_name, suffix_of
 
-KINDS: Mapping[str, Kind] = {
+KINDS: Mapping[str, FileKind] = {
     ".json": "json",
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
@@ -75,7 +75,7 @@ _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*\"|\[\s*[\[{\"])")
 _NAME = re.compile(r"\"?[^\W\d][\w .-]{0,40}\"?")
 
 
-def kind_of(source: str, options: DataOptions) -> Kind:
+def kind_of(source: str, options: DataOptions) -> FileKind:
     """How a file is read: as asked for, else by its name's end, and as lines of text where that says nothing.
 
     Raises:

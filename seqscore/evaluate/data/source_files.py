@@ -11,7 +11,7 @@ from seqscore.errors import InputError
 from seqscore.evaluate.data.arrow import num_rows, read_table, table_columns
 from seqscore.evaluate.data.column_names import KNOWN_NAMES
 from seqscore.evaluate.data.csv_rows import dialect_of, header_of, read_separated
-from seqscore.evaluate.data.data_options import DataOptions, Kind
+from seqscore.evaluate.data.data_options import DataOptions, FileKind
 from seqscore.evaluate.data.json_rows import read_json, read_json_lines
 from seqscore.evaluate.data.kinds import ENDS, KINDS, check_beginning, is_known, kind_of, look_of
 from seqscore.evaluate.data.lines import read_whole, texts_of
@@ -213,7 +213,7 @@ def _digest(source: str, options: DataOptions) -> tuple[str, int | None]:
     return f"{size} bytes xxh128:{digest.hexdigest()}", counted
 
 
-def _num_rows(source: str, kind: Kind, lines: int, options: DataOptions) -> int | None:
+def _num_rows(source: str, kind: FileKind, lines: int, options: DataOptions) -> int | None:
     if options.whole_file:
         return 1
     if is_compressed(source) or kind in ("json", "arrow"):

@@ -25,7 +25,7 @@ from typing import Any, BinaryIO, cast
 from seqscore.errors import InputError
 from seqscore.evaluate.data.column_names import KNOWN_NAMES
 from seqscore.evaluate.data.csv_rows import Table, dialect_of
-from seqscore.evaluate.data.data_options import Counted, DataOptions, Kind
+from seqscore.evaluate.data.data_options import Counted, DataOptions, FileKind
 from seqscore.evaluate.data.encoding import UTF8, as_utf8, splits_lines
 from seqscore.evaluate.data.json_rows import array_rows, document_rows
 from seqscore.evaluate.data.json_text import JsonText
@@ -214,7 +214,7 @@ class _Tee:
 
 
 def _copy_lines(
-    stream: BinaryIO, source: str, kind: Kind, options: DataOptions, sinks: Mapping[str, Sink], rows: Rows
+    stream: BinaryIO, source: str, kind: FileKind, options: DataOptions, sinks: Mapping[str, Sink], rows: Rows
 ) -> None:
     """Rows that are whole lines: text, JSON Lines, separated values."""
     if options.encoding == UTF8 and beginning(stream).startswith(_BOM):

@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Protocol
 
 from seqscore.evaluate.data.arrow import arrow_batches, opened_arrow, opened_parquet, parquet_batches
-from seqscore.evaluate.data.data_options import DataOptions, Kind
+from seqscore.evaluate.data.data_options import DataOptions, FileKind
 from seqscore.evaluate.data.streams import source_name
 from seqscore.evaluate.filter.copied import Rows, Sink
 
@@ -23,7 +23,7 @@ class _TableWriter(Protocol):
     def close(self) -> None: ...
 
 
-def copy_table(source: str, kind: Kind, options: DataOptions, sinks: Mapping[str, Sink], rows: Rows) -> None:
+def copy_table(source: str, kind: FileKind, options: DataOptions, sinks: Mapping[str, Sink], rows: Rows) -> None:
     """Copy the rows of a Parquet or Arrow file. Parquet is compressed inside as its first column is; an Arrow file is a
     file again, a stream a stream (``.feather`` compressed by LZ4, as its writers do, ``.arrow`` not)."""
     import pyarrow.parquet as pq

@@ -10,14 +10,14 @@ from seqscore.evaluate.data.kept_columns import KeepColumns, kept_columns
 from seqscore.evaluate.read.measures import task_of_run
 from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.stored_rows import stored_rows
-from seqscore.evaluate.scored.scored_rows import Kind, Record
+from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord
 from seqscore.evaluate.tasks.rows import NumberKind, Stored
 from seqscore.files import plain
 from seqscore.scores.reductions import Unit, bits_per, in_unit, perplexity
 from seqscore.typed_json import decoded
 
-_OF_ROW: Mapping[str, Kind] = {"id": "text", "row": "whole", "group": "text", "gold": "whole"}
-_OF_ITEM: Mapping[str, Kind] = {
+_OF_ROW: Mapping[str, FieldKind] = {"id": "text", "row": "whole", "group": "text", "gold": "whole"}
+_OF_ITEM: Mapping[str, FieldKind] = {
     "is_greedy": "flag",
     "start_token": "whole",
     "boundary": "text",
@@ -29,7 +29,7 @@ _OF_ITEM: Mapping[str, Kind] = {
     "num_bytes_scored": "whole",
 }
 
-_FIELDS: Mapping[str, Kind] = {
+_FIELDS: Mapping[str, FieldKind] = {
     **_OF_ROW,
     "item": "whole",
     "role": "text",
@@ -45,7 +45,7 @@ _FIELDS: Mapping[str, Kind] = {
 }
 
 
-def export_fields(run: Run) -> Mapping[str, Kind]:
+def export_fields(run: Run) -> Mapping[str, FieldKind]:
     """What a record of an item of a run has. ``item``: its place among the items of its row, from 0; ``gold``: the
     place of the right alternative among those; last the numbers that the task stores, see ``Task.numbers``.
 
@@ -55,7 +55,7 @@ def export_fields(run: Run) -> Mapping[str, Kind]:
     return {**_FIELDS, **task_of_run(run).numbers, "error": "text"}
 
 
-def exported(run: Run, *, keep: KeepColumns = "all", unit: Unit = "nats") -> Iterator[Record]:
+def exported(run: Run, *, keep: KeepColumns = "all", unit: Unit = "nats") -> Iterator[OutputRecord]:
     """A record of every item of every row of a run, in order; a row that could not be scored gives one with its error.
 
     Raises:
@@ -71,7 +71,7 @@ def exported(run: Run, *, keep: KeepColumns = "all", unit: Unit = "nats") -> Ite
         names.update(dict.fromkeys(columns))
         kept = kept_columns(columns, keep, ())
         missing.difference_update(kept)
-        yield from (Record(fields, kept) for fields in _fields(row, unit, kinds))
+        yield from (OutputRecord(fields, kept) for fields in _fields(row, unit, kinds))
     if missing:
         raise OptionError(
             f"no row of {str(run.path)!r} holds a column {sorted(missing)[0]!r}; its columns are "

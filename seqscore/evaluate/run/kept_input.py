@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import BinaryIO
 
 from seqscore.errors import OptionError
-from seqscore.evaluate.data.data_options import DataOptions, Kind
+from seqscore.evaluate.data.data_options import DataOptions, FileKind
 from seqscore.evaluate.data.kinds import kind_of
 from seqscore.evaluate.data.source_files import begins_as_object
 from seqscore.evaluate.data.streams import STANDARD_INPUT, beginning, is_stream, open_bytes, source_name
 from seqscore.evaluate.run.run_folder import held, refuse_strangers
 from seqscore.files import NewFile, writing
 
-_SUFFIX: Mapping[Kind, str] = {
+_SUFFIX: Mapping[FileKind, str] = {
     "text": ".txt",
     "json": ".json",
     "jsonl": ".jsonl",

@@ -34,12 +34,12 @@ class ErrorRow:
 
 Row: TypeAlias = ScoredRow | ErrorRow
 
-Kind: TypeAlias = Literal["text", "whole", "real", "flag", "tokens"]
+FieldKind: TypeAlias = Literal["text", "whole", "real", "flag", "tokens"]
 """What a field of a record holds: text, an int, a float (infinities as text, as in JSON), a bool, a list of tokens."""
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class OutputRecord:
     """One line of a file: its ``fields``, by name, of which those that are not defined may be left out, and the
     ``columns`` of the input that it carries."""
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError
 from seqscore.output.escape import terminal_text
 from seqscore.output.plots.canvas import ACCENT, BASE, GREY, count_axis, heading, new_figure, styled
-from seqscore.scores.show.surprisal_scale import INKS, LABELS, SHADES, shade_of
+from seqscore.scores.show.surprisal_scale import COLOURS, LABELS, LETTER_COLOURS, colour_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,7 +45,7 @@ def surprisal_figure(pieces: Sequence[Piece], *, title: str) -> Figure:
     figure = new_figure(max(7.0, min(14.0, 0.32 * len(pieces) + 2.0)), 4.4)
     axes = figure.subplots()
     finite = np.isfinite(bits)
-    colors = [SHADES[shade_of(value)] if np.isfinite(value) else SHADES[-1] for value in bits.tolist()]
+    colors = [COLOURS[colour_of(value)] if np.isfinite(value) else COLOURS[-1] for value in bits.tolist()]
     if few:
         axes.bar(places[finite], bits[finite], color=np.array(colors)[finite], edgecolor="#4d4d4d", linewidth=0.7)
         axes.set_xticks(places, [_name(piece.text) for piece in pieces], rotation=60, ha="right", parse_math=False)
@@ -131,12 +131,12 @@ def _rows(pieces: Sequence[Piece]) -> list[list[tuple[Piece, int]]]:
 def _draw_cell(axes: Axes, piece: Piece, begin: int, row: int, width: int) -> None:
     from matplotlib.patches import Rectangle
 
-    shade = None if piece.bits is None else shade_of(piece.bits)
-    face = "#ffffff" if shade is None else SHADES[shade]
+    number = None if piece.bits is None else colour_of(piece.bits)
+    face = "#ffffff" if number is None else COLOURS[number]
     axes.add_patch(
         Rectangle((begin, row + 0.06), width - 0.08, 0.88, facecolor=face, edgecolor="#d0d0d0", linewidth=0.4)
     )
-    color = GREY if shade is None else INKS[shade]
+    color = GREY if number is None else LETTER_COLOURS[number]
     axes.text(
         begin + width / 2,
         row + 0.52,
@@ -153,7 +153,7 @@ def _draw_cell(axes: Axes, piece: Piece, begin: int, row: int, width: int) -> No
 def _legend(figure: Figure) -> None:
     from matplotlib.patches import Patch
 
-    patches = [Patch(facecolor=color, edgecolor="#4d4d4d", linewidth=0.7) for color in SHADES]
+    patches = [Patch(facecolor=color, edgecolor="#4d4d4d", linewidth=0.7) for color in COLOURS]
     figure.legend(
         patches,
         LABELS,

@@ -6,19 +6,19 @@ import bisect
 from collections.abc import Iterator, Sequence
 
 BOUNDS = (1.0, 2.0, 4.0, 8.0, 16.0)
-"""Bits at which the next shade begins: each is twice as surprising as the one before, p = 1/2, 1/4, 1/16, 1/256 ..."""
+"""Bits at which the next colour begins: each is twice as surprising as the one before, p = 1/2, 1/4, 1/16, 1/256 ..."""
 
-SHADES = ("#fff5eb", "#fee0c0", "#fdbb7c", "#fb8d3d", "#c94a02", "#7a2503")
+COLOURS = ("#fff5eb", "#fee0c0", "#fdbb7c", "#fb8d3d", "#c94a02", "#7a2503")
 """From white to dark orange: one hue, each darker than the one before, so that they read in grey and by everyone."""
 
-INKS = ("#16191d", "#16191d", "#16191d", "#16191d", "#ffffff", "#ffffff")
-"""Colours of letters on the shades: a contrast of 4.5 or more."""
+LETTER_COLOURS = ("#16191d", "#16191d", "#16191d", "#16191d", "#ffffff", "#ffffff")
+"""Colours of letters on them: a contrast of 4.5 or more."""
 
 LABELS = ("under 1 bit", "1 to 2", "2 to 4", "4 to 8", "8 to 16", "16 and more")
 
 
-def shade_of(bits: float) -> int:
-    """The shade of a surprisal in bits, 0 to 5; infinite surprisal has the last."""
+def colour_of(bits: float) -> int:
+    """The number of the colour of a surprisal in bits, 0 to 5; infinite surprisal has the last."""
     return bisect.bisect_right(BOUNDS, bits)
 
 

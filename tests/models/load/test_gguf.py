@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,16 @@ def test_model_and_tokenizer_are_those_that_were_written(make_gguf: Make, model:
 def test_dtype(make_gguf: Make, dtype: str) -> None:
     loaded, _ = _load(make_gguf(), dtype)
     assert {str(weight.dtype) for weight in loaded.parameters()} == {f"torch.{dtype}"}
+
+
+def test_what_transformers_needs_to_read_one_is_a_dependency(make_gguf: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing of ours imports accelerate. Does this fail since transformers does without, the dependency can go."""
+    path = make_gguf()
+    monkeypatch.setattr("transformers.modeling_utils.is_accelerate_available", lambda: False)
+    with pytest.raises(ModelError, match="accelerate is required when loading a GGUF file"):
+        _load(path)
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert any(one.startswith("accelerate>=") for one in project["dependencies"])
 
 
 def test_it_can_be_saved_like_any_other(make_gguf: Make, tmp_path: Path) -> None:
