@@ -1,9 +1,9 @@
 """Mixtures of experts whose rows keep their bits whatever other rows the same expert gets.
 
-How many rows an expert gets depends on all rows of a pass. So each expert's rows are filled up to row counts that are
-known to leave a row's bits alone, as for other linear layers (``engine.rows``), and what the experts of a row give is
-added in the order in which the router chose them. transformers hands its experts layers to a function that can be
-registered (``ExpertsInterface``).
+How many rows an expert gets depends on all rows of a pass. So each expert's rows are padded to row counts that are
+known to leave a row's bits alone, as for other linear layers (``engine.row_counts``), and what the experts of a row
+give is added in the order in which the router chose them. transformers hands its experts layers to a function that can
+be registered (``ExpertsInterface``).
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""The surroundings of an engine's forward passes: ``models.passes``, a model that is unchanged, memory errors named."""
+"""The surroundings of an engine's forward passes: a model that is unchanged, memory errors named.
+
+What must be switched for them, and put back, is ``models.architecture.passes``.
+"""
 
 from __future__ import annotations
 

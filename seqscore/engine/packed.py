@@ -5,7 +5,7 @@ of the path that is open where a pack ends are carried into the next, so that me
 rows that predict a target go through the head, and the logits exist a tile at a time.
 
 A row's arithmetic depends on its own prefix and its absolute position only: attention reads aligned blocks
-(``plan.packs``), and linear layers see row counts that are known to leave a row's bits alone (``engine.rows``).
+(``plan.packs``), and linear layers see row counts that are known to leave a row's bits alone (``engine.row_counts``).
 """
 
 from __future__ import annotations
@@ -87,21 +87,21 @@ class PackedEngine:
             packed_attention(model),
             steady_experts(model, self._experts),
         ):
-            for indices, filler in self._regimes(requests):
+            for indices, padding_at in self._rotary_groups(requests):
                 chosen = [requests[i] for i in indices]
-                values = self._run_all(chosen, filler, extras, sharing=self._sharing)
-                results.update(zip(indices, self._apart(chosen, values, filler, extras), strict=True))
+                values = self._run_all(chosen, padding_at, extras, sharing=self._sharing)
+                results.update(zip(indices, self._apart(chosen, values, padding_at, extras), strict=True))
         return [results[i] for i in range(len(requests))]
 
     def _run_all(
-        self, requests: Sequence[Request], filler: int | None, extras: frozenset[Extra], *, sharing: bool
+        self, requests: Sequence[Request], padding_at: int | None, extras: frozenset[Extra], *, sharing: bool
     ) -> list[Values]:
         trie = build_trie(requests, sharing=sharing)
-        values = self._run_trie(trie, filler, extras)
+        values = self._run_trie(trie, padding_at, extras)
         return [values.take(places) for places in trie.places]
 
     def _apart(
-        self, requests: Sequence[Request], values: list[Values], filler: int | None, extras: frozenset[Extra]
+        self, requests: Sequence[Request], values: list[Values], padding_at: int | None, extras: frozenset[Extra]
     ) -> list[Values]:
         """The values, those of requests that gave NaN computed again without rows in common, then one by one.
 
@@ -113,11 +113,13 @@ class PackedEngine:
         if not self._sharing or len(requests) == 1:
             return kept
         spoilt = _with_nan(kept)
-        again = self._run_all([requests[number] for number in spoilt], filler, extras, sharing=False) if spoilt else []
+        again = (
+            self._run_all([requests[number] for number in spoilt], padding_at, extras, sharing=False) if spoilt else []
+        )
         for number, one in zip(spoilt, again, strict=True):
             kept[number] = one
         for number in _with_nan(kept):
-            (kept[number],) = self._run_all([requests[number]], filler, extras, sharing=False)
+            (kept[number],) = self._run_all([requests[number]], padding_at, extras, sharing=False)
         return kept
 
     @property
@@ -147,11 +149,11 @@ class PackedEngine:
             candidates=candidates,
         ) or (max(candidates),)
 
-    def _regimes(self, requests: Sequence[Request]) -> Iterator[tuple[list[int], int | None]]:
-        """Requests that may run together, and the position that filler must stand at, if any.
+    def _rotary_groups(self, requests: Sequence[Request]) -> Iterator[tuple[list[int], int | None]]:
+        """Requests that may run together, and the position that padding must stand at, if any.
 
-        Where the rotary embedding changes beyond a length, longer sequences are a regime of their own, and filler
-        behind that length tells the model so in every pack.
+        Where the rotary embedding changes beyond a length, longer sequences are a group of their own, and padding
+        behind that length makes the model rotate as for a long one in every pack.
         """
         switch = self._adapter.rope_switch
         if switch is None:
@@ -161,7 +163,7 @@ class PackedEngine:
             indices = [i for i, request in enumerate(requests) if (request.num_inputs > switch) == is_long]
             yield indices, switch if is_long else None
 
-    def _run_trie(self, trie: Trie, filler: int | None, extras: frozenset[Extra]) -> Values:
+    def _run_trie(self, trie: Trie, padding_at: int | None, extras: frozenset[Extra]) -> Values:
         """The values of the trie's targets."""
         if not trie.num_rows:
             return _NO_VALUES
@@ -169,7 +171,7 @@ class PackedEngine:
         path = OpenPath(trie.longest + max(counts), layers=self._num_layers, backend=self._backend)
         asked = asked_of(trie.subsets, trie.target_subsets, self._adapter.device)
         queue = _HeadQueue(self._head, self._rows_at_once(extras), extras, asked)
-        for pack in cut_packs(trie, counts, filler_position=filler):
+        for pack in cut_packs(trie, counts, padding_position=padding_at):
             with path.running(pack):
                 hidden = self._forward(pack)
             rows = trie.target_rows[pack.targets] - pack.begin
@@ -177,7 +179,7 @@ class PackedEngine:
         return queue.finish()
 
     def _forward(self, pack: Pack) -> Tensor:
-        """[size, D] hidden states."""
+        """[T, D] hidden states."""
         import torch
 
         device = self._adapter.device

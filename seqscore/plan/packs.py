@@ -5,8 +5,9 @@ stay for the next pack, so every row runs once and the memory holds one path and
 
 What a query computes must depend on its own prefix and its absolute position only, never on what stands beside it.
 So the keys of a query are cut at absolute positions: queries of one block (``BLOCK`` positions) read together, their
-near keys begin where their span (``SPAN`` positions) begins, and everything before that is far. Far keys are the same
-for all queries of the span, also for those of other branches: they are read where they lie, once for all of them.
+local keys begin where their span (``SPAN`` positions) begins, and everything before that is the span's prefix. Its keys
+are the same for all queries of the span, also for those of other branches: they are read where they lie, once for all
+of them (as the shared prefix of cascade or "Hydragen" attention, Juravsky et al. 2024).
 """
 
 from __future__ import annotations
@@ -25,11 +26,11 @@ IntArray = NDArray[np.int64]
 BLOCK = 64
 SPAN = 256
 _QUERY_STEP = 16
-_MAX_NEAR_KEYS = 8192
+_MAX_LOCAL_KEYS = 8192
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Near:
+class LocalBlocks:
     """Blocks of queries of equal shape with the keys of their own span.
 
     Shape: ``query_rows``, ``query_positions`` [blocks, queries]: rows of the pack and their positions; what fills a
@@ -44,7 +45,7 @@ class Near:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Far:
+class SharedPrefix:
     """Queries with the same keys before their span, all of which they see.
 
     Shape: ``query_rows``, ``query_positions`` [tiles, BLOCK], filled up like blocks. ``key_slots`` [keys]: by position,
@@ -64,9 +65,9 @@ class Pack:
     Keys and values of the carried path lie in slots 0 .. carried - 1, those of the pack's rows behind them. After the
     pack, slots ``kept`` move to ``kept_at``, ``kept_at`` + 1, ...: the next pack's carried path is then in place.
 
-    Shape: ``tokens``, ``positions`` [size]. ``near_places`` [size]: where a row stands in the queries of ``near``, one
-    block after another (0 for filler). ``far_rows``, ``far_places`` [m]: rows that have far keys, and where they stand
-    in the queries of ``far``. ``targets``: the stretch of the trie's targets that stand on these rows.
+    Shape: ``tokens``, ``positions`` [T]. ``local_places`` [T]: where a row stands in the queries of ``local``, block
+    after block (0 for padding). ``prefix_rows``, ``prefix_places`` [m]: rows with a shared prefix, and where they
+    stand in the queries of ``prefixes``. ``targets``: the stretch of the trie's targets that stand on these rows.
     """
 
     begin: int
@@ -74,18 +75,18 @@ class Pack:
     carried: int
     tokens: IntArray
     positions: IntArray
-    near: tuple[Near, ...]
-    near_places: IntArray
-    far: tuple[Far, ...]
-    far_rows: IntArray
-    far_places: IntArray
+    local: tuple[LocalBlocks, ...]
+    local_places: IntArray
+    prefixes: tuple[SharedPrefix, ...]
+    prefix_rows: IntArray
+    prefix_places: IntArray
     kept: IntArray
     kept_at: int
     targets: slice
 
     @property
     def size(self) -> int:
-        """Rows with filler."""
+        """T: rows with padding."""
         return len(self.tokens)
 
 
@@ -96,8 +97,8 @@ class _Block:
     row: int
     position: int
     count: int
-    near_slots: IntArray
-    far: int
+    local_slots: IntArray
+    prefix: int
 
     @property
     def queries(self) -> int:
@@ -108,18 +109,18 @@ class _Block:
         return (self.position // BLOCK + 1) * BLOCK - self.position // SPAN * SPAN
 
 
-def cut_packs(trie: Trie, sizes: Sequence[int], *, filler_position: int | None = None) -> Iterator[Pack]:
-    """The packs of a trie in order; each has one of ``sizes`` rows, filler included.
+def cut_packs(trie: Trie, sizes: Sequence[int], *, padding_position: int | None = None) -> Iterator[Pack]:
+    """The packs of a trie in order; each has one of ``sizes`` rows, padding included.
 
-    With ``filler_position`` every pack has filler, and it stands at that position: a model whose rotary embedding
+    With ``padding_position`` every pack has padding, and it stands at that position: a model whose rotary embedding
     depends on the largest position of a pass sees it in every pack.
     """
-    spare = 0 if filler_position is None else 1
+    spare = 0 if padding_position is None else 1
     edges = _Edges(trie)
     path = np.empty(trie.longest, np.int64)
     begin = 0
     for rows, usable in cut_rows(trie.num_rows, [size - spare for size in sizes]):
-        yield _pack(trie, edges, path, begin, rows, usable + spare, filler_position or 0)
+        yield _pack(trie, edges, path, begin, rows, usable + spare, padding_position or 0)
         begin += rows
 
 
@@ -143,27 +144,32 @@ class _Edges:
                 self._next, self._used = self._next + 1, 0
 
 
-def _pack(trie: Trie, edges: _Edges, path: IntArray, begin: int, rows: int, size: int, filler: int) -> Pack:
-    """One pack. ``path``: the slot of each position of the open path, kept up to date from pack to pack."""
+def _pack(trie: Trie, edges: _Edges, path: IntArray, begin: int, rows: int, size: int, padding_at: int) -> Pack:
+    """One pack.
+
+    ``path``: the slot of each position of the open path, kept up to date from pack to pack. The rows come depth first,
+    so an edge overwrites the path from its own position on: what is left of it before that is its own prefix.
+    """
     end = begin + rows
     carried = int(trie.positions[begin])
-    path[:carried] = np.arange(carried)
+    path[:carried] = np.arange(carried)  # what the pack before has moved to the front
     blocks: list[_Block] = []
-    far_of: dict[int, int] = {}
-    far_slots: list[IntArray] = []
+    number_of: dict[int, int] = {}
+    prefix_slots: list[IntArray] = []
     for edge in edges.take(rows):
         first = carried + edge.row - begin
         path[edge.position : edge.position + edge.length] = np.arange(first, first + edge.length)
         for position, count in _cut_at_blocks(edge):
             span = position // SPAN * SPAN
-            # A slot belongs to one row and a row has one path, so the last slot before the span names the far keys.
-            number = far_of.setdefault(int(path[span - 1]), len(far_slots)) if span else -1
-            if number == len(far_slots):
-                far_slots.append(path[:span].copy())
-            slots = path[span : position + count].copy()
+            # A slot belongs to one row and a row has one path, so the last slot before the span names the whole prefix.
+            number = number_of.setdefault(int(path[span - 1]), len(prefix_slots)) if span else -1
+            if number == len(prefix_slots):
+                prefix_slots.append(path[:span].copy())
+            slots = path[span : position + count].copy()  # copied: the next edge overwrites the path
             blocks.append(_Block(edge.row - begin + position - edge.position, position, count, slots, number))
-    near, near_places = _near(blocks, size)
-    far, far_rows, far_places = _far(blocks, far_slots)
+    local, local_places = _local(blocks, size)
+    prefixes, prefix_rows, prefix_places = _prefixes(blocks, prefix_slots)
+    # The next pack begins at a row whose prefix is the path up to its position; nothing else is needed any more.
     kept_at, kept = _kept(path, int(trie.positions[end]) if end < trie.num_rows else 0)
     filled = size - rows
     lo, hi = np.searchsorted(trie.target_rows, [begin, end])
@@ -172,12 +178,12 @@ def _pack(trie: Trie, edges: _Edges, path: IntArray, begin: int, rows: int, size
         num_rows=rows,
         carried=carried,
         tokens=np.concatenate([trie.tokens[begin:end], np.zeros(filled, np.int64)]),
-        positions=np.concatenate([trie.positions[begin:end], np.full(filled, filler)]),
-        near=near,
-        near_places=near_places,
-        far=far,
-        far_rows=far_rows,
-        far_places=far_places,
+        positions=np.concatenate([trie.positions[begin:end], np.full(filled, padding_at)]),
+        local=local,
+        local_places=local_places,
+        prefixes=prefixes,
+        prefix_rows=prefix_rows,
+        prefix_places=prefix_places,
         kept=kept,
         kept_at=kept_at,
         targets=slice(int(lo), int(hi)),
@@ -193,33 +199,33 @@ def _cut_at_blocks(edge: Edge) -> Iterator[tuple[int, int]]:
         position = stop
 
 
-def _near(blocks: Sequence[_Block], size: int) -> tuple[tuple[Near, ...], IntArray]:
+def _local(blocks: Sequence[_Block], size: int) -> tuple[tuple[LocalBlocks, ...], IntArray]:
     """Blocks of equal shape together, as many as may be read at once; and where each row of the pack stands."""
     shapes: dict[tuple[int, int], list[_Block]] = {}
     for block in blocks:
         shapes.setdefault((block.queries, block.keys), []).append(block)
-    groups: list[Near] = []
+    groups: list[LocalBlocks] = []
     places = np.zeros(size, np.int64)
     done = 0
     for (queries, keys), alike in sorted(shapes.items()):
-        at_once = max(1, _MAX_NEAR_KEYS // keys)
+        at_once = max(1, _MAX_LOCAL_KEYS // keys)
         for first in range(0, len(alike), at_once):
             chosen = alike[first : first + at_once]
-            groups.append(_near_group(chosen, queries, keys))
+            groups.append(_local_group(chosen, queries, keys))
         for number, block in enumerate(alike):
             places[block.row : block.row + block.count] = done + number * queries + np.arange(block.count)
         done += len(alike) * queries
     return tuple(groups), places
 
 
-def _near_group(blocks: Sequence[_Block], queries: int, keys: int) -> Near:
+def _local_group(blocks: Sequence[_Block], queries: int, keys: int) -> LocalBlocks:
     slots = np.empty((len(blocks), keys), np.int64)
     for number, block in enumerate(blocks):
-        slots[number] = block.near_slots[-1]  # of its own path: what is not seen is read all the same, and may be NaN
-        slots[number, : len(block.near_slots)] = block.near_slots
+        slots[number] = block.local_slots[-1]  # of its own path: what is not seen is read all the same, and may be NaN
+        slots[number, : len(block.local_slots)] = block.local_slots
     within = np.minimum(np.arange(queries), np.array([block.count - 1 for block in blocks])[:, None])
     spans = np.array([block.position // SPAN * SPAN for block in blocks])
-    return Near(
+    return LocalBlocks(
         query_rows=np.array([block.row for block in blocks])[:, None] + within,
         query_positions=np.array([block.position for block in blocks])[:, None] + within,
         key_slots=slots,
@@ -227,20 +233,22 @@ def _near_group(blocks: Sequence[_Block], queries: int, keys: int) -> Near:
     )
 
 
-def _far(blocks: Sequence[_Block], slots: Sequence[IntArray]) -> tuple[tuple[Far, ...], IntArray, IntArray]:
-    """The far keys of the pack, each with all queries that read them; the rows that have any, and their places."""
-    groups: list[Far] = []
+def _prefixes(
+    blocks: Sequence[_Block], slots: Sequence[IntArray]
+) -> tuple[tuple[SharedPrefix, ...], IntArray, IntArray]:
+    """The shared prefixes of the pack, each with all queries that read it; the rows that have one, and their places."""
+    groups: list[SharedPrefix] = []
     rows_of: list[list[_Block]] = [[] for _ in slots]
     for block in blocks:
-        if block.far >= 0:
-            rows_of[block.far].append(block)
+        if block.prefix >= 0:
+            rows_of[block.prefix].append(block)
     all_rows, all_places, done = [_NOTHING], [_NOTHING], 0
     for keys, members in zip(slots, rows_of, strict=True):
         rows = np.concatenate([np.arange(block.row, block.row + block.count) for block in members])
         positions = np.concatenate([np.arange(block.position, block.position + block.count) for block in members])
         tiles = -(-len(rows) // BLOCK)
         filled = np.minimum(np.arange(tiles * BLOCK), len(rows) - 1).reshape(tiles, BLOCK)
-        groups.append(Far(rows[filled], positions[filled], keys, _stretch(keys)))
+        groups.append(SharedPrefix(rows[filled], positions[filled], keys, _stretch(keys)))
         all_rows.append(rows)
         all_places.append(done + np.arange(len(rows)))
         done += tiles * BLOCK

@@ -168,9 +168,9 @@ def test_experts_are_as_they_were_afterwards() -> None:
     assert model.config._experts_implementation == before
 
 
-def test_far_keys_that_are_lost_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_shared_prefix_that_is_lost_changes_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = alone("llama")
-    monkeypatch.setattr("seqscore.engine.attention.blocks.merge", lambda out, lse, far, far_lse: (out, lse))
+    monkeypatch.setattr("seqscore.engine.attention.blocks.merge", lambda out, lse, prefix, prefix_lse: (out, lse))
     assert bits(PackedEngine(adapter("llama")).run(requests(), extras=frozenset())) != expected
 
 

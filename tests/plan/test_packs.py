@@ -116,21 +116,21 @@ class Memory:
 
 def seen_keys(pack: Pack, memory: Memory) -> dict[int, list[int]]:
     """The rows of the trie that each row of the pack attends to, in the order of the keys."""
-    far: dict[int, list[int]] = {}
-    for number, row in enumerate(pack.far_rows.tolist()):
-        group, place = locate([far.query_rows.size for far in pack.far], int(pack.far_places[number]))
-        assert pack.far[group].query_rows.reshape(-1)[place] == row
-        far[row] = [memory.rows[slot] for slot in pack.far[group].key_slots.tolist()]
+    shared: dict[int, list[int]] = {}
+    for number, row in enumerate(pack.prefix_rows.tolist()):
+        group, place = locate([prefix.query_rows.size for prefix in pack.prefixes], int(pack.prefix_places[number]))
+        assert pack.prefixes[group].query_rows.reshape(-1)[place] == row
+        shared[row] = [memory.rows[slot] for slot in pack.prefixes[group].key_slots.tolist()]
     seen = {}
     for row in range(pack.num_rows):
-        group, place = locate([near.query_rows.size for near in pack.near], int(pack.near_places[row]))
-        near = pack.near[group]
-        block, query = divmod(place, near.query_rows.shape[1])
-        assert near.query_rows[block, query] == row
-        position = near.query_positions[block, query]
+        group, place = locate([local.query_rows.size for local in pack.local], int(pack.local_places[row]))
+        local = pack.local[group]
+        block, query = divmod(place, local.query_rows.shape[1])
+        assert local.query_rows[block, query] == row
+        position = local.query_positions[block, query]
         assert position == pack.positions[row]
-        visible = near.key_slots[block][near.key_positions[block] <= position]
-        seen[row] = far.get(row, []) + [memory.rows[slot] for slot in visible.tolist()]
+        visible = local.key_slots[block][local.key_positions[block] <= position]
+        seen[row] = shared.get(row, []) + [memory.rows[slot] for slot in visible.tolist()]
     return seen
 
 
@@ -176,11 +176,11 @@ def test_slots_are_bounded_by_one_path_and_one_pack(chosen: list[Request], allow
 
 def shapes(pack: Pack, row: int) -> tuple[int, int, int]:
     """What the arithmetic of a row may depend on: its position in its block, and how many keys are read."""
-    group, place = locate([near.query_rows.size for near in pack.near], int(pack.near_places[row]))
-    near = pack.near[group]
-    block = place // near.query_rows.shape[1]
-    far = np.flatnonzero(pack.far_rows == row)
-    return int(pack.positions[row]), near.key_slots.shape[1], int(near.key_positions[block, 0]) if len(far) else 0
+    group, place = locate([local.query_rows.size for local in pack.local], int(pack.local_places[row]))
+    local = pack.local[group]
+    block = place // local.query_rows.shape[1]
+    shared = np.flatnonzero(pack.prefix_rows == row)
+    return int(pack.positions[row]), local.key_slots.shape[1], int(local.key_positions[block, 0]) if len(shared) else 0
 
 
 @settings(deadline=None, max_examples=30)
@@ -199,13 +199,13 @@ def test_the_keys_that_are_read_depend_on_the_position_only(
         assert forms == {(position, (position // BLOCK + 1) * BLOCK - span, span)}
 
 
-def test_branches_of_one_path_read_their_far_keys_together() -> None:
+def test_branches_of_one_path_read_their_prefix_together() -> None:
     stem = np.arange(300)
     chosen = [Request(np.concatenate([stem, [1000 + i, 2, 3]]), 300) for i in range(20)]
     (pack,) = cut_packs(build_trie(chosen), [512])
-    (far,) = pack.far
-    assert far.stretch == slice(0, 256) and len(pack.far_rows) == 300 - 256 + 20 * 2
-    assert far.query_rows.shape == (2, BLOCK)
+    (prefix,) = pack.prefixes
+    assert prefix.stretch == slice(0, 256) and len(pack.prefix_rows) == 300 - 256 + 20 * 2
+    assert prefix.query_rows.shape == (2, BLOCK)
 
 
 def test_a_carried_path_is_moved_to_the_front() -> None:
@@ -215,8 +215,8 @@ def test_a_carried_path_is_moved_to_the_front() -> None:
     assert first.kept_at == 1 and first.kept.tolist() == list(range(22, 32))
 
 
-def test_filler_stands_where_it_is_asked_to() -> None:
-    for pack in cut_packs(build_trie([Request(np.arange(65), 1)]), [16, 32], filler_position=500):
+def test_padding_stands_where_it_is_asked_to() -> None:
+    for pack in cut_packs(build_trie([Request(np.arange(65), 1)]), [16, 32], padding_position=500):
         assert pack.size > pack.num_rows
         assert (pack.positions[pack.num_rows :] == 500).all()
 
@@ -227,7 +227,7 @@ def test_nothing_to_run() -> None:
 
 
 @pytest.mark.parametrize("count", [0, 1, 15, 16, 17, 100, 511, 512, 513, 3000])
-def test_few_rows_of_filler(count: int) -> None:
+def test_few_rows_of_padding(count: int) -> None:
     trie = build_trie([Request(np.arange(count + 1), 1)] if count else [])
     run = sum(pack.size for pack in cut_packs(trie, [16, 32, 48, 256, 512]))
     assert count <= run <= max(count + 16, count * 1.1) or run == 256 >= count > 96

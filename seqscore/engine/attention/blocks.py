@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seqscore.engine.attention.base import FULL, LayerForm
 from seqscore.engine.attention.kernels import attend, merge, never_seen
 from seqscore.engine.row_counts import pack_row_counts
-from seqscore.plan.packs import BLOCK, Far, Near, Pack
+from seqscore.plan.packs import BLOCK, LocalBlocks, Pack, SharedPrefix
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -44,9 +44,11 @@ class BlockAttention:
     """One pack's attention in one form."""
 
     def __init__(self, pack: Pack, form: LayerForm) -> None:
-        self._near = _Part([_near_group(near, form) for near in pack.near], pack.near_places, form)
-        self._far = _Part([_far_group(far, form) for far in pack.far], _filled_up(pack.far_places), form)
-        self._far_rows = _tensor(_by_head(pack.far_rows, form), form) if pack.far else None
+        self._local = _Part([_local_group(local, form) for local in pack.local], pack.local_places, form)
+        self._prefix = _Part(
+            [_prefix_group(prefix, form) for prefix in pack.prefixes], _filled_up(pack.prefix_places), form
+        )
+        self._prefix_rows = _tensor(_by_head(pack.prefix_rows, form), form) if pack.prefixes else None
         self._form = form
 
     def attend(
@@ -55,20 +57,20 @@ class BlockAttention:
         """(out [T, H, d], lse [T, H]) of queries [T, H, d] over memories of keys and values [slots, G, d]."""
         size, heads, width = query.shape
         folded = query.reshape(size * self._form.key_heads, self._form.fold * width)
-        out, lse = self._near.attend(folded, keys, values, scale=scale, cap=cap)
-        if self._far_rows is not None:
-            far = self._far.attend(folded, keys, values, scale=scale, cap=cap)
-            self._merge(out, lse, *far)
+        out, lse = self._local.attend(folded, keys, values, scale=scale, cap=cap)
+        if self._prefix_rows is not None:
+            prefix = self._prefix.attend(folded, keys, values, scale=scale, cap=cap)
+            self._merge(out, lse, *prefix)
         return out.view(size, heads, width), lse.view(size, heads)
 
-    def _merge(self, out: Tensor, lse: Tensor, far: Tensor, far_lse: Tensor) -> None:
-        """Add the far part to the rows that have one, in place."""
-        rows = self._far_rows
+    def _merge(self, out: Tensor, lse: Tensor, prefix: Tensor, prefix_lse: Tensor) -> None:
+        """Add the part over the shared prefix to the rows that have one, in place."""
+        rows = self._prefix_rows
         assert rows is not None
-        filled = _tensor_filled_up(rows, len(far))
-        shape = (len(far), self._form.fold, -1)
+        filled = _tensor_filled_up(rows, len(prefix))
+        shape = (len(prefix), self._form.fold, -1)
         merged, merged_lse = merge(
-            out.index_select(0, filled).view(shape), lse.index_select(0, filled), far.view(shape), far_lse
+            out.index_select(0, filled).view(shape), lse.index_select(0, filled), prefix.view(shape), prefix_lse
         )
         out.index_copy_(0, rows, merged[: len(rows)].flatten(1))
         lse.index_copy_(0, rows, merged_lse[: len(rows)])
@@ -123,25 +125,25 @@ class _Part:
         return out.index_select(0, self._places), lse.index_select(0, self._places)
 
 
-def _near_group(near: Near, form: LayerForm) -> _Group:
+def _local_group(local: LocalBlocks, form: LayerForm) -> _Group:
     return _Group(
-        rows=near.query_rows,
-        keys=_tensor(near.key_slots, form),
-        mask=_mask(near.query_positions, near.key_positions, form),
+        rows=local.query_rows,
+        keys=_tensor(local.key_slots, form),
+        mask=_mask(local.query_positions, local.key_positions, form),
     )
 
 
-def _far_group(far: Far, form: LayerForm) -> _Group:
+def _prefix_group(prefix: SharedPrefix, form: LayerForm) -> _Group:
     """Keys that are behind every window are left out; how many is decided by the span alone, and one block stays."""
-    span = len(far.key_slots)
+    span = len(prefix.key_slots)
     first = 0 if form.window == FULL else max(0, (span - form.window) // BLOCK * BLOCK)
     first = min(first, span - BLOCK)
-    if far.stretch is not None:
-        keys: slice | Tensor = slice(far.stretch.start + first, far.stretch.stop)
+    if prefix.stretch is not None:
+        keys: slice | Tensor = slice(prefix.stretch.start + first, prefix.stretch.stop)
     else:
-        keys = _tensor(far.key_slots[None, first:], form)
-    mask = None if form.window == FULL else _mask(far.query_positions, np.arange(first, span)[None], form)
-    return _Group(rows=far.query_rows, keys=keys, mask=mask)
+        keys = _tensor(prefix.key_slots[None, first:], form)
+    mask = None if form.window == FULL else _mask(prefix.query_positions, np.arange(first, span)[None], form)
+    return _Group(rows=prefix.query_rows, keys=keys, mask=mask)
 
 
 def _mask(queries: IntArray, keys: IntArray, form: LayerForm) -> Tensor:

@@ -27,8 +27,9 @@ def attend(
 ) -> tuple[Tensor, Tensor]:
     """(out [n, G, r, d], lse [n, G, r]) of queries [n, G, r, d] over keys and values [n, S, G, d].
 
-    The first dimension of keys and values may be 1: all queries read the same. ``mask`` [n, 1, r, S] is added to the
-    scores. ``lse`` is in float32 (float64 for float64).
+    r = q * fold: the query heads of one key head stand as rows of one block. The first dimension of keys and values may
+    be 1: all queries read the same. ``mask`` [n, 1, r, S] is added to the scores. ``lse`` is in float32 (float64 for
+    float64).
 
     On a CPU it is torch's blockwise kernel: one task for each head and tile of queries, each on one thread, so that
     neither threads nor neighbours reach into the arithmetic.

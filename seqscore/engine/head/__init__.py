@@ -1,1 +1,11 @@
-"""Hidden states to log-probabilities of targets, without the logits of the whole vocabulary."""
+"""Hidden states to values of targets, without the logits [p, V] of all targets at once.
+
+Two ways to cut [p, V] into tiles that stay small, and what they share:
+
+| module | cut | who uses it, and why |
+|---|---|---|
+| ``by_rows`` | some targets, all words | ``reference``, ``padded``: also runs on logits, where a model's head is its own |
+| ``by_words`` | some words, all targets | ``packed``: a tile stays in cache; log-sum-exp is kept up from tile to tile |
+| ``masses`` | | the probability of a subset of the words, in both ways |
+| ``logits`` | no cut | whole rows for those who want to look at them; no engine uses it |
+"""

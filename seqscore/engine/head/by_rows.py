@@ -1,6 +1,8 @@
-"""Logits to target log-probabilities, without ever holding [targets, V] as a whole.
+"""Values of targets, a tile of rows after another: all words of the vocabulary for some of the targets.
 
-target_logprob = target_logit - logsumexp(logits)
+    log p(t) = z_t - logsumexp_v z_v
+
+Also for logits that are there already. ``by_words`` cuts the other way.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
-"""Hidden states to target log-probabilities in tiles over the vocabulary, with a running maximum and sum.
+"""Values of targets, a tile of the vocabulary after another: some words for all rows, with a running maximum and sum.
 
     log p(t) = z_t - m - log sum_v exp(z_v - m),    m = max_v z_v
 
-A tile of logits stays in the processor's cache while it is reduced, and [targets, V] never exists (Milakov and
+A tile of logits [k, w] stays in the processor's cache while it is reduced, and [k, V] never exists (Milakov and
 Gimelshein 2018 give the running form). The maximum, the flags and the target's logit come from the same tile.
+``by_rows`` cuts the other way.
 """
 
 from __future__ import annotations
@@ -37,10 +38,10 @@ def tiled_values(
     extras: frozenset[Extra],
     asked: SubsetsAsked | None = None,
 ) -> Values:
-    """Values of targets [p], each predicted by the hidden state in ``rows`` [p] of ``hidden`` [n, D].
+    """Values of targets [p], each predicted by the hidden state in ``rows`` [p] of ``hidden`` [k, D].
 
-    Logits are float32 (float64 for a float64 model), sums over tiles float64. With ranks the logits of all n rows are
-    kept until the end: n bounds the memory.
+    Logits are float32 (float64 for a float64 model), sums over tiles float64. With ranks the logits of all k rows are
+    kept until the end: k bounds the memory.
     """
     running = _Running(hidden, extras)
     where = _Targets(hidden, rows, targets)
@@ -59,7 +60,7 @@ def tiled_values(
 
 
 class _Running:
-    """Maximum, sum and more of rows of logits, tile after tile. Shape: [n] each."""
+    """Maximum, sum and more of rows of logits, tile after tile. Shape: [k] each."""
 
     def __init__(self, hidden: Tensor, extras: frozenset[Extra]) -> None:
         import torch
@@ -71,11 +72,12 @@ class _Running:
         self.total = torch.zeros(len(hidden), dtype=torch.float64, device=hidden.device)
         self.weighted = torch.zeros_like(self.total)
         """sum_v exp(z_v - m) (z_v - m)"""
+        # In how many tiles a row's maximum stands; two equal words of one tile are seen by ``_Targets.doubled``.
         self.tiles_at_maximum = torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
         self.tiles: list[Tensor] = []
 
     def add(self, logits: Tensor) -> None:
-        """One more tile [n, w]; its memory is used up unless ranks are asked for."""
+        """One more tile [k, w]; its memory is used up unless ranks are asked for."""
         import torch
 
         highest = logits.amax(1)
@@ -90,6 +92,9 @@ class _Running:
             shifted = logits.sub_(maximum[:, None])
         weights = shifted.exp() if self._entropy else shifted.exp_()
         if self._entropy:
+            # With fall = m_old - m_new: exp(z - m_new) = exp(z - m_old) exp(fall), and z - m_new = z - m_old + fall. So
+            # the sum over the tiles before becomes exp(fall) (weighted + fall * total). The two ``where`` keep 0 * inf
+            # away: words that are ruled out, and the first tile, before which the maximum is a stand-in.
             part = torch.where(weights > 0, weights * shifted, 0.0).sum(1).double()
             self.weighted = fall.exp() * (self.weighted + torch.where(self.total > 0, fall * self.total, 0.0)) + part
         self.total = self.total * fall.exp() + weights.sum(1)
@@ -113,7 +118,7 @@ class _Targets:
         """Another word of the same tile has the same logit."""
 
     def look_up(self, logits: Tensor, begin: int) -> None:
-        """Take those that this tile [n, w] of words from ``begin`` on holds."""
+        """Take those that this tile [k, w] of words from ``begin`` on holds."""
         import torch
 
         first, last = np.searchsorted(self._sorted, [begin, begin + logits.shape[1]])

@@ -76,7 +76,7 @@ class RunningMasses:
     """Sums over subsets of rows of logits, tile after tile over the vocabulary.
 
     Args:
-        hidden: [n, D], of the rows; only its dtype and device are used.
+        hidden: [k, D], of the rows; only its dtype and device are used.
         rows: [p], for each target the row that predicts it.
         asked: which subset each target asks for.
     """
@@ -86,7 +86,7 @@ class RunningMasses:
         self._groups = [_Group(hidden, rows, number, places) for number, places in asked.groups()]
 
     def add(self, logits: Tensor, begin: int) -> None:
-        """One more tile [n, w], of the words from ``begin`` on."""
+        """One more tile [k, w], of the words from ``begin`` on."""
         for group in self._groups:
             ids = self._asked.subsets[group.number].ids
             first, last = np.searchsorted(ids, [begin, begin + logits.shape[1]])
@@ -94,7 +94,7 @@ class RunningMasses:
                 group.add(logits[group.rows[:, None], self._asked.tensors[group.number][first:last] - begin])
 
     def values(self, maximum: Tensor, total: Tensor) -> tuple[FloatArray, FloatArray]:
-        """[p] masses and peaks, given the maximum [n] and sum_v exp(z_v - maximum) [n] over the whole vocabulary."""
+        """[p] masses and peaks, given the maximum [k] and sum_v exp(z_v - maximum) [k] over the whole vocabulary."""
         masses, peaks = (np.full(len(self._asked.numbers), np.nan) for _ in range(2))
         for group in self._groups:
             # In the order of operations of the targets' own values, so that a subset of one word has its very bits.
@@ -107,7 +107,7 @@ class RunningMasses:
 
 
 class _Group:
-    """The rows at which one subset is asked for, each once. Shape: [k]; ``places``, ``inverse``: its targets."""
+    """The rows at which one subset is asked for, each once. Shape: [rows]; ``places``, ``inverse``: its targets."""
 
     def __init__(self, hidden: Tensor, rows: IntArray, number: int, places: IntArray) -> None:
         import torch
@@ -120,7 +120,7 @@ class _Group:
         self.total = torch.zeros(len(distinct), dtype=torch.float64, device=hidden.device)
 
     def add(self, logits: Tensor) -> None:
-        """Those of one more tile, [k, words of the subset in it]."""
+        """Those of one more tile, [rows, words of the subset in it]."""
         import torch
 
         maximum = torch.maximum(self.maximum, logits.amax(1))

@@ -51,14 +51,14 @@ class DenseAttention:
     def __init__(self, pack: Pack, form: LayerForm) -> None:
         self._keys = pack.carried + pack.size
         seen = np.zeros((pack.size, self._keys), bool)
-        for near in pack.near:
-            for number, rows in enumerate(near.query_rows):
-                distance = near.query_positions[number][:, None] - near.key_positions[number]
-                _see(seen, rows, near.key_slots[number], distance, form.window)
-        for far in pack.far:
-            for number, rows in enumerate(far.query_rows):
-                distance = far.query_positions[number][:, None] - np.arange(len(far.key_slots))
-                _see(seen, rows, far.key_slots, distance, form.window)
+        for local in pack.local:
+            for number, rows in enumerate(local.query_rows):
+                distance = local.query_positions[number][:, None] - local.key_positions[number]
+                _see(seen, rows, local.key_slots[number], distance, form.window)
+        for prefix in pack.prefixes:
+            for number, rows in enumerate(prefix.query_rows):
+                distance = prefix.query_positions[number][:, None] - np.arange(len(prefix.key_slots))
+                _see(seen, rows, prefix.key_slots, distance, form.window)
         seen[pack.num_rows :, pack.carried] = True  # padding sees something, so that nothing is NaN
         self._seen = torch.from_numpy(seen)
 

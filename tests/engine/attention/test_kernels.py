@@ -26,9 +26,9 @@ def test_parts_merge_into_the_whole(keys: int, cap: float | None) -> None:
     query, key, value = parts(keys, keys + 64)
     scores = scores_of(query, key, cap)
     expected = torch.einsum("ngrs,nsgd->ngrd", scores.softmax(-1), value)
-    near = attend(query, key[:, :64], value[:, :64], mask=None, scale=0.3, cap=cap)
-    far = attend(query, key[:, 64:], value[:, 64:], mask=None, scale=0.3, cap=cap)
-    out, lse = merge(*near, *far)
+    one = attend(query, key[:, :64], value[:, :64], mask=None, scale=0.3, cap=cap)
+    other = attend(query, key[:, 64:], value[:, 64:], mask=None, scale=0.3, cap=cap)
+    out, lse = merge(*one, *other)
     torch.testing.assert_close(out, expected, rtol=0, atol=1e-14)
     torch.testing.assert_close(lse, scores.logsumexp(-1), rtol=0, atol=1e-13)
 
