@@ -4,7 +4,7 @@ Two ways to cut [p, V] into tiles that stay small, and what they share:
 
 | module | cut | who uses it, and why |
 |---|---|---|
-| ``by_rows`` | some targets, all words | ``reference``, ``padded``: also runs on logits, where a model's head is its own |
+| ``by_rows`` | some targets, all words | ``reference``, ``padded``: also for a model's own logits |
 | ``by_words`` | some words, all targets | ``packed``: a tile stays in cache; log-sum-exp is kept up from tile to tile |
 | ``masses`` | | the probability of a subset of the words, in both ways |
 | ``logits`` | no cut | whole rows for those who want to look at them; no engine uses it |
