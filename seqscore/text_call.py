@@ -92,7 +92,9 @@ def open_text_call(model: TextModel, policies: Policies, about_start: StartNotic
     check_extras(model, policies)
     for name, value in (("bos", policies.bos), ("boundary", policies.boundary)):
         if value != "auto":
-            raise OptionError(f"{name}={value!r} is for models that are given token ids; a {model.kind} takes 'auto'")
+            raise OptionError(
+                f"{name}={value!r} is for models that are given token ids; a {model.kind} model takes 'auto'"
+            )
     long = f"{policies.long}/{'none' if model.max_inputs is None else model.max_inputs}"
     signature = signature_of(model, special=policies.special_tokens, long=long)
     return TextCall(model, policies, CallNotices(StartToken("none", None), about_start), signature)

@@ -124,6 +124,9 @@ class LanguageModel(ABC, Generic[Asked, Told]):
         """The commit of a model of the hub."""
         return None
 
+    def __str__(self) -> str:
+        return self.identity().fields.get("model", self.kind)
+
     @abstractmethod
     def identity(self) -> Identity:
         """What its numbers depend on."""
