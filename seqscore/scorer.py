@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
 
 from seqscore.errors import InputError, ModelError, SeqscoreError, TokenizerError
-from seqscore.models.base import RunSettings
+from seqscore.models.base import Conditioning, RunSettings
 from seqscore.models.load.default import DEFAULT_MODEL
 from seqscore.models.load.find import LoadedModel, LoadOptions
 from seqscore.models.local import LocalModel
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
 
 class Scorer:
-    """Scores texts with a causal language model.
+    """Scores texts with a language model: causal, log p of a token given those before it, or masked, given all others.
 
     Args:
-        model: a causal language model that is already loaded; it is left as it is, and must stay as it is for as long
+        model: a language model that is already loaded; it is left as it is, and must stay as it is for as long
             as the scorer is used: its head and fingerprint are looked up once. Scorers of one model take turns, in any
             thread. A forward pass of the caller's own in another thread is what it is without a scorer, but that it
             drops nothing out while one runs.
@@ -51,7 +51,7 @@ class Scorer:
         description: what ``load_model`` found out about the model; None: looked up in the objects.
 
     Raises:
-        ModelError: the model is not a causal language model.
+        ModelError: the model is no language model of a known kind, see ``seqscore.models.registry``.
         TokenizerError: there is no tokenizer.
         OptionError: an option has no such value.
     """
@@ -188,6 +188,11 @@ class Scorer:
     def kind(self) -> str:
         """What kind of model it is: ``causal``, ``masked`` (see ``seqscore.models.registry``)."""
         return self._model.kind
+
+    @property
+    def conditioning(self) -> Conditioning:
+        """What a scored token may see: those before it (``left``), all others of its text (``both``)."""
+        return self._model.conditioning
 
     @property
     def max_length(self) -> int | None:

@@ -96,7 +96,7 @@ def open_text_call(model: TextModel, policies: Policies, about_start: StartNotic
                 f"{name}={value!r} is for models that are given token ids; a {model.kind} model takes 'auto'"
             )
     long = f"{policies.long}/{'none' if model.max_inputs is None else model.max_inputs}"
-    signature = signature_of(model, special=policies.special_tokens, long=long)
+    signature = signature_of(model, bos="own", special=policies.special_tokens, boundary="own", long=long)
     return TextCall(model, policies, CallNotices(StartToken("none", None), about_start), signature)
 
 

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from seqscore.scores.sequence_score import SequenceScore
 
+GIVEN_ALL_OTHERS = (
+    "each token was given all others of its text: log p is a pseudo-log-likelihood and a perplexity a "
+    "pseudo-perplexity, not to be compared with a causal model's"
+)
+"""What the numbers of a masked model are."""
+
 
 def notes(score: SequenceScore) -> list[tuple[str, str]]:
     """Pairs (note, detail): the note is the same for all scores that it concerns, the detail ("3") may be empty."""
     found: list[tuple[str, str]] = []
+    if score.perplexity_name != "perplexity":
+        found.append((GIVEN_ALL_OTHERS, ""))
     if score.num_windows > 1:
         found.append(
             (

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from seqscore.output.notes import GIVEN_ALL_OTHERS
 from seqscore.output.numbers import shown_interval
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ def _reason(reason: Mapping[str, Any]) -> str:
 
 
 def _left_out(summary: Mapping[str, Any]) -> Iterator[str]:
+    if "|conditioning:mask-one|" in summary.get("signature", ""):
+        yield GIVEN_ALL_OTHERS
     unread, unknown = summary["tokens_unread"], summary["tokens_unknown"]
     if unread:
         yield _unread(unread, summary["rows_unread"])

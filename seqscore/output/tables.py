@@ -40,6 +40,7 @@ class _Line:
     numbers: tuple[str, str, str, str]
     error: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
+    perplexity: str = "perplexity"
 
 
 class TableWriter:
@@ -141,7 +142,8 @@ def _line(row: Row, unit: Unit, width: int) -> _Line:
         NOTHING if score.bits_per_byte is None else f"{score.bits_per_byte:.3f}",
     )
     # Enough of the text to fill the cells; the rest is let go.
-    return _Line(row_id, context[-16 * width :], text[: 16 * width + 1], numbers, columns=columns)
+    shown = text[: 16 * width + 1]
+    return _Line(row_id, context[-16 * width :], shown, numbers, columns=columns, perplexity=score.perplexity_name)
 
 
 def _shown_text(line: _Line, width: int) -> Text:
@@ -161,7 +163,8 @@ def _shown_text(line: _Line, width: int) -> Text:
 
 def _summary(lines: list[_Line], unit: Unit, width: int) -> tuple[Table, int]:
     """The table of many texts, and the width it needs."""
-    heads = ("tokens", f"log p(text)\n[{unit}]", "perplexity", "bits/byte")
+    perplexity = max((line.perplexity for line in lines), key=len, default="perplexity").replace("-", "-\n")
+    heads = ("tokens", f"log p(text)\n[{unit}]", perplexity, "bits/byte")
     fixed = [max(map(cell_len, ["id", *(line.id for line in lines)]))]
     for i, head in enumerate(heads):
         fixed.append(max(map(cell_len, [*head.split("\n"), *(line.numbers[i] for line in lines)])))

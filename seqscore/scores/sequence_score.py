@@ -170,6 +170,11 @@ class SequenceScore:
         return perplexity(self.log_likelihood, self.num_scored)
 
     @property
+    def perplexity_name(self) -> str:
+        """What ``perplexity`` is called: a pseudo-perplexity where each token was given all others (a masked model)."""
+        return "pseudo-perplexity" if ("conditioning", "mask-one") in self.settings.fields else "perplexity"
+
+    @property
     def bits_per_byte(self) -> float | None:
         """-log_likelihood / ln 2 / bytes of the scored tokens; None where there are none."""
         return bits_per(self.log_likelihood, self.num_bytes_scored)
@@ -332,7 +337,8 @@ class SequenceScore:
         )
         perplexity = None if self.perplexity is None else f"{self.perplexity:.6g}"
         return (
-            f"SequenceScore({shown}, log_likelihood={self.log_likelihood:.6g} nats, perplexity={perplexity}, "
+            f"SequenceScore({shown}, log_likelihood={self.log_likelihood:.6g} nats, "
+            f"{self.perplexity_name.replace('-', '_')}={perplexity}, "
             f"num_scored={self.num_scored} of {self.num_tokens})"
         )
 

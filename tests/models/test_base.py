@@ -105,7 +105,7 @@ def test_a_model_that_is_given_texts_gives_the_same_scores(open_with: Callable[[
         assert score.is_greedy is None and score.ranks is None and score.greedy is None
     assert repr(scorer).startswith("Scorer(") and scorer.threads is None and not scorer.keeps_bits
     fields = [name for name, _ in scorer.signature().fields]
-    assert fields == ["seqscore", "model", "server", "special", "long", "far"]
+    assert fields == ["seqscore", "model", "server", "bos", "special", "boundary", "long", "far"]
 
 
 def test_a_continuation_begins_where_a_token_does(open_with: Callable[[type[Server]], Scorer]) -> None:

@@ -289,6 +289,10 @@ def test_the_command_line_scores_with_it(folder: Path, capsys: pytest.CaptureFix
     expected_score = Scorer.from_pretrained(folder, device="cpu").score("it rained")
     assert record["log_likelihood"] == expected_score.log_likelihood
     assert [token["logprob"] for token in record["tokens"]] == expected_score.logprobs.tolist()
+    assert command(["score", "it rained", "a", "--model", str(folder), "--device", "cpu"]) == 0
+    shown = capsys.readouterr().out
+    assert "pseudo-" in shown and "pseudo-log-likelihood" in " ".join(shown.split())
+    assert "pseudo_perplexity=" in repr(expected_score)
 
 
 def test_minimal_pairs_are_evaluated_with_it(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -304,4 +308,20 @@ def test_minimal_pairs_are_evaluated_with_it(folder: Path, tmp_path: Path, capsy
     accuracy = next(one for one in summary["figures"] if one["name"] == "accuracy")
     assert accuracy["value"] == pytest.approx(sum(wins) / 3)
     assert "mask-one" in (out / "manifest.json").read_text()
-    told(capsys.readouterr().err)
+    assert "a perplexity a pseudo-perplexity" in " ".join(told(capsys.readouterr().out))
+    choices = tmp_path / "choices.jsonl"
+    choices.write_text(json.dumps({"context": "it", "choices": ["rained", "sat"], "answer": 0}) + "\n")
+    arguments = [
+        "eval",
+        "choices",
+        str(choices),
+        "--model",
+        str(folder),
+        "--device",
+        "cpu",
+        "--out",
+        str(tmp_path / "c"),
+    ]
+    assert command(arguments) != 0
+    assert "the pseudo-log-likelihoods of a masked model are neither" in " ".join(told(capsys.readouterr().err))
+    assert command([*arguments, "--no-pmi"]) == 0

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seqscore.errors import ContextLengthError
-from seqscore.text.windows import Layout, Window, layout
+from seqscore.text.windows import Layout, Window, layout, layout_both_sides
 
 
 def lay(length: int, first: int = 1, limit: int | None = 8, long: str = "windows", **more: object) -> Layout:
@@ -83,3 +83,47 @@ def test_a_continuation_longer_than_the_context_is_never_cut() -> None:
 def test_error_policy_names_both_lengths() -> None:
     with pytest.raises(ContextLengthError, match=r"needs 19 positions and the model reads at most 8"):
         lay(20, long="error")
+
+
+def between(
+    length: int, first: int = 1, room: int | None = 8, long: str = "windows", *, is_pair: bool = False
+) -> Layout:
+    return layout_both_sides(
+        length,
+        first_target=first,
+        room=room,
+        long=long,
+        is_pair=is_pair,
+        head=1,
+        num_behind=1,  # type: ignore[arg-type]
+    )
+
+
+def test_what_fits_between_start_and_end_is_one_window() -> None:
+    assert between(9).windows == (Window(1, 8, 1),)  # position 0 is the start token, which every window has
+    assert between(5000, room=None).windows == (Window(1, 4999, 1),) and between(1).windows == ()
+
+
+@given(st.integers(2, 200), st.integers(1, 200), st.integers(1, 40))
+def test_every_target_once_with_a_quarter_on_each_side(length: int, first: int, room: int) -> None:
+    found = between(length, first, room)
+    targets = [t for one in found.windows for t in range(one.first_target, one.end - one.num_behind + 1)]
+    assert targets == list(range(first, length)) and found.head == bool(targets)
+    for one in found.windows:
+        assert 1 <= one.begin <= one.first_target <= one.end <= length - 1 and one.end - one.begin < room
+        for target in range(one.first_target, one.end - one.num_behind + 1):
+            assert target - one.begin >= min(target - 1, room // 4)
+            assert one.end - target >= min(length - 1 - target, room // 4)
+
+
+def test_truncating_between_start_and_end() -> None:
+    assert between(20, long="truncate") == Layout((Window(1, 8, 1),), head=1, cut_begin=9, cut_end=20)
+    pair = between(20, 15, long="truncate", is_pair=True)
+    assert pair == Layout((Window(12, 19, 15),), head=1, cut_begin=1, cut_end=12)
+    assert (pair.num_cut_tokens(1), pair.num_unread_tokens(1), pair.reads_start) == (11, 0, True)
+    windows = between(20, 15, is_pair=True)
+    assert (windows.num_cut_tokens(1), windows.num_unread_tokens(1)) == (0, windows.windows[0].begin - 1)
+    with pytest.raises(ContextLengthError, match="the continuation has 9 tokens and the model reads at most 8 between"):
+        between(20, 11, long="truncate", is_pair=True)
+    with pytest.raises(ContextLengthError, match="the sequence needs 21 positions and the model reads at most 10"):
+        between(20, long="error")

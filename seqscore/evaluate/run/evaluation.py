@@ -93,6 +93,11 @@ def _check_start_token(scorer: Scorer, task: Task, options: RunOptions) -> None:
     Raises:
         OptionError: the task needs a start token, and there is none.
     """
+    if task.needs_start_token and scorer.conditioning == "both":
+        raise OptionError(
+            "PMI takes log p(choice) from log p(choice | context), and the pseudo-log-likelihoods of a masked model "
+            "are neither; leave PMI out (unconditional=False, --no-pmi)"
+        )
     policy, _, token = scorer.signature(**options.policies)["bos"].rpartition("/")
     if task.needs_start_token and token == "none":
         found = f"bos={policy!r} and neither tokenizer nor model names a BOS or EOS" if policy else "bos='none'"
