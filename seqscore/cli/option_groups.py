@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import MISSING, dataclass, fields, is_dataclass
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 from seqscore.cli import options
 
 if TYPE_CHECKING:
+    from seqscore.policies import PolicyKeywords
     from seqscore.scorer import Scorer
 
 
@@ -27,11 +28,15 @@ class ModelOptions:
     allow_pickle: options.AllowPickle = False
     trust_remote_code: options.TrustRemoteCode = False
 
+    def settings(self) -> dict[str, Any]:
+        """By name."""
+        return _values(self, RunningOptions)
+
     def open_scorer(self, **others: Any) -> Scorer:
         """The scorer that they describe, ``others`` (dtype="float64") in place of what was asked for."""
         from seqscore.cli.session import open_scorer
 
-        return open_scorer(**{**{one.name: getattr(self, one.name) for one in fields(self)}, **others})
+        return open_scorer(**{**self.settings(), **others})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,9 +54,10 @@ class ConventionOptions:
     long: options.Long = "windows"
     special_tokens: options.SpecialTokens = "literal"
 
-    def policies(self) -> dict[str, Any]:
-        """As keywords of ``Scorer.score``."""
-        return {one.name: getattr(self, one.name) for one in fields(self)}
+    def policies(self) -> PolicyKeywords:
+        """As keywords of ``Scorer.score``, which checks them."""
+        found: Any = _values(self, PairConventionOptions)
+        return cast("PolicyKeywords", found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,6 +67,11 @@ class PairConventionOptions(ConventionOptions):
     boundary: options.Boundary = "auto"
 
 
+def _values(options: Any, group: Any) -> dict[str, Any]:
+    """Those of ``options`` that ``group`` has too."""
+    return {one.name: getattr(options, one.name) for one in fields(group) if hasattr(options, one.name)}
+
+
 def with_groups(command: Callable[..., int]) -> Callable[..., int]:
     """The command as typer reads it: in place of each parameter that is a dataclass of options stand its fields."""
     own = inspect.signature(command, eval_str=True).parameters
@@ -68,7 +79,7 @@ def with_groups(command: Callable[..., int]) -> Callable[..., int]:
     asked = [
         parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
         for one in own.values()
-        for parameter in (_parameters(groups[one.name]) if one.name in groups else [one])
+        for parameter in (parameters_of(groups[one.name]) if one.name in groups else [one])
     ]
 
     def run(**values: Any) -> int:
@@ -77,13 +88,21 @@ def with_groups(command: Callable[..., int]) -> Callable[..., int]:
         }
         return command(**values, **made)
 
-    run.__name__, run.__doc__ = command.__name__, command.__doc__
+    return asking(run, asked, name=command.__name__, help=command.__doc__)
+
+
+def asking(
+    run: Callable[..., int], asked: Sequence[inspect.Parameter], *, name: str, help: str | None
+) -> Callable[..., int]:
+    """``run``, which takes any keywords, as a command of this name with these options."""
+    run.__name__, run.__doc__ = name, help
     run.__signature__ = inspect.Signature(asked, return_annotation=int)  # type: ignore[attr-defined]
     run.__annotations__ = {one.name: one.annotation for one in asked}
     return run
 
 
-def _parameters(group: Any) -> list[inspect.Parameter]:
+def parameters_of(group: Any) -> list[inspect.Parameter]:
+    """The options of a group, as parameters."""
     hints = get_type_hints(group, include_extras=True)
     kind, empty = inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.empty
     return [

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from seqscore.cli import reading
-from seqscore.cli.eval.shared import with_shared_options
+from seqscore.cli.eval.shared import SharedOptions, with_shared_options
 from seqscore.evaluate.tasks.registry import make_task, options_of, task_class
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ def task_command(name: str) -> Callable[..., int]:
     """The command of a task: its columns and settings as options, beside those of all tasks."""
     kind = task_class(name)
 
-    def command(shared: SimpleNamespace, own: SimpleNamespace) -> int:
+    def command(shared: SharedOptions, own: SimpleNamespace) -> int:
         return _evaluate(name, shared, vars(own))
 
     return with_shared_options(command, list(_own_options(kind)), name=name, help=kind.about)
@@ -54,36 +53,33 @@ def _parameter(name: str, type_: Any, default: Any, said: Option) -> inspect.Par
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=Annotated[type_, asked])
 
 
-def _evaluate(name: str, shared: SimpleNamespace, own: Mapping[str, Any]) -> int:
+def _evaluate(name: str, shared: SharedOptions, own: Mapping[str, Any]) -> int:
     """Open the data and the model, run the task and show its summary."""
-    from seqscore.cli.session import open_scorer, say
-    from seqscore.errors import OptionError
+    from seqscore.cli.session import say
     from seqscore.evaluate.data.kept_columns import check_kept, keep_columns
     from seqscore.evaluate.filter.buckets import check_sortable
 
     sorts_rows = task_class(name).sorts_rows
-    if shared.out is None and not shared.dry_run:
-        raise OptionError("no --out given; name a folder for the run (or --dry-run)")
+    if not shared.dry_run:
+        shared.folder()
     dataset = _dataset(shared, keeps_streams=sorts_rows and not shared.dry_run)
     if sorts_rows:
         check_sortable(dataset)
     task = _task(name, shared, own, dataset)
     say(f"{name}: {task.fields.describe()}")
-    names = "model revision device dtype engine batch_tokens threads max_length allow_pickle trust_remote_code".split()
-    settings = {name: getattr(shared, name) for name in names}
-    scorer = open_scorer(**settings)
+    scorer = shared.open_scorer()
     # Rows that go to files of their own need not be stored a second time.
     kept = keep_columns(shared.keep_columns or (["none"] if sorts_rows else ["all"]))
     check_kept(kept, dataset.columns)
     run_options = _run_options(shared, kept)
     if shared.dry_run:
         return _dry_run(scorer, dataset, task, run_options)
-    run = _scored(shared, settings, scorer, dataset, task, run_options)
+    run = _scored(shared, scorer, dataset, task, run_options)
     _sort_rows(run, task, dataset)
     return _show(run, shared)
 
 
-def _task(name: str, shared: SimpleNamespace, own: Mapping[str, Any], dataset: Dataset) -> Task:
+def _task(name: str, shared: SharedOptions, own: Mapping[str, Any], dataset: Dataset) -> Task:
     kind = task_class(name)
     named = {role: own[_COLUMN + role] for role in kind.column_options}
     options = {}
@@ -104,12 +100,12 @@ def _text_of(path: Path, encoding: str) -> str:
         return read_whole(stream, repr(str(path)), limit=_MAX_FILE_BYTES, encoding=known_encoding(encoding))
 
 
-def _dataset(shared: SimpleNamespace, *, keeps_streams: bool) -> Dataset:
+def _dataset(shared: SharedOptions, *, keeps_streams: bool) -> Dataset:
     from seqscore.evaluate.data.dataset import open_dataset
     from seqscore.evaluate.run.kept_input import keep_streams
 
-    data_options = reading.data_options(vars(shared))
-    sources = keep_streams(shared.data, shared.out, data_options) if keeps_streams else shared.data
+    data_options = shared.data_options()
+    sources = keep_streams(shared.data, shared.folder(), data_options) if keeps_streams else shared.data
     return open_dataset(sources, options=data_options)
 
 
@@ -127,12 +123,11 @@ def _named_fields(given: list[str], more: Mapping[str, str | None]) -> dict[str,
     return named
 
 
-def _run_options(shared: SimpleNamespace, kept: KeepColumns) -> RunOptions:
+def _run_options(shared: SharedOptions, kept: KeepColumns) -> RunOptions:
     from seqscore.evaluate.run.run_options import RunOptions
 
-    policies = {name: getattr(shared, name) for name in ("bos", "long", "boundary", "special_tokens")}
     return RunOptions(
-        policies=policies,  # type: ignore[arg-type]  # checked by the scorer
+        policies=shared.policies(),
         keep=shared.keep,
         keep_columns=kept,
         part_rows=shared.part_rows,
@@ -151,8 +146,7 @@ def _dry_run(scorer: Scorer, dataset: Dataset, task: Task, run_options: RunOptio
 
 
 def _scored(
-    shared: SimpleNamespace,
-    settings: Mapping[str, Any],
+    shared: SharedOptions,
     scorer: Scorer,
     dataset: Dataset,
     task: Task,
@@ -164,19 +158,19 @@ def _scored(
 
     with run_progress(dataset.num_rows) as report:
         if shared.ray is None:
-            return evaluate(scorer, dataset, task, shared.out, options=run_options, report=report)
+            return evaluate(scorer, dataset, task, shared.folder(), options=run_options, report=report)
         from seqscore.integrations.ray import evaluate_on_ray
 
         return evaluate_on_ray(
             scorer,
             dataset,
             task,
-            shared.out,
+            shared.folder(),
             options=run_options,
             report=report,
             address=shared.ray,
             workers=shared.ray_workers,
-            load=settings,
+            load=shared.settings(),
         )
 
 
@@ -189,7 +183,7 @@ def _sort_rows(run: Run, task: Task, dataset: Dataset) -> None:
         say("; ".join(f"{bucket.path}: {bucket.num_rows:,} rows" for bucket in found.values()))
 
 
-def _show(run: Run, shared: SimpleNamespace) -> int:
+def _show(run: Run, shared: SharedOptions) -> int:
     """The summary, the errors of rows, and the exit status."""
     from seqscore.cli.session import say
     from seqscore.output.evaluations import print_summary, write_summary_json
