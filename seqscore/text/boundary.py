@@ -90,7 +90,8 @@ class Boundary:
 
     def apart(self, flag: BoundaryFlag) -> Joined:
         """enc(context), then the tokens that the continuation has in the middle of a text."""
-        before, lost = self.encode(self.context), self._lost_space()
+        before = self.encode(self.context)
+        lost = self._lost_space(before)
         after = encode_inside(self.inner, lost + self.continuation, behind=self.context[: -len(lost) or None])
         # Of the lost space, which is white space of the context, nothing is scored but a token that holds more.
         shift = self._bytes_before
@@ -107,10 +108,10 @@ class Boundary:
             raise InputError(NO_TOKEN)
         return Joined(whole, len(before.ids) + num_lost, flag)
 
-    def _lost_space(self) -> str:
+    def _lost_space(self, before: Encoded) -> str:
         """White space at the end of the context that its tokens do not hold (T5): what follows begins with it."""
         stem = self.context.rstrip()
-        same = stem != self.context and np.array_equal(self.encode(stem).ids, self.encode(self.context).ids)
+        same = stem != self.context and np.array_equal(self.encode(stem).ids, before.ids)
         return self.context[len(stem) :] if same else ""
 
     @property

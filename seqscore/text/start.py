@@ -8,7 +8,7 @@ from numbers import Integral
 from typing import Any, Literal
 
 from seqscore.errors import OptionError
-from seqscore.policies import StartPolicy
+from seqscore.policies import SpecialTokensPolicy, StartPolicy
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +24,20 @@ class StartToken:
     def describe(self) -> str:
         """As it stands in a signature: the policy and the id of the token."""
         return self.kind if self.kind == "none" else f"{self.kind}/{'none' if self.token_id is None else self.token_id}"
+
+    def merges_text(self, special_tokens: SpecialTokensPolicy) -> bool:
+        """Whether a text whose first token is the start token brings it along: where special tokens are parsed, and by
+        lm-eval's rule. In a literal text that token (a line break, say) is text like any other."""
+        return self.kind == "lm-eval" or (self.kind == "auto" and special_tokens == "parse")
+
+    @property
+    def merges_ids(self) -> bool:
+        """Whether token ids that begin with the start token bring it along."""
+        return self.kind != "token"
+
+    def behind_template(self) -> StartToken:
+        """The rule for what a chat template rendered: nothing stands in front that the template did not write."""
+        return StartToken("none", None) if self.kind == "auto" else self
 
 
 def resolve_start(tokenizer: Any, policy: StartPolicy, *, declared: int | None = None) -> StartToken:

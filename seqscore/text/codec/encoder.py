@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import accumulate, chain
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,9 +18,6 @@ from seqscore.text.codec.offsets import offset_spans
 from seqscore.text.codec.prefixes import PrefixTable
 from seqscore.text.codec.spans import Spans, decoded_spans, joined_spans, last_token_spans, replaced_spans, walked_spans
 from seqscore.text.codec.vocabulary import PieceTable
-
-SpecialTokens: TypeAlias = SpecialTokensPolicy
-"""Whether text that spells a special token is ordinary text (``literal``) or that token (``parse``)."""
 
 _CHUNK_TEXTS = 1024
 _CHUNK_CHARACTERS = 1 << 22
@@ -64,7 +61,7 @@ class TextEncoder:
         TokenizerError: the tokenizer cannot be copied, or adds special tokens to a text although asked not to.
     """
 
-    def __init__(self, tokenizer: Any, *, special_tokens: SpecialTokens = "literal") -> None:
+    def __init__(self, tokenizer: Any, *, special_tokens: SpecialTokensPolicy = "literal") -> None:
         self._source = guarded_source(tokenizer, special_tokens)
         self._pieces = PieceTable(self._source.token, style=self._source.style, added=self._source.added)
         self._marker = self._source.style.marker_bytes

@@ -17,7 +17,7 @@ _PROBES = ("a b", "The end. 12", "Hello, world: 3 é 日本 😀\n\ta  b")
 
 
 @dataclass(frozen=True)
-class CallSource:
+class PythonSource:
     """A tokenizer (already a copy, which this object owns) through its own ``__call__``."""
 
     tokenizer: Any

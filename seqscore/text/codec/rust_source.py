@@ -14,7 +14,7 @@ from seqscore.text.codec.vocabulary import style_of_backend
 _NO_CHARACTER = "\ufdd0"
 
 
-class BackendSource:
+class RustSource:
     """The Rust tokenizer of a fast tokenizer (already a copy, which this object owns)."""
 
     def __init__(self, backend: Any, special: Mapping[int, str], special_tokens: SpecialTokensPolicy) -> None:

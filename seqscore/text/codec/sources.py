@@ -8,8 +8,8 @@ from typing import Any, Protocol, TypeAlias
 
 from seqscore.errors import TokenizerError
 from seqscore.policies import SpecialTokensPolicy
-from seqscore.text.codec.python_source import CallSource
-from seqscore.text.codec.rust_source import BackendSource
+from seqscore.text.codec.python_source import PythonSource
+from seqscore.text.codec.rust_source import RustSource
 from seqscore.text.codec.vocabulary import PieceStyle
 
 Offsets: TypeAlias = Sequence[tuple[int, int]]
@@ -81,9 +81,9 @@ def open_source(tokenizer: Any, special_tokens: SpecialTokensPolicy) -> TokenSou
         ) from error
     special = _special_tokens(twin)
     backend = getattr(twin, "backend_tokenizer", None) if getattr(twin, "is_fast", False) else None
-    source: TokenSource = CallSource(twin, special, special_tokens)
+    source: TokenSource = PythonSource(twin, special, special_tokens)
     if backend is not None:
-        direct = BackendSource(backend, special, special_tokens)
+        direct = RustSource(backend, special, special_tokens)
         if _agree(direct, source):
             source = direct
     _check_nothing_added(source, special, unknown=twin.special_tokens_map.get("unk_token"))

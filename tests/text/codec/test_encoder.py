@@ -13,7 +13,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from seqscore.errors import InputError, TokenizerError
-from seqscore.text.codec.encoder import Encoded, SpecialTokens, TextEncoder
+from seqscore.policies import SpecialTokensPolicy
+from seqscore.text.codec.encoder import Encoded, TextEncoder
 from tests.tokenizers_for_tests import BYTE_EXACT_KINDS, KINDS, build, gpt2_alphabet
 
 SPECIAL = ("<|endoftext|>", "<s>", "</s>", "<unk>", "[SEP]", "[CLS]", "[UNK]", "<extra_id_0>")
@@ -74,7 +75,7 @@ TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.list
 
 
 @functools.cache
-def encoder(kind: str, special_tokens: SpecialTokens = "literal") -> TextEncoder:
+def encoder(kind: str, special_tokens: SpecialTokensPolicy = "literal") -> TextEncoder:
     return TextEncoder(build(kind), special_tokens=special_tokens)
 
 
@@ -111,7 +112,7 @@ def assert_covers(encoded: Encoded, text: str) -> None:
 @pytest.mark.parametrize("kind", KINDS)
 @given(TEXTS, st.sampled_from(["literal", "parse"]))
 @settings(max_examples=60, deadline=None)
-def test_spans_cover_the_text(kind: str, text: str, special_tokens: SpecialTokens) -> None:
+def test_spans_cover_the_text(kind: str, text: str, special_tokens: SpecialTokensPolicy) -> None:
     if kind == "slow-words" and special_tokens == "literal":  # a tokenizer in Python that cannot do it, and says so
         assume(not {"</s>"} & set(text.split()))
     assert_covers(encoder(kind, special_tokens).encode(text), text)
@@ -390,7 +391,7 @@ def state(tokenizer: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("special_tokens", ["literal", "parse"])
-def test_the_callers_tokenizer_stays_as_it_was(kind: str, special_tokens: SpecialTokens) -> None:
+def test_the_callers_tokenizer_stays_as_it_was(kind: str, special_tokens: SpecialTokensPolicy) -> None:
     tokenizer = build(kind)
     tokenizer.model_max_length = 2
     if tokenizer.is_fast:

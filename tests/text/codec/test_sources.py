@@ -10,8 +10,8 @@ from transformers import PreTrainedTokenizerFast
 from seqscore.errors import TokenizerError
 from seqscore.policies import SpecialTokensPolicy
 from seqscore.text.codec.encoder import TextEncoder
-from seqscore.text.codec.python_source import CallSource
-from seqscore.text.codec.rust_source import BackendSource
+from seqscore.text.codec.python_source import PythonSource
+from seqscore.text.codec.rust_source import RustSource
 from seqscore.text.codec.sources import open_source
 from tests.tokenizers_for_tests import KINDS, SlowWords, build
 
@@ -48,7 +48,7 @@ class Reluctant(SlowWords):
 def test_fast_tokenizers_are_spoken_to_directly(kind: str) -> None:
     tokenizer = build(kind)
     source = open_source(tokenizer, "literal")
-    assert isinstance(source, BackendSource if tokenizer.is_fast else CallSource)
+    assert isinstance(source, RustSource if tokenizer.is_fast else PythonSource)
     assert source.size() == max(tokenizer.get_vocab().values()) + 1
     assert source.decode(source.ids(["the cat"])[0]) == tokenizer.decode(
         tokenizer("the cat", add_special_tokens=False)["input_ids"], clean_up_tokenization_spaces=False
@@ -61,7 +61,7 @@ def test_backend_source_by_itself(special_tokens: SpecialTokensPolicy, found: bo
     backend.encode_special_tokens = found  # what it is set to must not matter
     backend.enable_truncation(2)
     backend.enable_padding(length=9, pad_id=0, pad_token="<|endoftext|>")
-    source = BackendSource(backend, {0: "<|endoftext|>"}, special_tokens)
+    source = RustSource(backend, {0: "<|endoftext|>"}, special_tokens)
     ids = source.ids(["the cat<|endoftext|> the cat"])[0]
     assert (0 in ids) is found
     assert len(ids) > 4
@@ -71,23 +71,23 @@ def test_backend_source_by_itself(special_tokens: SpecialTokensPolicy, found: bo
 def test_truncation_and_padding_are_no_step_of_the_class() -> None:
     tokenizer = build("byte-level")
     tokenizer.backend_tokenizer.enable_truncation(2)
-    assert isinstance(open_source(tokenizer, "literal"), BackendSource)
+    assert isinstance(open_source(tokenizer, "literal"), RustSource)
     tokenizer.backend_tokenizer.no_truncation()
     tokenizer.backend_tokenizer.enable_padding(length=9, pad_id=0, pad_token="<|endoftext|>")
-    assert isinstance(open_source(tokenizer, "literal"), BackendSource)
+    assert isinstance(open_source(tokenizer, "literal"), RustSource)
 
 
 def test_steps_that_a_class_adds_are_kept() -> None:
     tokenizer = Shouting(tokenizer_object=build("byte-level").backend_tokenizer, eos_token="<|endoftext|>")
     source = open_source(tokenizer, "literal")
-    assert isinstance(source, BackendSource)  # no probe shows the step ...
+    assert isinstance(source, RustSource)  # no probe shows the step ...
     tokenizer = Shouting(tokenizer_object=build("characters").backend_tokenizer, unk_token="<unk>")
     probe = "a b"
     tokenizer._encode_plus = lambda text, **kwargs: PreTrainedTokenizerFast._encode_plus(  # type: ignore[method-assign]
         tokenizer, text + "." * (text == probe), **kwargs
     )
     source = open_source(tokenizer, "literal")
-    assert isinstance(source, CallSource)  # ... unless one does
+    assert isinstance(source, PythonSource)  # ... unless one does
     mine = TextEncoder(tokenizer)
     encoded = mine.encode("a b")
     assert len(encoded.ids) == 4

@@ -1,0 +1,171 @@
+"""Items that are written out to tokens: how context and continuation are joined, which tokens are scored.
+
+Second step of the way of an item (``text.written``, here, ``text.sequences``); the only one that asks the codec.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqscore.errors import InputError, SeqscoreError
+from seqscore.policies import BoundaryPolicy, SpecialTokensPolicy
+from seqscore.text.boundary import NO_TOKEN, Boundary, BoundaryFlag, Joined
+from seqscore.text.chat import RenderedChat
+from seqscore.text.codec.encoder import Encoded, TextEncoder
+from seqscore.text.codec.inside import encode_inside
+from seqscore.text.start import StartToken
+from seqscore.text.turns import TurnSpan, encode_turns
+from seqscore.text.written import GivenIds, GivenIdsPair, Written, WrittenPair, WrittenText
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedItem:
+    """An item as tokens, before it is settled what stands in front of them.
+
+    Attributes:
+        tokens: all of its tokens.
+        first: the first one that is scored, by its place; the tokens before are a context.
+        start: the rule for the start token of this item.
+        merges_start: whether a first token that is the start token counts as it, instead of a second one in front.
+        has_defaults: whether the tokenizer put its own special tokens among the context's (lm-eval's rule).
+        context: the text before the continuation; None for an item on its own.
+        flag: how the two met; None for an item on its own.
+        alternatives: ids [m] of which the first scored token is known to be one; None where nothing is known.
+        delimiter: as in ``WrittenPair``; None for an item on its own.
+        turns: the only targets, where there are any.
+        is_text: whether it was written as text, so that an unknown token may be told from one that is spelled out.
+    """
+
+    tokens: Encoded
+    start: StartToken
+    merges_start: bool
+    first: int = 0
+    has_defaults: bool = False
+    context: str | None = None
+    flag: BoundaryFlag | None = None
+    alternatives: NDArray[np.int64] | None = None
+    delimiter: str | None = None
+    turns: tuple[TurnSpan, ...] = ()
+    is_text: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class ItemEncoder:
+    """Encodes items under one set of policies.
+
+    ``encoder`` honours ``special_tokens``; ``markup_encoder`` always parses them, for rendered chat templates.
+    """
+
+    encoder: TextEncoder
+    markup_encoder: TextEncoder
+    start: StartToken
+    boundary: BoundaryPolicy
+    special_tokens: SpecialTokensPolicy
+
+    def encode_all(self, items: Sequence[Written | SeqscoreError]) -> list[EncodedItem | SeqscoreError]:
+        """Each item's tokens, or the error why there are none; errors among the items stay what they are."""
+        texts = iter(self._encode_texts([item.text for item in items if isinstance(item, WrittenText)]))
+        return [next(texts) if isinstance(item, WrittenText) else self._encode_or_error(item) for item in items]
+
+    def _encode_texts(self, texts: list[str]) -> list[EncodedItem | SeqscoreError]:
+        """All at once, which is fast; one by one where one of them is bad, to know which."""
+        try:
+            return [self._text(one) for one in self.encoder.encode_batch(texts)]
+        except SeqscoreError:
+            return [self._encode_or_error(WrittenText(text)) for text in texts]
+
+    def _encode_or_error(self, item: Written | SeqscoreError) -> EncodedItem | SeqscoreError:
+        if isinstance(item, SeqscoreError):
+            return item
+        try:
+            return self._encode(item)
+        except SeqscoreError as error:
+            return error
+
+    def _encode(self, item: Written) -> EncodedItem:
+        if isinstance(item, WrittenText):
+            return self._text(self.encoder.encode(item.text))
+        if isinstance(item, WrittenPair):
+            return self._pair(item)
+        if isinstance(item, RenderedChat):
+            return self._chat(item)
+        return self._ids(item) if isinstance(item, GivenIds) else self._ids_pair(item)
+
+    def _text(self, tokens: Encoded) -> EncodedItem:
+        return EncodedItem(tokens, self.start, self.start.merges_text(self.special_tokens))
+
+    def _ids(self, item: GivenIds) -> EncodedItem:
+        return EncodedItem(self.encoder.from_ids(item.ids), self.start, self.start.merges_ids, is_text=False)
+
+    def _ids_pair(self, item: GivenIdsPair) -> EncodedItem:
+        before, after = self.encoder.from_ids(item.context), self.encoder.from_ids(item.continuation)
+        if not len(after.ids):
+            raise InputError("the continuation has no tokens; a Pair needs at least one to score")
+        return EncodedItem(
+            self.encoder.from_ids([*before.ids.tolist(), *after.ids.tolist()]),
+            self.start,
+            self.start.merges_ids,
+            first=len(before.ids),
+            context=before.text,
+            flag="separate",
+            delimiter="",
+            is_text=False,
+        )
+
+    def _chat(self, chat: RenderedChat) -> EncodedItem:
+        tokens, turns, flag = encode_turns(chat, self.markup_encoder, separate=self.boundary == "separate")
+        start = self.start.behind_template()
+        return EncodedItem(
+            tokens,
+            start,
+            start.merges_text(self.special_tokens),
+            first=turns[0].first_token,
+            context=chat.text[: chat.stretches[0][0]],
+            flag=flag,
+            turns=turns,
+        )
+
+    def _pair(self, pair: WrittenPair) -> EncodedItem:
+        start = self.start.behind_template() if pair.from_template else self.start
+        merges = start.merges_text(self.special_tokens)
+        joined = self._joined(pair, start, merges) if pair.context else self._behind_nothing(pair.continuation)
+        return EncodedItem(
+            joined.whole,
+            start,
+            merges,
+            first=joined.first,
+            has_defaults=start.kind == "lm-eval" and joined.first > 0,
+            context=pair.context,
+            flag=joined.flag,
+            alternatives=joined.alternatives,
+            delimiter=pair.delimiter,
+        )
+
+    def _behind_nothing(self, continuation: str) -> Joined:
+        """A continuation without a context: its tokens are those that it has behind one, but for lm-eval."""
+        lm_eval = self.boundary == "lm-eval"
+        found = self.encoder.encode(continuation) if lm_eval else encode_inside(self.encoder, continuation, behind="")
+        if not len(found.ids):
+            raise InputError(NO_TOKEN)
+        return Joined(found, 0, "clean")
+
+    def _joined(self, pair: WrittenPair, start: StartToken, merges: bool) -> Joined:
+        """Context and continuation as the policy joins them."""
+        joint = self.markup_encoder if pair.from_template else self.encoder
+        encode = joint.encode_with_defaults if start.kind == "lm-eval" else joint.encode
+        boundary = Boundary(pair.context, pair.continuation, joint, self.encoder, encode)
+        if self.boundary == "separate" or pair.spells_markup:
+            return boundary.apart("separate" if self.boundary == "separate" else "apart")
+        if self.boundary == "lm-eval":
+            return boundary.lm_eval()
+        if self.boundary == "auto":
+            return boundary.clean_or_apart()
+        found = boundary.healed()
+        # A healed token needs something before it; tokenised apart, the context has it, and all of the text is scored.
+        ids = found.whole.ids
+        bare = not found.first and (start.token_id is None or (merges and int(ids[0]) == start.token_id))
+        return boundary.apart("apart") if found.flag == "healed" and bare else found
