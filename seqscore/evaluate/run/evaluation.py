@@ -98,7 +98,8 @@ def _check_start_token(scorer: Scorer, task: Task, options: RunOptions) -> None:
             "PMI takes log p(choice) from log p(choice | context), and the pseudo-log-likelihoods of a masked model "
             "are neither; leave PMI out (unconditional=False, --no-pmi)"
         )
-    policy, _, token = scorer.signature(**options.policies)["bos"].rpartition("/")
+    # A model that cuts texts into tokens itself has no start token to name.
+    policy, _, token = dict(scorer.signature(**options.policies).fields).get("bos", "").rpartition("/")
     if task.needs_start_token and token == "none":
         found = f"bos={policy!r} and neither tokenizer nor model names a BOS or EOS" if policy else "bos='none'"
         raise OptionError(f"{found}: {task.needs_start_token}, or name a token as bos")
