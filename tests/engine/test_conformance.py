@@ -135,16 +135,19 @@ def test_every_dtype_costs_what_its_arithmetic_costs(architecture: str, engine: 
 
 
 @pytest.mark.parametrize("engine", sorted(ENGINES))
-def test_the_greedy_token_is_seen_and_a_tie_is_flagged(engine: str) -> None:
+@pytest.mark.parametrize("is_tie", [True, False], ids=["tie", "alone"])
+def test_the_greedy_token_is_seen_and_a_tie_is_flagged(engine: str, is_tie: bool) -> None:
     model = tiny_model("llama")
     with torch.no_grad():
         model.lm_head.weight[7] = model.lm_head.weight[9]  # tokens 7 and 9 always have the same logit
         context = torch.arange(5, 15)[None]
         model.lm_head.weight[[7, 9]] += 3 * model.model(input_ids=context)[0][0, -1]
+        if not is_tie:
+            model.lm_head.weight[7] /= 2
     adapter = adapt(model)
     request = Request(np.array([*range(5, 15), 9]), first_target=10)
     (values,) = resolve_engine(engine, adapter).run([request], extras=frozenset({"rank"}))
-    assert values.greedy.tolist() == [True] and values.ties.tolist() == [True]
+    assert values.greedy.tolist() == [True] and values.ties.tolist() == [is_tie]
     assert values.ranks is not None and values.ranks.tolist() == [1]
 
 
