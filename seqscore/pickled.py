@@ -4,11 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from seqscore.errors import ModelError
 from seqscore.models.base import LanguageModel
+from seqscore.models.load.default import DEFAULT_MODEL
 from seqscore.models.load.find import tell_standard_error
+
+
+def lasting_name(model: str | Path) -> str | Path:
+    """A model's name that means the same from any folder."""
+    return str(Path(model).absolute()) if model != DEFAULT_MODEL and Path(model).exists() else model
+
+
+def pickled(
+    kind: type, settings: Mapping[str, Any] | None, model: LanguageModel[Any, Any]
+) -> tuple[Any, tuple[Any, ...]]:
+    """What ``__reduce__`` of a scorer gives. ``settings``: the keywords that it was loaded with.
+
+    Raises:
+        ModelError: it was made from objects, which have no name to be loaded by.
+    """
+    if settings is None:
+        raise ModelError(
+            "a Scorer that was made from a model and a tokenizer cannot be pickled or sent to another process: use "
+            "Scorer.from_pretrained(a name or folder), which is loaded again there, or make the Scorer there"
+        )
+    return load_again, (kind, found_again(settings), *fingerprints(model))
 
 
 def found_again(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeAlias, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
-from seqscore.errors import InputError, ModelError, SeqscoreError, TokenizerError
+from seqscore.errors import InputError, ModelError, SeqscoreError
 from seqscore.models.base import Conditioning, RunSettings
 from seqscore.models.load.default import DEFAULT_MODEL
 from seqscore.models.load.find import LoadedModel, LoadOptions
 from seqscore.models.local import LocalModel
 from seqscore.models.registry import AnyModel, model_of, open_model
 from seqscore.notices import StartNotice
-from seqscore.pickled import fingerprints, found_again, load_again
+from seqscore.pickled import lasting_name, pickled
 from seqscore.plan.chunks import CHUNK_POLICIES, ChunkPolicy
 from seqscore.plan.workload import Workload
 from seqscore.policies import Policies, PolicyKeywords, check_choice
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-    FloatArray: TypeAlias = NDArray[np.float64]
 
 
 class Scorer:
@@ -67,9 +66,6 @@ class Scorer:
         max_length: int | None = None,
         description: LoadedModel | None = None,
     ) -> None:
-        if not hasattr(tokenizer, "bos_token_id"):
-            got = "None" if tokenizer is None else type(tokenizer).__name__
-            raise TokenizerError(f"tokenizer is {got}; a Scorer needs the model's own, as transformers loads it")
         settings = RunSettings(engine=engine, batch_tokens=batch_tokens, threads=threads, max_length=max_length)
         self._hold(model_of(model, tokenizer, settings=settings, description=description))
 
@@ -106,34 +102,18 @@ class Scorer:
             ModelError: the model cannot be found, read or trusted (or a subclass that says which).
             DeviceError: the device does not exist or is too small.
         """
-        own = {"engine": engine, "batch_tokens": batch_tokens, "threads": threads, "max_length": max_length}
-        found = open_model(
-            model,
-            revision=revision,
-            device=device,
-            dtype=dtype,
-            options=options if options is not None else LoadOptions(),
-            settings=RunSettings(**own),  # type: ignore[arg-type]
-        )
+        settings = RunSettings(engine=engine, batch_tokens=batch_tokens, threads=threads, max_length=max_length)
+        may = options or LoadOptions()
+        found = open_model(model, revision=revision, device=device, dtype=dtype, options=may, settings=settings)
         scorer = object.__new__(cls)
         scorer._hold(found)
-        whole = str(Path(model).absolute()) if model != DEFAULT_MODEL and Path(model).exists() else model
-        place = {"model": whole, "revision": found.revision or revision, "device": device, "dtype": dtype}
-        scorer._loaded_with = {**place, "options": options, **own}
+        place = {"model": lasting_name(model), "revision": found.revision or revision, "device": device, "dtype": dtype}
+        scorer._loaded_with = {**place, "options": options, **asdict(settings)}
         return scorer
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled by name: another process loads the model again, with the same options.
-
-        Raises:
-            ModelError: the scorer was made from objects, which have no name to be loaded by.
-        """
-        if self._loaded_with is None:
-            raise ModelError(
-                "a Scorer that was made from a model and a tokenizer cannot be pickled or sent to another process: use "
-                "Scorer.from_pretrained(a name or folder), which is loaded again there, or make the Scorer there"
-            )
-        return load_again, (type(self), found_again(self._loaded_with), *fingerprints(self._model))
+        """Pickled by name: another process loads the model again, with the same options; of objects a ``ModelError``."""
+        return pickled(type(self), self._loaded_with, self._model)
 
     def __copy__(self) -> Self:
         """Another scorer of the same model, which both use in turn."""
@@ -153,29 +133,17 @@ class Scorer:
 
     @property
     def model(self) -> PreTrainedModel:
-        """The model itself.
-
-        Raises:
-            ModelError: it is not in this process.
-        """
+        """The model itself; a ``ModelError`` where it is not in this process."""
         return self._local.model
 
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
-        """The model's tokenizer.
-
-        Raises:
-            ModelError: it is not in this process.
-        """
+        """The model's tokenizer; a ``ModelError`` where it is not in this process."""
         return self._local.tokenizer
 
     @property
     def description(self) -> LoadedModel:
-        """Name and fingerprints of model and tokenizer.
-
-        Raises:
-            ModelError: the model is not in this process.
-        """
+        """Name and fingerprints of model and tokenizer; a ``ModelError`` where they are not in this process."""
         return self._local.description
 
     @property
@@ -305,13 +273,13 @@ class Scorer:
         **policies: Unpack[PolicyKeywords],
     ) -> Workload:
         """How many tokens ``stream`` would run for these items, cut in the same way, without running any."""
-        given = given_items(items)
         check_choice("chunks", chunks, CHUNK_POLICIES)
+        given = given_items(items)
         return workload_of_chunks(
             self._call(**policies), cut(given.several if given.one is None else [given.one], chunks)
         )
 
-    def logits(self, item: Item, **policies: Unpack[PolicyKeywords]) -> FloatArray:
+    def logits(self, item: Item, **policies: Unpack[PolicyKeywords]) -> NDArray[np.float64]:
         """The logits z_t of which each scored token's log-probability is log_softmax(z_t)[x_t], [num_scored, V].
 
         (A token that is scored given its first bytes, ``boundary="healed"``, has log_softmax over the tokens that begin

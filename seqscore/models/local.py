@@ -11,7 +11,7 @@ from functools import cached_property
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
-from seqscore.errors import OptionError
+from seqscore.errors import OptionError, TokenizerError
 from seqscore.models.architecture.adapter import ModelAdapter
 from seqscore.models.architecture.limits import checked_max_length
 from seqscore.models.architecture.sharing import lock_of
@@ -38,6 +38,7 @@ class LocalModel(TokenModel):
 
     Raises:
         ModelError: it is not what its kind must be.
+        TokenizerError: there is no tokenizer.
         OptionError: a setting has no such value.
     """
 
@@ -49,6 +50,9 @@ class LocalModel(TokenModel):
         settings: RunSettings,
         description: LoadedModel | None = None,
     ) -> None:
+        if not hasattr(tokenizer, "bos_token_id"):
+            got = "None" if tokenizer is None else type(tokenizer).__name__
+            raise TokenizerError(f"tokenizer is {got}; a Scorer needs the model's own, as transformers loads it")
         batch_tokens, max_length = (
             _whole("batch_tokens", settings.batch_tokens),
             _whole("max_length", settings.max_length),
