@@ -112,7 +112,7 @@ class Scorer:
         return scorer
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickled by name: another process loads the model again, with the same options; of objects a ``ModelError``."""
+        """Pickled by name: another process loads it again, with the same options; of objects a ``ModelError``."""
         return pickled(type(self), self._loaded_with, self._model)
 
     def __copy__(self) -> Self:
