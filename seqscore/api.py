@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from seqscore.evaluate.data.dataset import Dataset
     from seqscore.evaluate.read.compare import Comparison
     from seqscore.evaluate.read.views import RowView
-    from seqscore.evaluate.run.evaluation import Progress
     from seqscore.evaluate.run.figures import FigureRow
+    from seqscore.evaluate.run.progress import Progress
     from seqscore.evaluate.run.run_folder import Run as StoredRun
     from seqscore.evaluate.run.run_options import RunOptions
     from seqscore.evaluate.tasks.base import Task
@@ -367,11 +367,11 @@ def plot(
         ['perplexities.png', 'frequencies.png']
     """
     with naming_extras():
-        from seqscore.evaluate.read.drawable import gallery, rows_named
+        from seqscore.evaluate.read.drawable import charts_of, rows_named
         from seqscore.output.plots.saving import picture_folder, run_figures, save_figures, text_figures
 
         first, second = _folder(source), None if other is None else _folder(other)
-        charts, rows = gallery(first, second), rows_named(first, items)
+        charts, rows = charts_of(first, second), rows_named(first, items)
         picture_folder(Path(folder))
         written = save_figures(run_figures(charts, (str(first), str(second))), Path(folder), picture)
         for row in rows:

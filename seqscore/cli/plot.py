@@ -28,10 +28,10 @@ def plot(
 ) -> int:
     """Figures of scores: perplexities, groups, margins, calibration, token frequencies, and the tokens of items."""
     from seqscore.cli.session import say
-    from seqscore.evaluate.read.drawable import gallery, rows_named
+    from seqscore.evaluate.read.drawable import charts_of, rows_named
     from seqscore.output.plots.saving import picture_folder, run_figures, save_figures, text_figures
 
-    charts = gallery(source, other)
+    charts = charts_of(source, other)
     rows = rows_named(source, item or [], numbers=row or [])
     picture_folder(out)
     written = save_figures(run_figures(charts, (str(source), str(other))), out, picture)

@@ -23,16 +23,8 @@ from typing import TYPE_CHECKING, Any
 
 from seqscore.errors import InputError, MissingDependencyError, OptionError, SeqscoreWarning
 from seqscore.evaluate.data.dataset import Dataset
-from seqscore.evaluate.run.evaluation import (
-    InputDigest,
-    Progress,
-    ScoredEntry,
-    ScoredPart,
-    evaluate_parts,
-    fingerprint_of,
-    scored,
-    settled,
-)
+from seqscore.evaluate.run.evaluation import ScoredEntry, ScoredPart, evaluate_parts, fingerprint_of, scored, settled
+from seqscore.evaluate.run.progress import InputDigest, Progress
 from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.run_options import RunOptions
 from seqscore.evaluate.tasks.base import Task

@@ -14,7 +14,7 @@ from seqscore.evaluate.read.views import RowView, view_run
 from seqscore.evaluate.run.run_folder import read_run
 
 
-def gallery(source: Path, other: Path | None = None) -> RunCharts:
+def charts_of(source: Path, other: Path | None = None) -> RunCharts:
     """The charts of a source, with the rows of another run beside its own where one is named.
 
     Raises:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.evaluate.data.dataset import Dataset
+from seqscore.evaluate.run.progress import InputDigest, Progress, Report, RowCounter
 from seqscore.evaluate.run.row_schema import error_record, run_schema, score_record
 from seqscore.evaluate.run.run_folder import Run, RunFolder, open_run, read_run
 from seqscore.evaluate.run.run_options import RunOptions
@@ -19,27 +20,11 @@ from seqscore.evaluate.tasks.rows import Entry, TaskRow
 from seqscore.plan.chunks import FULL, chunks_of
 from seqscore.plan.workload import Workload
 from seqscore.text.items import Item, item_size, share_beginning
-from seqscore.typed_json import encoded
 
 if TYPE_CHECKING:
     from seqscore.policies import PolicyKeywords
     from seqscore.scorer import Scorer
 
-
-@dataclass(frozen=True, slots=True)
-class Progress:
-    """How far a run is: rows on the disk or scored, of them found finished at the start; since then tokens scored,
-    rows with an error, tokens of contexts that the model could not look back to. ``row``: the id of the last one."""
-
-    rows: int
-    resumed: int
-    tokens: int
-    errors: int
-    unread: int = 0
-    row: str | None = None
-
-
-Report: TypeAlias = Callable[[Progress], None]
 
 T = TypeVar("T")
 
@@ -166,7 +151,7 @@ def evaluate_parts(
             entries = _entries(dataset, task)
             resumed = sum(_pass_over(run, part, entries) for part in range(run.num_parts))
             report(Progress(resumed, resumed, 0, 0))
-            counter = _Counter(resumed, report)
+            counter = RowCounter(resumed, report)
             for records, digest in parts(entries):
                 run.write_part(counter.watch(records), digest=digest)
             run.finish(summarise(read_run(folder), task, options=options))
@@ -195,47 +180,6 @@ def _pass_over(run: RunFolder, part: int, entries: Iterator[Entry]) -> int:
             f"removed since; name another folder"
         )
     return count
-
-
-class _Counter:
-    """Counts rows and tokens as they come by."""
-
-    def __init__(self, resumed: int, report: Report) -> None:
-        self._rows = self._resumed = resumed
-        self._tokens = self._errors = self._unread = 0
-        self._report = report
-
-    def watch(self, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """The records, each reported."""
-        for record in records:
-            yield record
-            self._rows += 1
-            self._errors += record.get("error_code") is not None
-            for item in record.get("items") or ():
-                self._tokens += item["num_scored"]
-                self._unread += item["num_unread"]
-            self._report(self._progress(record["id"]))
-
-    def _progress(self, row: str) -> Progress:
-        return Progress(self._rows, self._resumed, self._tokens, self._errors, self._unread, row)
-
-
-class InputDigest:
-    """The XXH128 of entries: of what each was made from."""
-
-    def __init__(self) -> None:
-        import xxhash
-
-        self._hash = xxhash.xxh3_128()
-
-    def add(self, entry: Entry) -> None:
-        """The next entry."""
-        source = entry.source if isinstance(entry.source, Mapping) else {"": entry.source}
-        self._hash.update(f"{encoded({'id': entry.id})}{encoded(source)}".encode())
-
-    def value(self) -> str:
-        """Of all entries so far."""
-        return f"xxh128:{self._hash.hexdigest()}"
 
 
 def scored(

@@ -29,8 +29,26 @@ def run_schema() -> pa.Schema:
     ``columns``: the other columns of the input row, as the JSON of ``typed_json``; null where there are none."""
     import pyarrow as pa
 
+    text, whole = pa.string(), pa.int64()
+    return pa.schema(
+        [
+            ("id", text),
+            ("number", whole),
+            ("group", text),
+            ("gold", whole),
+            ("columns", text),
+            ("error_code", text),
+            ("error_message", text),
+            ("items", pa.list_(pa.struct(_item_fields()))),
+        ]
+    )
+
+
+def _item_fields() -> list[tuple[str, pa.DataType]]:
+    import pyarrow as pa
+
     text, whole, real, flag = pa.string(), pa.int64(), pa.float64(), pa.bool_()
-    item = [
+    return [
         ("role", text),
         ("context", text),
         ("text", text),
@@ -55,18 +73,6 @@ def run_schema() -> pa.Schema:
         ("ranks", pa.list_(pa.int64())),
         ("entropies", pa.list_(real)),
     ]
-    return pa.schema(
-        [
-            ("id", text),
-            ("number", whole),
-            ("group", text),
-            ("gold", whole),
-            ("columns", text),
-            ("error_code", text),
-            ("error_message", text),
-            ("items", pa.list_(pa.struct(item))),
-        ]
-    )
 
 
 def error_record(entry: Entry, error: SeqscoreError, columns: KeepColumns = "all") -> dict[str, Any]:

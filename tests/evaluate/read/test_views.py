@@ -12,7 +12,7 @@ import pytest
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.read.charts import charts_of_run
 from seqscore.evaluate.read.compare import compare_runs, paired_values
-from seqscore.evaluate.read.drawable import gallery, rows_named
+from seqscore.evaluate.read.drawable import charts_of, rows_named
 from seqscore.evaluate.read.measures import task_of_run
 from seqscore.evaluate.read.score_files import charts_of_scores, read_scores
 from seqscore.evaluate.read.views import view_rows, view_run
@@ -170,9 +170,9 @@ def test_sources_that_cannot_be_drawn(tmp_path: Path) -> None:
     empty = tmp_path / "empty.jsonl"
     empty.write_text("")
     with pytest.raises(InputError, match="nothing to draw"):
-        gallery(empty)
+        charts_of(empty)
     with pytest.raises(OptionError, match="must be folders of runs"):
-        gallery(empty, empty)
+        charts_of(empty, empty)
     run = run_task(tmp_path, "perplexity", [{"text": "a"}, {"text": 3}], OPTIONS)
     with pytest.raises(InputError, match="was not scored: bad_input"):
         rows_named(run.path, ["1"])
@@ -217,7 +217,7 @@ def test_infinite_perplexities_alone_are_no_chart(tmp_path: Path) -> None:
     record["perplexity"] = "Infinity"
     path = tmp_path / "scores.jsonl"
     path.write_text(json.dumps(record), encoding="utf-8")
-    charts = gallery(path)
+    charts = charts_of(path)
     assert charts.perplexities is None and charts.frequencies is not None
 
 

@@ -20,7 +20,8 @@ from seqscore.evaluate.read.compare import compare_runs
 from seqscore.evaluate.read.measures import measures_of_run, task_of_run
 from seqscore.evaluate.read.reports import report_of_runs
 from seqscore.evaluate.run import evaluation as run_module
-from seqscore.evaluate.run.evaluation import Progress, dry_run, evaluate
+from seqscore.evaluate.run.evaluation import dry_run, evaluate
+from seqscore.evaluate.run.progress import Progress
 from seqscore.evaluate.run.run_folder import read_run
 from seqscore.evaluate.run.run_options import RunOptions
 from seqscore.evaluate.run.summary import run_signature

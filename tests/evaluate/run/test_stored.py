@@ -19,7 +19,7 @@ import xxhash
 
 from seqscore.errors import InputError, SeqscoreError
 from seqscore.evaluate.read.compare import compare_runs
-from seqscore.evaluate.read.drawable import gallery, rows_named
+from seqscore.evaluate.read.drawable import charts_of, rows_named
 from seqscore.evaluate.read.reports import report_of_runs
 from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.evaluate.run.manifest import read_sealed
@@ -76,7 +76,7 @@ def read_in_every_way(path: Path, other: Path, data: Any, task: Any) -> None:
         script_json(payload_of(report_of_runs((path,))))
 
     def plot() -> None:
-        gallery(path)
+        charts_of(path)
         rows_named(path, ["0"])
 
     for way in (
