@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seqscore.evaluate.scored.scored_rows import ErrorRow, FieldKind, OutputRecord, Row, ScoredRow
+from seqscore.evaluate.data.problem import Problem
+from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord, ScoredItem, ScoredRow
 from seqscore.scores.reductions import Unit
 
 ROW_FIELDS: Mapping[str, FieldKind] = {
@@ -53,23 +54,25 @@ LIST_FIELDS: Mapping[str, FieldKind] = {**ROW_FIELDS, "tokens": "tokens"}
 """A row of a table of texts whose tokens stand in a list."""
 
 
-def text_record(row: Row, *, unit: Unit, tokens: bool) -> OutputRecord:
+def text_record(row: ScoredItem, *, unit: Unit, tokens: bool) -> OutputRecord:
     """A row as one record; with ``tokens`` it has a list of them. An error is text."""
-    if isinstance(row, ErrorRow):
-        return OutputRecord({**_head(row), "error": f"{row.code}: {row.message}"}, row.columns)
+    if isinstance(row, Problem):
+        return OutputRecord({**_head(row), "error": f"{row.error.code}: {row.error.message}"}, row.columns)
     return OutputRecord({**_head(row), **_score(row, unit, tokens)}, row.columns)
 
 
-def json_record(row: Row, *, unit: Unit, tokens: bool) -> OutputRecord:
+def json_record(row: ScoredItem, *, unit: Unit, tokens: bool) -> OutputRecord:
     """The same, but an error is an object of its code and its message."""
-    if isinstance(row, ErrorRow):
-        return OutputRecord({**_head(row), "error": {"code": row.code, "message": row.message}}, row.columns)
+    if isinstance(row, Problem):
+        return OutputRecord(
+            {**_head(row), "error": {"code": row.error.code, "message": row.error.message}}, row.columns
+        )
     return text_record(row, unit=unit, tokens=tokens)
 
 
-def token_records(row: Row, *, unit: Unit) -> Iterator[OutputRecord]:
+def token_records(row: ScoredItem, *, unit: Unit) -> Iterator[OutputRecord]:
     """A record for each token of a row, or one for its error, or for a text that has none."""
-    if isinstance(row, ErrorRow):
+    if isinstance(row, Problem):
         yield text_record(row, unit=unit, tokens=False)
         return
     if not len(row.score):
@@ -79,7 +82,7 @@ def token_records(row: Row, *, unit: Unit) -> Iterator[OutputRecord]:
         yield OutputRecord({**named, **_head(row)}, row.columns)
 
 
-def _head(row: Row) -> dict[str, Any]:
+def _head(row: ScoredItem) -> dict[str, Any]:
     number = row.number if row.number is not None else row.id if isinstance(row.id, int) else None
     return {"id": row.id, "row": number}
 

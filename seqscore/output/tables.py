@@ -12,7 +12,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from seqscore.evaluate.scored.scored_rows import ErrorRow, Row, ScoredRow
+from seqscore.evaluate.data.problem import Problem
+from seqscore.evaluate.scored.scored_rows import ScoredItem, ScoredRow
 from seqscore.output.colours import coloured_text, legend
 from seqscore.output.console import console_on
 from seqscore.output.destination import Output
@@ -61,7 +62,7 @@ class TableWriter:
         self._notes: dict[str, list[tuple[int, str]]] = {}  # places of lines, and details
         self._signatures: dict[str, None] = {}
 
-    def write(self, row: Row) -> None:
+    def write(self, row: ScoredItem) -> None:
         """Take one row; show its tokens, and the table once it is full."""
         self._lines.append(_line(row, self._unit, self._console.width))
         self._numbers.append(row.number)
@@ -122,14 +123,14 @@ class TableWriter:
         self._console.width = width
 
 
-def _line(row: Row, unit: Unit, width: int) -> _Line:
+def _line(row: ScoredItem, unit: Unit, width: int) -> _Line:
     row_id = terminal_text(str(row.id), max_width=_MAX_ID)
     columns = {
         terminal_text(name, max_width=_MAX_COLUMN): terminal_text(cell(value)[: 16 * width], max_width=_MAX_COLUMN)
         for name, value in row.columns.items()
     }
-    if isinstance(row, ErrorRow):
-        return _Line(row_id, "", "", (NOTHING,) * 4, f"error: {terminal_text(row.message)}", columns)
+    if isinstance(row, Problem):
+        return _Line(row_id, "", "", (NOTHING,) * 4, f"error: {terminal_text(row.error.message)}", columns)
     score = row.score
     text = score.continuation
     context = score.context or ""

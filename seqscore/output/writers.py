@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, TypeAlias, cast, get_args
 
 from seqscore.errors import OptionError
-from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord, Row, ScoredRow
+from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord, ScoredItem, ScoredRow
 from seqscore.output.destination import Output
 from seqscore.output.formats import FORMATS, Format, is_gzipped
 from seqscore.output.layout import LIST_FIELDS, ROW_FIELDS, TOKEN_FIELDS, json_record, text_record, token_records
@@ -54,7 +54,7 @@ class WriterOptions:
 class Writer(Protocol):
     """Writes rows in one format."""
 
-    def write(self, row: Row) -> None:
+    def write(self, row: ScoredItem) -> None:
         """Write one row."""
 
 
@@ -94,13 +94,13 @@ class _RowWriter:
         self._records, self._format = records, output_format
         self._unit, self._tokens = options.unit, options.tokens
 
-    def write(self, row: Row) -> None:
+    def write(self, row: ScoredItem) -> None:
         """Write the row, or its tokens."""
         signature = row.score.signature if isinstance(row, ScoredRow) else None
         for record in self._records_of(row):
             self._records.write(record, signature)
 
-    def _records_of(self, row: Row) -> Iterator[OutputRecord]:
+    def _records_of(self, row: ScoredItem) -> Iterator[OutputRecord]:
         if self._format == "jsonl":
             yield json_record(row, unit=self._unit, tokens=self._tokens)
         elif self._tokens and self._format != "parquet":

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import pickle
 import signal
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from seqscore import Scorer
 from seqscore.errors import OptionError, SeqscoreWarning
 from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.evaluate.run.run_options import RunOptions
-from seqscore.integrations.ray import _Worker, evaluate_on_ray, worker_device
+from seqscore.integrations.ray import _Work, _Worker, evaluate_on_ray, worker_device
 from tests.evaluate.evaluated import dataset, files, made
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -111,9 +111,10 @@ def test_what_would_not_be_the_same_everywhere_is_refused(tmp_path: Path, folder
 def test_a_worker_with_another_model_is_refused(folder: Path) -> None:
     load = {"model": str(folder), "device": "cpu"}
     expected = str(Scorer.from_pretrained(**load).signature())
-    _Worker(load=load, options=pickle.dumps(OPTIONS), expected=expected)
+    work = _Work(load, OPTIONS, (), expected)
+    _Worker(work=work)
     with pytest.raises(OptionError, match="a worker's model or program is not the one here"):
-        _Worker(load=load, options=pickle.dumps(OPTIONS), expected=expected.replace("weights:", "weights:x"))
+        _Worker(work=replace(work, expected=expected.replace("weights:", "weights:x")))
 
 
 def test_a_worker_on_cuda_takes_a_gpu_where_the_scorer_here_has_one() -> None:

@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from seqscore.evaluate.scored.scored_rows import ErrorRow, ScoredRow
+from seqscore.errors import InputError
+from seqscore.evaluate.data.problem import Problem
+from seqscore.evaluate.scored.scored_rows import ScoredRow
 from seqscore.output.documents import latex_text, markdown_text
 from seqscore.output.escape import terminal_text
 from seqscore.output.writers import open_writer
@@ -17,7 +19,7 @@ from tests.output.scored import SIGNATURE, scored
 
 ROWS = (
     ScoredRow("a_1", scored("50% of {x} & $y$", extras=True), 0, {"year": 1999, "by|whom": "A_B"}),
-    ErrorRow("a_1", "bad_input", "no | text", 1),
+    Problem("a_1", InputError("no | text"), 1),
     ScoredRow("b", scored(" Paris", context="The capital is", unscored=4), 2, {"year": 2001}),
     ScoredRow("c", scored("x", logprobs=[-math.inf]), 3),
 )

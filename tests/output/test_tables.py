@@ -14,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from seqscore.evaluate.scored.scored_rows import ErrorRow, Row, ScoredRow
+from seqscore.errors import InputError
+from seqscore.evaluate.data.problem import Problem
+from seqscore.evaluate.scored.scored_rows import ScoredItem, ScoredRow
 from seqscore.output.escape import terminal_text
 from seqscore.output.notes import notes
 from seqscore.output.tables import BLOCK_ROWS
@@ -31,7 +33,7 @@ def plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-def table(folder: Path, rows: Sequence[Row], **options: object) -> list[str]:
+def table(folder: Path, rows: Sequence[ScoredItem], **options: object) -> list[str]:
     with open_writer("table", folder / "out.txt", **options) as writer:  # type: ignore[arg-type]
         for row in rows:
             writer.write(row)
@@ -72,11 +74,11 @@ def test_lines_fit_the_width_and_columns_are_aligned(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
     monkeypatch.setenv("COLUMNS", str(width))
-    rows: list[Row] = [
+    rows: list[ScoredItem] = [
         ScoredRow(0, scored(TEXT * 4, extras=True)),
         ScoredRow(12_345, scored("漢字かな交じり文" * 9, extras=True, pieces=3)),
         ScoredRow("a-long-identifier-of-a-row", scored("x" * 3000, logprobs=[-99.0] * 750)),
-        ErrorRow(2, "bad_input", "a long message " * 12),
+        Problem(2, InputError("a long message " * 12)),
     ]
     lines = table(tmp_path, rows, tokens=True)
     assert max(map(cell_len, lines)) <= width
@@ -101,7 +103,7 @@ def test_without_a_terminal_it_is_100_cells_wide_and_without_colour(
     stdout = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
     monkeypatch.setattr(sys, "stdout", stdout)
     with open_writer("table", None) as writer:
-        writer.write(ErrorRow(0, "bad_input", "bad"))
+        writer.write(Problem(0, InputError("bad")))
         writer.write(ScoredRow(1, scored("x" * 1000)))
     shown = stdout.buffer.getvalue().decode()  # type: ignore[attr-defined]
     assert "\x1b" not in shown
@@ -110,7 +112,7 @@ def test_without_a_terminal_it_is_100_cells_wide_and_without_colour(
 
 def test_a_file_has_no_colour_even_where_colour_is_forced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FORCE_COLOR", "1")
-    assert "\x1b" not in "".join(table(tmp_path, [ErrorRow(0, "bad_input", "bad")], tokens=True))
+    assert "\x1b" not in "".join(table(tmp_path, [Problem(0, InputError("bad"))], tokens=True))
 
 
 def test_on_a_terminal_errors_are_red(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +121,7 @@ def test_on_a_terminal_errors_are_red(monkeypatch: pytest.MonkeyPatch) -> None:
     with os.fdopen(ours, "rb", buffering=0) as terminal, os.fdopen(theirs, "w", encoding="utf-8") as stdout:
         monkeypatch.setattr(sys, "stdout", stdout)
         with open_writer("table", None) as writer:
-            writer.write(ErrorRow(0, "bad_input", "it is bad"))
+            writer.write(Problem(0, InputError("it is bad")))
         monkeypatch.undo()
         shown = terminal.read(100_000).decode()
     assert "\x1b[31merror: it is bad" in shown
@@ -160,9 +162,9 @@ def test_an_encoding_without_our_signs_gets_others(monkeypatch: pytest.MonkeyPat
 def test_text_is_escaped_and_markup_is_text(tmp_path: Path) -> None:
     evil = "[bold]x[/bold] \x1b[31m \u202e :smile:"
     signature = scored("a").settings
-    rows: list[Row] = [
+    rows: list[ScoredItem] = [
         ScoredRow(evil, scored(evil, context=evil, unscored=2)),
-        ErrorRow(evil, "bad_input", f"{evil}\nsecond line"),
+        Problem(evil, InputError(f"{evil}\nsecond line")),
         ScoredRow(1, scored(evil, settings=type(signature)((("model", "[red]\x1b"),)))),
     ]
     shown = "\n".join(table(tmp_path, rows, tokens=True))
@@ -175,7 +177,7 @@ def test_text_is_escaped_and_markup_is_text(tmp_path: Path) -> None:
 @given(st.text(max_size=60), st.text(max_size=60))
 def test_any_text_can_be_shown(tmp_path_factory: pytest.TempPathFactory, text: str, message: str) -> None:
     text = text.encode("utf-8", "replace").decode()
-    rows: list[Row] = [ScoredRow(0, scored(text, pieces=3)), ErrorRow(text, "bad_input", message)]
+    rows: list[ScoredItem] = [ScoredRow(0, scored(text, pieces=3)), Problem(text, InputError(message))]
     lines = table(tmp_path_factory.mktemp("any"), rows, tokens=True)
     assert max(map(cell_len, lines)) <= 100
     assert not re.search("[\x00-\x1f\x7f-\x9f\u202a-\u202e]", "".join(lines))
@@ -194,7 +196,7 @@ def test_a_pair_shows_the_end_of_its_context(tmp_path: Path) -> None:
 
 def test_an_error_is_told_in_full(tmp_path: Path) -> None:
     message = "word " * 60 + "end"
-    lines = table(tmp_path, [ErrorRow(0, "bad_input", message)])
+    lines = table(tmp_path, [Problem(0, InputError(message))])
     told = " ".join(" ".join(line.split()) for line in lines[3:])
     assert message in told.replace(" – – – –", "")
     assert "signature" not in told

@@ -23,8 +23,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seqscore.errors import OptionError
-from seqscore.evaluate.scored.scored_rows import ErrorRow, Row, ScoredRow
+from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.data.problem import Problem
+from seqscore.evaluate.scored.scored_rows import ScoredItem, ScoredRow
 from seqscore.output import arrow_types as types
 from seqscore.output import parquet
 from seqscore.output.formats import FORMATS
@@ -34,8 +35,8 @@ from seqscore.scores.signature import Signature
 from seqscore.typed_json import cell
 from tests.output.scored import SIGNATURE, scored
 
-ERROR = ErrorRow(1, "bad_input", "line 2 is not UTF-8:\nbyte 0xe4")
-ROWS: tuple[Row, ...] = (
+ERROR = Problem(1, InputError("line 2 is not UTF-8:\nbyte 0xe4"), 1)
+ROWS: tuple[ScoredItem, ...] = (
     ScoredRow(0, scored("The quick brown fox.", extras=True)),
     ERROR,
     ScoredRow("id-2", scored(" Paris", context="The capital is", unscored=4, boundary="spanned")),
@@ -45,7 +46,7 @@ ROWS: tuple[Row, ...] = (
 )
 
 
-def written(output_format: str, folder: Path, rows: Sequence[Row] = ROWS, **options: object) -> Path:
+def written(output_format: str, folder: Path, rows: Sequence[ScoredItem] = ROWS, **options: object) -> Path:
     target = folder / f"out.{output_format}"
     with open_writer(output_format, target, **options) as writer:  # type: ignore[arg-type]
         for row in rows:
@@ -68,8 +69,8 @@ def test_jsonl_holds_the_record_of_each_score(tmp_path: Path, unit: str, tokens:
     assert lines.pop() == ""
     for row, line in zip(ROWS, lines, strict=True):
         record = json.loads(line, parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-        if isinstance(row, ErrorRow):
-            assert record == {"id": 1, "row": 1, "error": {"code": "bad_input", "message": row.message}}
+        if isinstance(row, Problem):
+            assert record == {"id": 1, "row": 1, "error": {"code": "bad_input", "message": row.error.message}}
         else:
             expected = row.score.to_dict(unit=unit, tokens=tokens)  # type: ignore[arg-type]
             del expected["signature"]
@@ -120,8 +121,8 @@ def test_csv_has_full_precision_and_every_column(tmp_path: Path) -> None:
     assert set(ROW_FIELDS) == {*own, "id", "row", "error"} - {"signature"}, "every format has the fields of the record"
     for row, record in zip(ROWS, records, strict=True):
         assert record["id"] == str(row.id)
-        if isinstance(row, ErrorRow):
-            assert record["error"] == f"bad_input: {row.message}"
+        if isinstance(row, Problem):
+            assert record["error"] == f"bad_input: {row.error.message}"
             assert {name for name, value in record.items() if value} == {"id", "row", "error"}
             continue
         score = row.score
@@ -164,15 +165,15 @@ def test_csv_of_tokens(tmp_path: Path) -> None:
         for name in ("logprob", "entropy"):
             assert (float(record[name]) if record[name] else None) == getattr(token, name)
         assert record["rank"] == ("" if token.rank is None else str(token.rank))
-    assert [record["error"] for record in records if record["error"]] == [f"bad_input: {ERROR.message}"]
+    assert [record["error"] for record in records if record["error"]] == [f"bad_input: {ERROR.error.message}"]
 
 
 def test_cells_that_a_spreadsheet_would_compute(tmp_path: Path) -> None:
     evil = "=HYPERLINK(1)"
-    rows: list[Row] = [
+    rows: list[ScoredItem] = [
         ScoredRow(evil, scored("+1", context="@x ", unscored=1)),
         ScoredRow(0, scored("\t=1\r\n")),
-        ErrorRow("-x", "bad_input", "m"),
+        Problem("-x", InputError("m")),
     ]
     records = read_csv(written("csv", tmp_path, rows))
     assert [record["id"] for record in records] == [evil, "0", "-x"]
@@ -212,7 +213,7 @@ def test_on_a_terminal_nothing_harmful_is_written(output_format: str, monkeypatc
         monkeypatch.setattr(sys, "stdout", stdout)
         with open_writer(output_format, None, tokens=True) as writer:
             writer.write(ScoredRow(evil, scored(evil, pieces=99)))
-            writer.write(ErrorRow(evil, "bad_input", evil))
+            writer.write(Problem(evil, InputError(evil)))
         monkeypatch.undo()
     reader.join()
     os.close(ours)
@@ -233,8 +234,8 @@ def test_parquet_is_typed_and_exact(tmp_path: Path) -> None:
     assert kinds["num_tokens"] == "int64" and kinds["is_greedy"] == "bool" and kinds["id"] == "string"
     for row, record in zip(ROWS, table.to_pylist(), strict=True):
         assert record["id"] == str(row.id)
-        if isinstance(row, ErrorRow):
-            assert record["error"] == f"bad_input: {row.message}"
+        if isinstance(row, Problem):
+            assert record["error"] == f"bad_input: {row.error.message}"
             assert record["text"] is None and record["tokens"] is None
             continue
         for name in ("text", "context", "log_likelihood", "perplexity", "bits_per_byte", "is_greedy", "boundary"):
@@ -472,9 +473,9 @@ def test_a_strangers_file_is_not_taken_for_the_signatures(tmp_path: Path) -> Non
 
 # -- the input's columns -----------------------------------------------------------------------------------------------
 
-KEPT: tuple[Row, ...] = (
+KEPT: tuple[ScoredItem, ...] = (
     ScoredRow("a", scored("one"), 0, {"n": 1, "text": "own", "when": datetime(2024, 1, 2, tzinfo=UTC), "odd": "x"}),
-    ErrorRow("a", "bad_input", "m", 1, {"n": 2.5, "price": Decimal("1.10"), "data": b"\xff", "odd": 3}),
+    Problem("a", InputError("m"), 1, {"n": 2.5, "price": Decimal("1.10"), "data": b"\xff", "odd": 3}),
     ScoredRow("b", scored("two"), 2, {"n": math.nan, "price": Decimal("100.125"), "list": [1, {"deep": None}]}),
     ScoredRow("c", scored("three"), 3, {"n": -(2**53), "huge": 2**70, "empty": {}, "lone": "\ud800"}),
 )

@@ -14,9 +14,10 @@ import torch
 
 from seqscore import Chat, Pair, Scorer
 from seqscore.errors import InputError, SeqscoreWarning
+from seqscore.evaluate.data.problem import Problem
 from seqscore.evaluate.data.texts import open_inputs
 from seqscore.evaluate.scored.row_stream import score_rows
-from seqscore.evaluate.scored.scored_rows import ErrorRow, ScoredRow
+from seqscore.evaluate.scored.scored_rows import ScoredRow
 from seqscore.text import template as template_module
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -223,5 +224,5 @@ def test_a_file_of_conversations_is_scored_turn_by_turn(tmp_path: Path) -> None:
         first, second, third = score_rows(with_chats, open_inputs([], [str(file)]))
     expected = with_chats.score(Chat(TALK))
     assert isinstance(first, ScoredRow) and first.score.turns() == expected.turns()
-    assert isinstance(second, ErrorRow) and "no message of the assistant" in second.message
+    assert isinstance(second, Problem) and "no message of the assistant" in second.error.message
     assert isinstance(third, ScoredRow) and third.score.text == "no list"

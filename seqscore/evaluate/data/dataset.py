@@ -14,6 +14,7 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.data_options import DataOptions, once
 from seqscore.evaluate.data.hub_dataset import Found, open_hub, open_saved, saved_by_datasets
 from seqscore.evaluate.data.kinds import kind_of
+from seqscore.evaluate.data.problem import Problem, Row
 from seqscore.evaluate.data.records import Column, Record, has_column, no_column
 from seqscore.evaluate.data.source_files import (
     FileRecords,
@@ -63,16 +64,7 @@ class DataRow:
         return self.record.context(column)
 
 
-@dataclass(frozen=True, slots=True)
-class DataProblem:
-    """Stands in the place of a row that cannot be read; the rows behind it can."""
-
-    id: RowId
-    number: int
-    error: InputError
-
-
-DataItem: TypeAlias = DataRow | DataProblem
+DataItem: TypeAlias = Row[DataRow]
 
 
 class Records(Protocol):
@@ -123,7 +115,7 @@ class Dataset:
         for number, record in enumerate(self._records()):
             if isinstance(record, InputError):
                 named = self.options.id_column is not None
-                yield DataProblem(f"row {number}" if named else number, number, record)
+                yield Problem(f"row {number}" if named else number, record, number)
             else:
                 yield DataRow(_id(record, number, self.options.id_column), number, record)
 

@@ -11,9 +11,10 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.column_names import TEXT
 from seqscore.evaluate.data.conversations import MESSAGES, is_conversation
 from seqscore.evaluate.data.data_options import Counted, DataOptions, say_no_context
-from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset, find_dataset
+from seqscore.evaluate.data.dataset import DataItem, DataRow, Dataset, find_dataset
 from seqscore.evaluate.data.fields import Fields, Form, fields_for
 from seqscore.evaluate.data.kept_columns import KeepColumns, check_kept, kept_columns
+from seqscore.evaluate.data.problem import Problem, Row
 from seqscore.evaluate.data.records import Column, column_hint, has_column, no_column
 from seqscore.evaluate.data.streams import STANDARD_INPUT
 from seqscore.text.items import Chat, check_delimiter
@@ -35,17 +36,7 @@ class InputRow:
     delimiter: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class RowProblem:
-    """Stands in the place of a row that cannot be read; the rows behind it can."""
-
-    id: int | str
-    error: InputError
-    number: int = field(default=0, compare=False)
-    columns: Mapping[str, Any] = field(default_factory=dict, compare=False)
-
-
-InputItem: TypeAlias = InputRow | RowProblem
+InputItem: TypeAlias = Row[InputRow]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +77,7 @@ def open_inputs(
     throughout.
 
     ``-`` among either is standard input. Every file is looked at before the first row is given, so that a missing file
-    or column shows at once. A row that cannot be read or has no text gives a RowProblem.
+    or column shows at once. A row that cannot be read or has no text gives a Problem.
 
     Raises:
         OptionError: there is nothing to read, or columns are named where there can be none.
@@ -111,7 +102,7 @@ def only_texts(rows: Iterable[InputItem]) -> list[str]:
     """
     texts = []
     for row in rows:
-        if isinstance(row, RowProblem):
+        if isinstance(row, Problem):
             raise row.error
         if isinstance(row.text, Chat):
             raise InputError(f"row {row.number} is a conversation; expected a text")
@@ -125,7 +116,7 @@ class _Opened:
 
     dataset: Dataset
     fields: Fields
-    rows: Iterator[DataRow | DataProblem]
+    rows: Iterator[DataItem]
 
 
 def _opened(sources: Sequence[str], options: InputOptions) -> _Opened:
@@ -201,10 +192,10 @@ def _rows(parts: Sequence[str | _Opened], options: InputOptions) -> Iterator[Inp
         say_no_context(alone, dataset.options.notify)
 
 
-def _row(row: DataRow | DataProblem, number: int, fields: Fields, options: InputOptions) -> InputItem:
+def _row(row: DataItem, number: int, fields: Fields, options: InputOptions) -> InputItem:
     row_id = number if row.id == row.number else row.id
-    if isinstance(row, DataProblem):
-        return RowProblem(row_id, row.error, number)
+    if isinstance(row, Problem):
+        return Problem(row_id, row.error, number)
     used = {one for one in (*fields.columns.values(), options.data.id_column) if isinstance(one, str)}
     columns = kept_columns(row.values, options.keep, used)
     try:
@@ -213,7 +204,7 @@ def _row(row: DataRow | DataProblem, number: int, fields: Fields, options: Input
             raise InputError(f"{row.where} is a conversation, which takes no context: it holds its own")
         return InputRow(row_id, text, context, number, columns, options.delimiter)
     except InputError as error:
-        return RowProblem(row_id, error, number, columns)
+        return Problem(row_id, error, number, columns)
 
 
 def _text_or_chat(row: DataRow, column: Column) -> str | Chat:

@@ -7,32 +7,30 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from seqscore.errors import SeqscoreError
-from seqscore.evaluate.data.texts import InputRow, RowProblem
-from seqscore.evaluate.scored.scored_rows import ErrorRow, Row, ScoredRow
+from seqscore.evaluate.data.problem import Problem, Row
+from seqscore.evaluate.data.texts import InputRow
+from seqscore.evaluate.scored.scored_rows import ScoredItem, ScoredRow
 from seqscore.scorer import Scorer
 from seqscore.text.items import Chat, Item, Pair
 
 
-def score_rows(scorer: Scorer, rows: Iterable[InputRow | RowProblem], **policies: Any) -> Iterator[Row]:
+def score_rows(scorer: Scorer, rows: Iterable[Row[InputRow]], **policies: Any) -> Iterator[ScoredItem]:
     """A scored row or an error row for every row of input, in order; memory does not grow with their number.
 
     ``policies`` are the keywords of ``Scorer.stream``. A row with a context is scored as a Pair. The row's number and
     its other columns go along.
     """
-    waiting: deque[InputRow | RowProblem] = deque()
+    waiting: deque[Row[InputRow]] = deque()
 
     def items() -> Iterator[Item | SeqscoreError]:
         for row in rows:
             waiting.append(row)
-            if isinstance(row, RowProblem):
-                yield row.error
-            else:
-                yield _item(row)
+            yield row.error if isinstance(row, Problem) else _item(row)
 
     for result in scorer.stream(items(), errors="record", **policies):
         row = waiting.popleft()
         if isinstance(result, SeqscoreError):
-            yield ErrorRow(row.id, result.code, result.message, row.number, row.columns)
+            yield Problem(row.id, result, row.number, row.columns)
         else:
             yield ScoredRow(row.id, result, row.number, row.columns)
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from seqscore.evaluate.data.kept_columns import NO_COLUMNS
+from seqscore.evaluate.data.problem import Row
 from seqscore.scores.sequence_score import SequenceScore
 
 
@@ -21,18 +22,7 @@ class ScoredRow:
     columns: Mapping[str, Any] = field(default_factory=lambda: NO_COLUMNS, compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class ErrorRow:
-    """A row that could not be scored: the short name of the error, and its message for people."""
-
-    id: int | str
-    code: str
-    message: str
-    number: int | None = field(default=None, compare=False)
-    columns: Mapping[str, Any] = field(default_factory=lambda: NO_COLUMNS, compare=False)
-
-
-Row: TypeAlias = ScoredRow | ErrorRow
+ScoredItem: TypeAlias = Row[ScoredRow]
 
 FieldKind: TypeAlias = Literal["text", "whole", "real", "flag", "tokens"]
 """What a field of a record holds: text, an int, a float (infinities as text, as in JSON), a bool, a list of tokens."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from seqscore.evaluate.data.problem import Problem
 from seqscore.evaluate.scored.reasons import Reasons
-from seqscore.evaluate.scored.scored_rows import ErrorRow, Row
+from seqscore.evaluate.scored.scored_rows import ScoredItem
 
 
 class Tally:
@@ -18,11 +19,11 @@ class Tally:
         """Rows without a score."""
         return self.reasons.total
 
-    def add(self, row: Row) -> None:
+    def add(self, row: ScoredItem) -> None:
         """One more row."""
         self.rows += 1
-        if isinstance(row, ErrorRow):
-            self.reasons.add(row.code, row.message, row=str(row.id))
+        if isinstance(row, Problem):
+            self.reasons.add(row.error.code, row.error.message, row=str(row.id))
         else:
             self.unread_tokens += row.score.num_unread
             self.unread_rows += row.score.num_unread > 0

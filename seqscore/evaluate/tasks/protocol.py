@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from seqscore.errors import InputError, OptionError, TokenizerError, failing_as
 from seqscore.evaluate.data.column_names import TARGET, TEXT
-from seqscore.evaluate.data.dataset import DataProblem, DataRow, Dataset
+from seqscore.evaluate.data.dataset import DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields, Form
+from seqscore.evaluate.data.problem import Problem
 from seqscore.evaluate.tasks.base import Task
 from seqscore.evaluate.tasks.conventions import ProtocolName, ProtocolSettings, Stretch, num_words, stretches, weight_of
 from seqscore.evaluate.tasks.measure import Measure, RowValues
@@ -80,7 +81,7 @@ class ProtocolTask(Task):
         """These tools read the whole corpus as one text; so must this."""
         texts = []
         for row in dataset.rows():
-            if isinstance(row, DataProblem):
+            if isinstance(row, Problem):
                 raise row.error  # a window without it would be another text
             texts.append(row.text(self.fields["text"]))
         ids = self._ids("\n\n".join(texts))

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Literal, TypeAlias
 
-from seqscore.errors import InputError
+from seqscore.errors import InputError, SeqscoreError
 from seqscore.evaluate.data.data_options import Counted, say_no_context
-from seqscore.evaluate.data.dataset import DataItem, DataProblem, DataRow, Dataset
+from seqscore.evaluate.data.dataset import DataItem, DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields
+from seqscore.evaluate.data.problem import Problem
 from seqscore.evaluate.data.records import Column
 from seqscore.text.items import Chat, Context, Pair
 
@@ -67,7 +68,7 @@ class Entry:
     id: str
     number: int
     source: Any
-    row: TaskRow | InputError
+    row: TaskRow | SeqscoreError
     used: frozenset[str] = frozenset()
 
 
@@ -89,7 +90,7 @@ def entries_of(
     say_no_context(alone, dataset.options.notify)
 
 
-def _stands_alone(row: DataRow, found: TaskRow | InputError, context: Column) -> bool:
+def _stands_alone(row: DataRow, found: TaskRow | SeqscoreError, context: Column) -> bool:
     return isinstance(found, TaskRow) and row.context(context) is None
 
 
@@ -98,7 +99,7 @@ _MAX_DEPTH = 100  # what walks a value calls itself for each level, and Python s
 
 def _shallow(row: DataItem) -> DataItem:
     """The row, or a problem in its place where a value is nested deeper than anything that reads it can go."""
-    if isinstance(row, DataProblem):
+    if isinstance(row, Problem):
         return row
     level: list[Any] = [one for one in row.values.values() if isinstance(one, Mapping | list)]
     for _ in range(_MAX_DEPTH):
@@ -106,13 +107,12 @@ def _shallow(row: DataItem) -> DataItem:
         level = [child for child in inner if isinstance(child, Mapping | list)]
         if not level:
             return row
-    return DataProblem(
-        row.id, row.number, InputError(f"{row.where}: a value is nested more than {_MAX_DEPTH} levels deep")
-    )
+    deep = InputError(f"{row.where}: a value is nested more than {_MAX_DEPTH} levels deep")
+    return Problem(row.id, deep, row.number)
 
 
-def _converted(row: DataItem, convert: Callable[[DataRow], TaskRow]) -> TaskRow | InputError:
-    if isinstance(row, DataProblem):
+def _converted(row: DataItem, convert: Callable[[DataRow], TaskRow]) -> TaskRow | SeqscoreError:
+    if isinstance(row, Problem):
         return row.error
     try:
         return convert(row)
@@ -121,7 +121,7 @@ def _converted(row: DataItem, convert: Callable[[DataRow], TaskRow]) -> TaskRow 
 
 
 def _source(row: DataItem) -> Any:
-    return row.error.message if isinstance(row, DataProblem) else row.values
+    return row.error.message if isinstance(row, Problem) else row.values
 
 
 def joined(context: Context, text: str, delimiter: str) -> Pair:

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from seqscore.evaluate.data.data_options import DataOptions
-from seqscore.evaluate.data.texts import InputOptions, RowProblem, open_inputs
+from seqscore.evaluate.data.problem import Problem
+from seqscore.evaluate.data.texts import InputOptions, open_inputs
 
 _COLUMNS = ("column", "context_column", "context")
 
@@ -14,7 +15,7 @@ _COLUMNS = ("column", "context_column", "context")
 def read(path: Path, data: bytes | str | None = None, **options: Any) -> tuple[list[Any], list[str]]:
     """The texts of a file's rows, a problem as its message, and the notices; ``data`` is written first."""
     rows, said = rows_of(path, data, **options)
-    return [row.error.message if isinstance(row, RowProblem) else row.text for row in rows], said
+    return [row.error.message if isinstance(row, Problem) else row.text for row in rows], said
 
 
 def rows_of(path: Path, data: bytes | str | None = None, **options: Any) -> tuple[list[Any], list[str]]:

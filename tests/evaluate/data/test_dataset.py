@@ -17,7 +17,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.data.dataset import DataOptions, DataProblem, DataRow, Dataset, open_dataset
+from seqscore.evaluate.data.dataset import DataOptions, DataRow, Dataset, open_dataset
+from seqscore.evaluate.data.problem import Problem
 
 
 def opened(*sources: Path | str, **options: Any) -> Dataset:
@@ -98,7 +99,7 @@ def test_ids(tmp_path: Path) -> None:
     found = list(data.rows())
     assert [row.id for row in found] == ["a", 7, "a", "row 3", "row 4", "true", "7", "\\ud800"]
     assert [row.number for row in found] == list(range(8))
-    assert not any(isinstance(row, DataProblem) for row in found), "ids may repeat and cost no row its score"
+    assert not any(isinstance(row, Problem) for row in found), "ids may repeat and cost no row its score"
     with pytest.raises(InputError, match="has no column 'id'; its columns are 'key'"):
         opened(tmp_path / "a.jsonl", id_column="id")
 

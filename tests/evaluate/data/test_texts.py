@@ -23,7 +23,8 @@ from hypothesis import strategies as st
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.data_options import DataOptions
 from seqscore.evaluate.data.lines import read_lines
-from seqscore.evaluate.data.texts import InputOptions, InputRow, RowProblem, only_texts, open_inputs
+from seqscore.evaluate.data.problem import Problem
+from seqscore.evaluate.data.texts import InputOptions, InputRow, only_texts, open_inputs
 
 
 def write(folder: Path, name: str, data: bytes | str) -> str:
@@ -38,7 +39,7 @@ def asked(**options: Any) -> InputOptions:
     return InputOptions(**mine, data=DataOptions(**options))
 
 
-def rows(source: str, **options: object) -> list[InputRow | RowProblem]:
+def rows(source: str, **options: object) -> list[InputRow | Problem]:
     return list(open_inputs([], [source], options=asked(**options)))
 
 
@@ -46,8 +47,8 @@ def texts(source: str, **options: object) -> list[str]:
     return only_texts(rows(source, **options))
 
 
-def problem(row: InputRow | RowProblem) -> str:
-    assert isinstance(row, RowProblem)
+def problem(row: InputRow | Problem) -> str:
+    assert isinstance(row, Problem)
     return str(row.error)
 
 
@@ -154,7 +155,7 @@ def test_memory_stays_bounded_whatever_is_on_a_line(tmp_path: Path) -> None:
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
-    assert [type(row) for row in found] == [RowProblem, InputRow]
+    assert [type(row) for row in found] == [Problem, InputRow]
     assert peak < 8_000_000
 
 
@@ -438,7 +439,7 @@ def test_ids_are_text_or_whole_numbers(tmp_path: Path) -> None:
 def test_a_bad_row_keeps_its_id(tmp_path: Path) -> None:
     source = write(tmp_path, "a.jsonl", '{"text": null, "id": "x"}\n{"text": "t", "id": "y", "c": 1}\n')
     (row,) = rows(source, id_column="id")[:1]
-    assert (row.id, isinstance(row, RowProblem)) == ("x", True)
+    assert (row.id, isinstance(row, Problem)) == ("x", True)
     last = rows(
         write(tmp_path, "b.jsonl", '{"text": "t", "c": 1}\n{"text": "t", "c": null}'), context_column="c", notify=print
     )

@@ -6,21 +6,22 @@ from pathlib import Path
 import pytest
 
 from seqscore.errors import InputError
+from seqscore.evaluate.data.problem import Problem
 from seqscore.evaluate.read import score_files
 from seqscore.evaluate.read.drawable import rows_named
 from seqscore.evaluate.read.score_files import charts_of_scores, read_scores
-from seqscore.evaluate.scored.scored_rows import ErrorRow, Row, ScoredRow
+from seqscore.evaluate.scored.scored_rows import ScoredItem, ScoredRow
 from seqscore.output.writers import open_writer
 from tests.output.scored import scored
 
-ROWS: tuple[Row, ...] = (
+ROWS: tuple[ScoredItem, ...] = (
     ScoredRow(
         "a",
         scored("The quick brown fox", extras=True),
         0,
         {"num_scored": "of the data", "tokens": 7, "token_index": "x", "rank": "y"},
     ),
-    ErrorRow("a", "bad_input", "m", 1),
+    Problem("a", InputError("m"), 1),
     ScoredRow("b", scored("=1+1", context="The capital ", unscored=3), 2),
     ScoredRow("c", scored("\\xe5 小猫", pieces=2, logprobs=[-math.inf] * 6), 3),
     ScoredRow("a", scored(""), 4),
@@ -49,7 +50,7 @@ def test_every_form_is_read_again(tmp_path: Path, name: str, signature: str, uni
         ("a", 4, None),
     ]
     for row, made in zip(rows, ROWS, strict=True):
-        if isinstance(made, ErrorRow):
+        if isinstance(made, Problem):
             assert row.items == ()
             continue
         (item,) = row.items

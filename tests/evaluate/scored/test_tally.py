@@ -2,7 +2,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from seqscore.evaluate.scored.scored_rows import ErrorRow, ScoredRow
+from seqscore.errors import InputError
+from seqscore.evaluate.data.problem import Problem
+from seqscore.evaluate.scored.scored_rows import ScoredRow
 from seqscore.evaluate.scored.tally import Tally
 from seqscore.output.run_notes import tally_lines
 from tests.evaluate.evaluated import tiny_scorer
@@ -11,8 +13,8 @@ from tests.evaluate.evaluated import tiny_scorer
 def test_failed_rows_and_contexts_that_were_not_read_are_told() -> None:
     tally, score = Tally(), tiny_scorer().score("a b")
     for row in (
-        ErrorRow(0, "bad_input", "'a.txt', line 1: it is empty"),
-        ErrorRow("x", "bad_input", "'a.txt', line 7: it is empty"),
+        Problem(0, InputError("'a.txt', line 1: it is empty")),
+        Problem("x", InputError("'a.txt', line 7: it is empty")),
         ScoredRow(2, score),
         ScoredRow(3, replace(score, num_unread=1200)),
     ):
