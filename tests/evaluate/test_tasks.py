@@ -219,6 +219,16 @@ def test_nbest(tmp_path: Path, weight: float) -> None:
     assert found.get(f"wer_at_{weight:.2f}") == after / 6
 
 
+@pytest.mark.parametrize("weight", [0.34, 0.36])
+def test_a_weight_counts_as_it_is(tmp_path: Path, weight: float) -> None:
+    """The first pass prefers one hypothesis and the model the other: at a weight of 0.35 they are level."""
+    better, worse = sorted(("the cat sat", "cat the sat"), key=lambda text: -log_likelihood(text)[0])
+    gap = log_likelihood(better)[0] - log_likelihood(worse)[0]
+    row = {"reference": better, "hypotheses": [worse, better], "scores": [0.35 * gap, 0.0]}
+    found = figures(run_task(tmp_path, "nbest", [row], lm_weight=weight))
+    assert (found["wer_after"] == 0.0) == (weight > 0.35)
+
+
 def test_nbest_without_first_pass_scores(tmp_path: Path) -> None:
     rows = [{name: row[name] for name in ("reference", "hypotheses")} for row in LISTS]
     found = figures(run_task(tmp_path, "nbest", rows))
