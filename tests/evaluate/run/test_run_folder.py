@@ -187,17 +187,25 @@ def test_a_manifest_that_is_damaged_or_gone(tmp_path: Path) -> None:
     assert "holds parts but no manifest.json" in refused(path, InputError)
 
 
-@pytest.mark.parametrize("call", ["fsync", "replace"])
+@pytest.mark.parametrize("call", ["fsync", "replace", "replace of the part alone"])
 def test_a_full_disk_leaves_whole_parts_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, call: str) -> None:
-    path = tmp_path / "run"
+    path, rename = tmp_path / "run", Path.replace
 
     def full(*arguments: object, **more: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
+    def full_for_parts(self: Path, target: Path) -> Path:
+        if target.suffix == ".parquet":
+            full()
+        return rename(self, target)
+
     with opened(path) as run:
         write(run, 0, 3)
         with monkeypatch.context() as patched:
-            patched.setattr(*((os, "fsync") if call == "fsync" else (Path, "replace")), full)
+            if call == "fsync":
+                patched.setattr(os, "fsync", full)
+            else:
+                patched.setattr(Path, "replace", full if call == "replace" else full_for_parts)
             with pytest.raises(OptionError, match="No space left on device"):
                 write(run, 3, 3)
     assert sorted(one.name for one in (path / "parts").iterdir()) == [
