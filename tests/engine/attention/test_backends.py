@@ -36,12 +36,14 @@ class DenseBackend:
 
     def __init__(self) -> None:
         self.forms: list[LayerForm] = []
+        self.longest = 0
 
     def row_counts(self, trunk: nn.Module, *, largest: int) -> tuple[int, ...]:
         return (largest,)
 
     def prepare(self, pack: Pack, form: LayerForm) -> DenseAttention:
         self.forms.append(form)
+        self.longest = max(self.longest, int(pack.positions.max()))
         return DenseAttention(pack, form)
 
 
@@ -133,6 +135,7 @@ def test_the_trial_is_made_with_the_backend_that_will_be_used(
     assert not dense.forms
     resolve_engine("packed", adapt(tiny_model("llama", dtype=torch.float64)))
     assert {form.dtype for form in dense.forms} == {torch.float64}
+    assert dense.longest > 12  # the texts of the small copy too, not only the few tokens of the model itself
     assert [(key[-2], key[-1]) for key in fitness._VERDICTS] == [(torch.float32, "blocks"), (torch.float64, "dense")]
     monkeypatch.setattr(fitness, "_VERDICTS", {})
     monkeypatch.setattr(
