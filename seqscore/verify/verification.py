@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
-from seqscore.errors import DeviceError
+from seqscore.errors import DeviceError, OptionError
 from seqscore.scorer import Scorer
 from seqscore.verify.accuracy import (
     Values,
@@ -33,11 +33,14 @@ def verify(
 
     Raises:
         SeqscoreError: the model cannot be loaded in ``dtype``, or not be scored with.
+        OptionError: it is not a causal one.
     """
     import torch
 
     tell(f"loading the model in {dtype}")
     scorer = load(dtype)
+    if scorer.kind != "causal":
+        raise OptionError(f"verify compares the engines of causal models, and this is a {scorer.kind} one")
     probes = probes_for(scorer)
     findings = [*_of_one(scorer, probes, tell), *_of_several(load, scorer, probes, tell)]
     about = scorer.description

@@ -1,4 +1,4 @@
-"""Masked models against a plain loop: every token of a text masked in turn, one forward pass each, in float64."""
+"""Masked models against the plain definition in float64: every token of a text masked in turn."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from seqscore.models import masked
 from seqscore.models.base import RunSettings
 from seqscore.models.masked import MaskedModel
 from seqscore.plan.requests import Request, Values
+from seqscore.verify.verification import verify
 from tests.cli.told import told
 from tests.masked_models import MASKED, VOCABULARY, bytes_of_roberta, masked_model, word_pieces
 
@@ -46,14 +47,20 @@ def requests() -> tuple[Request, ...]:
 
 
 def looped(architecture: str, dtype: torch.dtype, request: Request, mask: int = 4) -> NDArray[np.float64]:
-    """[num_targets, V] log-softmax at each target, masked alone: what the definition says and no more."""
-    model, rows = masked_model(architecture, dtype=dtype), []
-    for place in range(request.first_target, len(request.ids) - request.num_behind):
-        ids = torch.from_numpy(request.ids.copy())[None]
-        ids[0, place] = mask
-        with torch.no_grad():
-            rows.append(model(input_ids=ids, attention_mask=torch.ones_like(ids)).logits[0, place].double())
-    return torch.stack(rows).log_softmax(-1).numpy()
+    """[num_targets, V] log-softmax at each target, masked alone: a copy of the text for each, none of them padded."""
+    places = torch.arange(request.first_target, len(request.ids) - request.num_behind)
+    rows = torch.arange(len(places))
+    ids = torch.from_numpy(request.ids).repeat(len(places), 1)
+    ids[rows, places] = mask
+    with torch.no_grad():
+        logits = model_of(architecture, dtype)(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
+    exact: NDArray[np.float64] = logits[rows, places].double().log_softmax(-1).numpy()
+    return exact
+
+
+@lru_cache(maxsize=2)
+def model_of(architecture: str, dtype: torch.dtype) -> Any:
+    return masked_model(architecture, dtype=dtype)
 
 
 @lru_cache(maxsize=2)
@@ -74,7 +81,7 @@ def tolerance(architecture: str, dtype: torch.dtype) -> float:
 
 def run(architecture: str, dtype: torch.dtype, batch_tokens: int = 64) -> list[Values]:
     settings = RunSettings(batch_tokens=batch_tokens)
-    model = MaskedModel(masked_model(architecture, dtype=dtype), tokenizer_of(architecture), settings=settings)
+    model = MaskedModel(model_of(architecture, dtype), tokenizer_of(architecture), settings=settings)
     return model.run(requests(), extras=frozenset({"rank", "entropy"}))
 
 
@@ -278,6 +285,11 @@ def test_a_folder_is_found_to_be_masked(folder: Path) -> None:
     assert score.signature.startswith("seqscore:") and "|model:tiny-roberta|weights:sha256:" in score.signature
     again = pickle.loads(pickle.dumps(scorer))
     assert again.score("it rained").logprobs.tobytes() == own.logprobs.tobytes()
+
+
+def test_verify_is_for_causal_models() -> None:
+    with pytest.raises(OptionError, match="verify compares the engines of causal models, and this is a masked one"):
+        verify(lambda dtype: scorer_of(dtype=torch.float32))
 
 
 def test_the_command_line_scores_with_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
