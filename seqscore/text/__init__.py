@@ -1,1 +1,14 @@
-"""Text to token ids: encoding, byte spans, boundary and start-token policies, windows, words. No tensors."""
+"""From what a caller gives to token ids, byte spans, and which tokens are scored.
+
+The way of an item, one module a step, each handing on a record:
+
+| step | module | hands on |
+|---|---|---|
+| what was given: one item, or several | ``given``, ``items`` | ``Item`` |
+| written out: the delimiter, the chat template | ``written`` (``joins``, ``chat``, ``template``) | ``Written`` |
+| encoded: context and continuation joined | ``encoding`` (``boundary``, ``turns``, ``codec/``) | ``EncodedItem`` |
+| what stands in front, which tokens are targets | ``sequences`` (``start``) | ``TokenSequence`` |
+| longer than the model reads | ``windows`` | ``Layout`` |
+
+``words`` finds the words of a text and the tokens that hold them. No tensors here.
+"""

@@ -1,1 +1,13 @@
-"""Text to token ids with byte spans, and back: one interface over every kind of tokenizer."""
+"""Tokenizers of every kind: texts to token ids and the bytes that each token stands for, and back.
+
+| module | what it is for |
+|---|---|
+| ``encoder`` | ``TextEncoder``: a text, or token ids, to ``Encoded`` |
+| ``sources`` | a tokenizer behind one interface, on a copy: ``rust_source`` or ``python_source`` |
+| ``guarded`` | failures of a tokenizer as errors of ours; ``growth``: rules that would make texts immense |
+| ``literal`` | text that spells a special token read as text |
+| ``vocabulary`` | vocabulary strings to bytes; ``prefixes``: all tokens that begin with some bytes |
+| ``spans`` | tokens to byte spans, from the surest way down; ``offsets``: from a tokenizer's own offsets |
+| ``inside`` | the tokens that a text has in the middle of a longer one |
+| ``unknown`` | which tokens are the unknown token |
+"""
