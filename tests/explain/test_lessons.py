@@ -20,7 +20,7 @@ from seqscore.explain.gradients import gradient_trials
 from seqscore.explain.lessons import LESSONS, teach
 from seqscore.explain.numbers.formats import largest_exponent
 from seqscore.explain.training import train_tiny
-from seqscore.output.escape import plain_json
+from seqscore.files import plain
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
@@ -166,7 +166,7 @@ def test_training_learns_and_leaves_the_random_state_alone() -> None:
 def test_every_lesson_is_plain_values(scorer: Scorer, name: str) -> None:
     found = teach(name, scorer, [TEXT, "And more."])  # type: ignore[arg-type]
     assert found.name == name
-    record = json.loads(json.dumps(plain_json(found.to_dict()), allow_nan=False))
+    record = json.loads(json.dumps(plain(found.to_dict()), allow_nan=False))
     assert record["signature"].startswith("seqscore:")
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from tokenizers import pre_tokenizers
 
-from seqscore.text.codec.vocabulary import PieceStyle, PieceTable, candidate_styles, style_of_backend, visible
+from seqscore.text.codec.vocabulary import PieceStyle, PieceTable, candidate_styles, style_of_backend
 from tests.tokenizers_for_tests import build, gpt2_alphabet
 
 
@@ -90,9 +90,3 @@ def test_table_asks_for_each_token_once() -> None:
     table = PieceTable(token, style=PieceStyle("gpt2-bytes"), added=frozenset({7}))
     assert [table[3], table[3], table[7]] == [b" a", b" a", "Ġa".encode()]
     assert asked == [3, 7]
-
-
-def test_visible_shows_stray_bytes() -> None:
-    assert visible("ä".encode()) == "ä"
-    assert visible(b"a\xe4") == "a\\xe4"
-    assert visible("😀".encode()[:3]) == "\\xf0\\x9f\\x98"
