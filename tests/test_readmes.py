@@ -51,6 +51,17 @@ def test_the_first_page_is_short() -> None:
     assert (ROOT / "README.md").stat().st_size <= 12_000
 
 
+@pytest.mark.parametrize("page", PAGES[1:], ids=name_of)
+def test_the_page_of_a_room_names_all_that_is_in_it(page: Path) -> None:
+    there = {one.stem for one in page.parent.glob("*.py") if one.stem != "__init__"}
+    there |= {one.parent.name for one in page.parent.glob("*/__init__.py")}
+    table = re.search(r"^\| (?:file|folder|module|room).*?\n\n", page.read_text(encoding="utf-8"), re.M | re.S)
+    assert table is not None
+    cells = [row.split("|")[1] for row in table[0].strip().splitlines()]
+    named = {name.removesuffix(".py").removesuffix("/") for cell in cells for name in re.findall(r"`(.+?)`", cell)}
+    assert named == there
+
+
 def test_every_large_room_has_a_page() -> None:
     rooms = [one for one in (ROOT / "seqscore").iterdir() if len(list(one.rglob("*.py"))) > 10]
     assert [one.name for one in rooms if not (one / "README.md").is_file()] == ["cli"]

@@ -11,7 +11,9 @@ from seqscore.cli.once import OnceCommand
 
 def commands(group: Any, path: tuple[str, ...] = ()) -> list[tuple[tuple[str, ...], Any]]:
     found = []
-    for name, command in group.commands.items():
+    context = group.make_context(None, ["-"], resilient_parsing=True)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         inner = hasattr(command, "commands")
         found += commands(command, (*path, name)) if inner else [((*path, name), command)]
     return found
