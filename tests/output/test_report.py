@@ -47,7 +47,7 @@ def test_every_token_is_on_the_page_with_every_digit(tmp_path: Path) -> None:
     assert len(data["rows"]) == len(TEXTS)
     for number, (row, score) in enumerate(zip(data["rows"], scores, strict=True)):
         row_id, group, heading, error, values, items, others = row
-        assert group is error is None and others == [] and heading == score.text
+        assert group is error is None and others == [] and heading == ("", 0)
         (item,) = items
         label, context, text, total, num_scored, chosen, right, parts_at, note, place = item
         assert (label, data["contexts"][context], text) == ("text", "", score.text)
@@ -108,7 +108,9 @@ def test_choices_share_their_context_and_say_which_is_chosen(tmp_path: Path) -> 
         assert [item[6] for item in choices].index(True) == view.gold and sum(item[6] for item in choices) == 1
         totals = [item[3] for item in choices]
         assert [item[5] for item in choices] == [total == max(totals) for total in totals]
-        assert row[2] == rows[int(row[0])]["query"] and row[4][0] == float(totals.index(max(totals)) == view.gold)
+        assert row[2] == (rows[int(row[0])]["query"], None) and row[4][0] == float(
+            totals.index(max(totals)) == view.gold
+        )
         assert all(data["contexts"][item[1]] == rows[int(row[0])]["query"] for item in choices)
 
 
@@ -124,6 +126,9 @@ def test_hypotheses_have_their_word_errors(tmp_path: Path) -> None:
     report, _ = report_of(tmp_path, "nbest", rows)
     items = payload_of(report)["rows"][0][5]
     assert [item[8] for item in items] == ["0 word errors", "1 word error"] and sum(item[5] for item in items) == 1
+    assert payload_of(report)["rows"][0][2] == ("", [item[5] for item in items].index(True)), (
+        "the chosen one stands for it"
+    )
 
 
 def test_sums_alone_are_shown_without_tokens(tmp_path: Path) -> None:

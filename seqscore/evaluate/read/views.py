@@ -129,7 +129,8 @@ class ItemView:
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RowView:
     """A row. ``values``: its own value of every measure that it has a part in. ``error``: why it was not scored.
-    ``heading``: what stands for it in a table."""
+    ``heading``: what stands for it in a table: a text, and the place, among the items that are shown, of the one whose
+    text follows (None: none does)."""
 
     id: str
     number: int
@@ -138,7 +139,7 @@ class RowView:
     error: str | None
     items: tuple[ItemView, ...]
     values: Mapping[str, float]
-    heading: str = ""
+    heading: tuple[str, int | None] = ("", None)
 
 
 def view_run(run: Run, *, limit: int | None = None) -> Iterator[RowView]:
@@ -228,17 +229,16 @@ def _best(scores: Sequence[float]) -> int | None:
 _TAIL, _MOST = 60, 400  # characters of a context in front of a text, and of one that stands for a row
 
 
-def _heading(items: Sequence[ItemView], task: Task) -> str:
-    shown = [item for item in items if item.shown] or list(items)
+def _heading(items: Sequence[ItemView], task: Task) -> tuple[str, int | None]:
+    shown = [item for item in items if item.shown]
     if not shown:
-        return ""
+        return "", None
     first = shown[0]
     if task.heading == "context" and all(item.context == first.context for item in shown):
-        return first.context[-_MOST:]
-    if task.heading == "chosen":
-        first = next((item for item in shown if item.chosen), first)
+        return first.context[-_MOST:], None
     tail = f"…{first.context[-_TAIL:]}" if first.context and not task.alternatives else ""
-    return tail + first.text
+    chosen = [place for place, item in enumerate(shown) if item.chosen and task.heading == "chosen"]
+    return tail, chosen[0] if chosen else 0
 
 
 def _parting(one: ItemView, other: ItemView) -> int | None:

@@ -68,7 +68,11 @@
   const shade = (bits) => { let i = 0; while (i < BOUNDS.length && bits >= BOUNDS[i]) i++; return i; };
 
   // ---- the table ----------------------------------------------------------------------------------------------------
-  const textOf = (row) => (row[ERROR] !== null && !row[ITEMS].length ? row[ERROR] : row[HEADING]);
+  const textOf = (row) => {
+    if (row[ERROR] !== null && !row[ITEMS].length) return row[ERROR];
+    const [before, place] = row[HEADING];
+    return before + (place === null ? "" : row[ITEMS][place][TEXT]);
+  };
   const texts = data.rows.map(textOf);
   const columns = [
     { title: "row", value: (i) => data.rows[i][ID], name: "id" },

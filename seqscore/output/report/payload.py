@@ -93,9 +93,10 @@ def _base64(values: Any) -> str:
 def payload_of(report: Report) -> dict[str, Any]:
     """What the page's script reads.
 
-    A row is [id, group, heading, error, values, items, items of the other run]; an item is [label, context, text,
-    log-likelihood, tokens scored, chosen, right, place of parting, note, tokens], and those alone that are texts of the
-    data. Contexts stand once, in a list. Rows end where the page has about 64 MB, so that a browser can hold it.
+    A row is [id, group, heading, error, values, items, items of the other run], with the heading of its ``RowView``; an
+    item is [label, context, text, log-likelihood, tokens scored, chosen, right, place of parting, note, tokens], and
+    those alone that are texts of the data. Contexts stand once, in a list. Rows end where the page has about 64 MB, so
+    that a browser can hold it.
     """
     tokens, contexts = _Tokens(), _Contexts()
     rows: list[list[Any]] = []
