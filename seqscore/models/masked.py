@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -130,8 +131,9 @@ class MaskedModel(LocalModel):
         """log p of each target given all other tokens of its request, longest requests first."""
         order = sorted(range(len(asked)), key=lambda i: (-len(asked[i].ids), i))
         found: list[Values] = []
-        for batch, logits in self._passes([asked[i] for i in order]):
-            found.append(logits_values(logits, _on_device(batch.targets, logits), extras=extras))
+        with self._alone():
+            for batch, logits in self._passes([asked[i] for i in order]):
+                found.append(logits_values(logits, _on_device(batch.targets, logits), extras=extras))
         if not found:
             return []
         parts = Values.concatenate(found).split([asked[i].num_targets for i in order])
@@ -140,14 +142,19 @@ class MaskedModel(LocalModel):
 
     def logits(self, requests: Sequence[Request]) -> NDArray[np.float64]:
         """[targets, V], each with its own token masked."""
-        rows = [logits.double().cpu().numpy() for _, logits in self._passes(requests)]
+        with self._alone():
+            rows = [logits.double().cpu().numpy() for _, logits in self._passes(requests)]
         return np.concatenate(rows) if rows else np.empty((0, self.vocabulary))
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        with self.running(), forward_passes(self._adapter, batch_tokens=self._budget):
+            yield
 
     def _passes(self, requests: Sequence[Request]) -> Iterator[tuple[_Rows, Tensor]]:
         """Rows in the order of the requests' targets, with their logits [p, V] in float32 or float64."""
-        with self.running(), forward_passes(self._adapter, batch_tokens=self._budget):
-            for batch in _batches(requests, self._budget, pads=self._pads):
-                yield from self._pass(batch)
+        for batch in _batches(requests, self._budget, pads=self._pads):
+            yield from self._pass(batch)
 
     def _pass(self, batch: _Rows) -> Iterator[tuple[_Rows, Tensor]]:
         ids, seen = batch.masked(self._mask, self._filler)

@@ -266,6 +266,19 @@ def test_the_callers_model_is_left_as_it_was() -> None:
         model.double() and scorer.score("a")
 
 
+def test_a_failure_leaves_nothing_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: Any, **__: Any) -> Values:
+        raise RuntimeError("out of memory")
+
+    scorer = scorer_of()
+    scorer.model.train()
+    monkeypatch.setattr(masked, "logits_values", fails)
+    with pytest.raises(SeqscoreError, match="ran out of memory with batch_tokens=4096") as caught:
+        scorer.score("the cat")
+    assert caught.value.__cause__ is not None
+    assert scorer.model.training and not torch.is_inference_mode_enabled()
+
+
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("model") / "tiny-roberta"
