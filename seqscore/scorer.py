@@ -98,9 +98,17 @@ class Scorer:
             engine, batch_tokens, threads, max_length: see the class.
             options: what may be loaded, and where it is kept.
 
+        Returns:
+            A scorer of the model's kind; see ``kind``.
+
         Raises:
             ModelError: the model cannot be found, read or trusted (or a subclass that says which).
             DeviceError: the device does not exist or is too small.
+
+        Example:
+            >>> from seqscore import Scorer
+            >>> Scorer.from_pretrained(engine="reference").engine
+            'reference'
         """
         settings = RunSettings(engine=engine, batch_tokens=batch_tokens, threads=threads, max_length=max_length)
         may = options or LoadOptions()
@@ -207,10 +215,21 @@ class Scorer:
             policies: ``bos="auto"``, ``long="windows"``, ``boundary="auto"``, ``special_tokens="literal"``,
                 ``extras=()``; see ``seqscore.policies.Policies``.
 
+        Returns:
+            Of every item its tokens with their log-probabilities (float64, nats; NaN where a token is not scored).
+
         Raises:
             InputError: an item cannot be scored; the message names its index.
             NumericsError: the model gave NaN; the message names the token.
             OptionError: an option has no such value.
+
+        Example:
+            >>> from seqscore import Pair, Scorer
+            >>> scorer = Scorer.from_pretrained()
+            >>> round(scorer.score("It rained.").log_likelihood, 3)
+            -23.261
+            >>> [one.num_scored for one in scorer.score(["It rained.", Pair("It", " rained.")], bos="none")]
+            [3, 3]
         """
         given, call = given_items(items), self._call(**policies)
         if given.one is not None:
@@ -251,12 +270,26 @@ class Scorer:
     ) -> Iterator[SequenceScore | SeqscoreError]:
         """Scores in the order of ``items``, read and scored in chunks: memory does not grow with their number.
 
-        An item that cannot be scored raises, or with ``errors="record"`` its error stands in its place; so does an
-        error that is itself handed in as an item (a row that could not be read). Policies as in ``score``.
+        Args:
+            items: texts, Pairs, Chats or token ids; also an error, of a row that could not be read.
+            errors: an item that cannot be scored raises (``raise``), or its error stands in its place (``record``).
+            chunks: what is planned at once, so that common beginnings run once. ``growing``: 16 items at first, so that
+                the first scores come soon, then twice as many up to 1,024; ``full``: about 1,024 from the start, ending
+                between items that share no beginning; ``whole``: all items, as ``score`` does.
+            policies: see ``score``.
 
-        ``chunks``: what is planned at once, so that common beginnings run once. ``growing``: 16 items at first, so that
-        the first scores come soon, then twice as many up to 1,024; ``full``: about 1,024 from the start, ending between
-        items that share no beginning; ``whole``: all items, as ``score`` does.
+        Returns:
+            An iterator, which scores as it is asked for more.
+
+        Raises:
+            InputError: a single item was given; or, from the iterator, see ``score``.
+            OptionError: an option has no such value.
+
+        Example:
+            >>> from seqscore import Scorer
+            >>> rows = ["It rained.", None, "Nobody came."]
+            >>> [type(one).__name__ for one in Scorer.from_pretrained().stream(rows, errors="record")]
+            ['SequenceScore', 'InputError', 'SequenceScore']
         """
         check_choice("errors", errors, ("raise", "record"))
         check_choice("chunks", chunks, CHUNK_POLICIES)

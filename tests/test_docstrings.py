@@ -15,7 +15,10 @@ from tests.readmes import Session, differences, step_of
 
 pytestmark = pytest.mark.default_model
 
-PUBLIC = ("compare", "evaluate", "plot", "report", "Run")
+PUBLIC = (
+    *(f"api.{name}" for name in ("Run", "compare", "evaluate", "plot", "report")),
+    *(f"scorer.Scorer.{name}" for name in ("from_pretrained", "score", "stream")),
+)
 
 
 def examples() -> list[doctest.DocTest]:
@@ -49,4 +52,4 @@ def test_example(example: doctest.DocTest, scorers: dict[str, Scorer], tmp_path:
 
 
 def test_public_functions_have_one() -> None:
-    assert {f"seqscore.api.{name}" for name in PUBLIC} <= {one.name for one in EXAMPLES}
+    assert {f"seqscore.{name}" for name in PUBLIC} <= {one.name for one in EXAMPLES}
