@@ -151,7 +151,7 @@ def open_call(model: TokenModel, policies: Policies, about_start: StartNotice) -
         boundary=boundary,
         long=f"{policies.long}/{'none' if model.max_inputs is None else model.max_inputs}",
     )
-    return TokenCall(model, policies, builder, CallNotices(start, about_start), signature)
+    return TokenCall(model, policies, builder, CallNotices(model.codec.tokenizer, start, about_start), signature)
 
 
 def signature_of(model: LanguageModel[Any, Any], **choices: str) -> Signature:

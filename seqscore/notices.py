@@ -17,32 +17,35 @@ from seqscore.text.start import StartToken
 
 @dataclass(slots=True)
 class StartNotice:
-    """What there is to say of the start token of a tokenizer; said once."""
+    """What there is to say of a model's start token; said once a scorer."""
 
-    tokenizer: Any
     said: bool = False
 
-    def say(self, start: StartToken, items: Sequence[Item | SeqscoreError]) -> None:
+    def say(self, tokenizer: Any, start: StartToken, items: Sequence[Item | SeqscoreError]) -> None:
         """Warn, at the first call that scores something else than chats under ``bos="auto"``."""
         if self.said or start.kind != "auto" or all(isinstance(one, SeqscoreError) or _is_chat(one) for one in items):
             return
         self.said = True
-        message = _about_start(self.tokenizer, start.token_id)
+        message = _about_start(tokenizer, start.token_id)
         if message is not None:
             _warn(message, StartWarning)
 
 
 @dataclass(slots=True)
 class CallNotices:
-    """What there is to say of one call: of its start token once a scorer, of pairs that run together once a call."""
+    """What there is to say of one call: of its start token once a scorer, of pairs that run together once a call.
 
+    ``tokenizer``: the model's; None for one that has none here, and puts no start token in front.
+    """
+
+    tokenizer: Any
     start: StartToken
     about_start: StartNotice
     said: bool = field(default=False)
 
     def say(self, items: Sequence[Item | SeqscoreError], first_index: int) -> None:
         """Warn about items that are going to be scored; ``first_index``: of the first of them."""
-        self.about_start.say(self.start, items)
+        self.about_start.say(self.tokenizer, self.start, items)
         if self.said:
             return
         found = [index for index, item in enumerate(items, first_index) if _runs_together(item)]

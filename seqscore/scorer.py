@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from seqscore.errors import InputError, ModelError, SeqscoreError
-from seqscore.models.base import Conditioning, RunSettings
+from seqscore.models.base import Conditioning, RunSettings, TokenModel
 from seqscore.models.load.default import DEFAULT_MODEL
 from seqscore.models.load.find import LoadedModel, LoadOptions
 from seqscore.models.local import LocalModel
@@ -71,7 +71,7 @@ class Scorer:
 
     def _hold(self, model: AnyModel) -> None:
         self._model = model
-        self._about_start = StartNotice(model.tokenizer if isinstance(model, LocalModel) else None)
+        self._about_start = StartNotice()
         self._loaded_with: Mapping[str, Any] | None = None
 
     @classmethod
@@ -147,6 +147,9 @@ class Scorer:
     @property
     def tokenizer(self) -> PreTrainedTokenizerBase:
         """The model's tokenizer; a ``ModelError`` where it is not in this process."""
+        if isinstance(self._model, TokenModel):
+            tokenizer: PreTrainedTokenizerBase = self._model.codec.tokenizer
+            return tokenizer
         return self._local.tokenizer
 
     @property

@@ -9,6 +9,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from seqscore.answers import check_answer, check_count
 from seqscore.call import TokenCall, open_call
 from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.models.base import LanguageModel, TextModel, TokenModel
@@ -43,17 +44,27 @@ def scores_of(call: Call, chunks: Iterable[Items], *, errors: Errors) -> Iterato
     was asked for earlier is answered.
 
     ``errors="raise"``: an item that cannot be prepared ends it before its chunk is run.
+
+    Raises:
+        ModelError: the model gave back more or fewer results than it was asked for.
     """
     asked: deque[tuple[int, list[Any]]] = deque()
     model: LanguageModel[Any, Any] = call.model
-    for values in model.stream(_requests(call, chunks, asked, errors), extras=call.policies.extras):
+    requests, num_told = _requests(call, chunks, asked, errors), 0
+    for num_told, values in enumerate(model.stream(requests, extras=call.policies.extras), start=1):
+        if not asked:
+            check_count(model.kind, "batches", num_told, num_told - 1)
         first_index, prepared = asked.popleft()
+        fit = [one for one in prepared if not isinstance(one, SeqscoreError)]
+        check_count(model.kind, "results", len(values), sum(len(one.requests) for one in fit))
         told = iter(values)
         for index, one in enumerate(prepared, start=first_index):
             score = one if isinstance(one, SeqscoreError) else _score(call, one, told, index)
             if errors == "raise" and isinstance(score, SeqscoreError):
                 raise score
             yield score
+    next(requests, None)  # what a model that left off early was not yet asked
+    check_count(model.kind, "batches", num_told, num_told + len(asked))
 
 
 def _requests(
@@ -76,6 +87,8 @@ def _requests(
 def _score(call: Any, prepared: Any, told: Iterator[Any], index: int) -> SequenceScore | SeqscoreError:
     own = [next(told) for _ in prepared.requests]
     try:
+        for request, one in zip(prepared.requests, own, strict=True):
+            check_answer(call.model.kind, request, one)
         score: SequenceScore = call.score(prepared, own)
     except SeqscoreError as error:
         return error.for_item(index)

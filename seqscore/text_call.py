@@ -97,7 +97,7 @@ def open_text_call(model: TextModel, policies: Policies, about_start: StartNotic
             )
     long = f"{policies.long}/{'none' if model.max_inputs is None else model.max_inputs}"
     signature = signature_of(model, bos="own", special=policies.special_tokens, boundary="own", long=long)
-    return TextCall(model, policies, CallNotices(StartToken("none", None), about_start), signature)
+    return TextCall(model, policies, CallNotices(None, StartToken("none", None), about_start), signature)
 
 
 def _prepared(item: Item) -> PreparedText | SeqscoreError:

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 from seqscore import Pair, Scorer
-from seqscore.errors import InputError, ModelError, NumericsError, OptionError, SeqscoreError
+from seqscore.errors import InputError, ModelError, NumericsError, OptionError, SeqscoreError, StartWarning
 from seqscore.models import registry
 from seqscore.models.base import Identity, RunSettings, TextModel, TextValues, TokenModel
 from seqscore.models.registry import KINDS, Named
 from seqscore.plan.requests import Values
 from seqscore.policies import Extra
 from seqscore.text.codec.encoder import TextEncoder
+from tests.models.stand_ins import FarModel, scorer_of
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
@@ -168,3 +169,21 @@ def test_nan_from_a_server_names_the_token(
     monkeypatch.setattr(Server, "ask", lambda self, text: nan)
     with pytest.raises(NumericsError, match="NaN at token 1"):
         scorer.score("one two")
+
+
+def test_a_model_that_is_given_ids_need_not_be_one_of_transformers(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer, own = scorer_of(monkeypatch, FarModel), local()
+    items = [*TEXTS, Pair("The answer", " is the same"), [9, 10, 11]]
+    for score, expected in zip(scorer.score(items), own.score(items), strict=True):
+        assert score.logprobs.tobytes() == expected.logprobs.tobytes() and score.greedy is None
+    assert scorer.tokenizer is not None and scorer.conditioning == "left"
+    with pytest.raises(ModelError, match="far is not in this process"):
+        _ = scorer.model
+
+
+def test_its_start_token_is_told_of_like_any_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    template = "{% for m in messages %}<s>{{ m['role'] }}{{ m['content'] }}{% endfor %}<s>"
+    tokenizer = tiny_tokenizer(chat=True)
+    tokenizer.chat_template = template
+    with pytest.warns(StartWarning, match="is a marker of this model's chat template"):
+        scorer_of(monkeypatch, lambda: FarModel(tokenizer)).score("a")
