@@ -16,7 +16,6 @@ EXTRA_OF: Mapping[str, str] = MappingProxyType(
         "scipy": "eval",
         "matplotlib": "plot",
         "ml_dtypes": "plot",
-        "markupsafe": "report",
         "pandas": "notebook",
         "ray": "ray",
     }
