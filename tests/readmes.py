@@ -101,7 +101,8 @@ class Session:
         raw = io.BytesIO()
         with self._here(), _printing_to(raw, keep_stdout=not piped) as stdout:
             action(source)
-        lines = told("\n" + raw.getvalue().decode("utf-8"))
+        # Behind a line of its own, since what stands first loses the white space before it.
+        lines = told("first\n" + raw.getvalue().decode("utf-8"))[1:]
         for command in piped:
             done = subprocess.run(shlex.split(command), input=stdout.getvalue(), capture_output=True, check=True)
             stdout = io.BytesIO(done.stdout)
