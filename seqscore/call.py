@@ -21,7 +21,7 @@ from seqscore.scores.signature import Signature
 from seqscore.text.chat import is_chat
 from seqscore.text.items import Chat, Item, Pair
 from seqscore.text.sequences import SequenceBuilder, TokenSequence
-from seqscore.text.start import StartToken
+from seqscore.text.start import Frame, StartToken
 from seqscore.text.windows import Layout, layout, layout_both_sides
 
 
@@ -143,6 +143,7 @@ def open_call(model: TokenModel, policies: Policies, about_start: StartNotice) -
         start=start,
         boundary=boundary,
         special_tokens=policies.special_tokens,
+        frame=_frame_of(model, start),
     )
     signature = signature_of(
         model,
@@ -152,6 +153,12 @@ def open_call(model: TokenModel, policies: Policies, about_start: StartNotice) -
         long=f"{policies.long}/{'none' if model.max_inputs is None else model.max_inputs}",
     )
     return TokenCall(model, policies, builder, CallNotices(model.codec.tokenizer, start, about_start), signature)
+
+
+def _frame_of(model: TokenModel, start: StartToken) -> Frame | None:
+    if model.conditioning != "both" or start.token_id is None:
+        return None
+    return Frame(start.token_id, model.codec.behind)
 
 
 def signature_of(model: LanguageModel[Any, Any], **choices: str) -> Signature:

@@ -308,7 +308,10 @@ class Scorer:
         chunks: ChunkPolicy = "growing",
         **policies: Unpack[PolicyKeywords],
     ) -> Workload:
-        """How many tokens ``stream`` would run for these items, cut in the same way, without running any."""
+        """How many tokens ``stream`` would run for these items, cut in the same way, without running any.
+
+        Of a model that is given texts only their number is known.
+        """
         check_choice("chunks", chunks, CHUNK_POLICIES)
         given = given_items(items)
         return workload_of_chunks(

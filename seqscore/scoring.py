@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
@@ -15,8 +16,7 @@ from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.models.base import LanguageModel, TextModel, TokenModel
 from seqscore.notices import StartNotice
 from seqscore.plan.chunks import FULL, GROWING, ChunkPolicy, chunks_of
-from seqscore.plan.requests import Request
-from seqscore.plan.workload import Workload, workload_of
+from seqscore.plan.workload import Workload
 from seqscore.policies import Policies
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.text.items import Item, item_size, share_beginning
@@ -100,8 +100,9 @@ def workload_of_chunks(call: Call, chunks: Iterable[Items]) -> Workload:
     total, index = Workload(), 0
     for chunk in chunks:
         fit = [one for one in call.prepare(chunk, index) if not isinstance(one, SeqscoreError)]
-        requests = [request for one in fit for request in one.requests if isinstance(request, Request)]
-        total += workload_of(requests, num_items=len(fit), shares_prefixes=call.model.shares_prefixes)
+        requests: list[Any] = [request for one in fit for request in one.requests]
+        model: LanguageModel[Any, Any] = call.model
+        total += replace(model.workload(requests), num_items=len(fit))
         index += len(chunk)
     return total
 

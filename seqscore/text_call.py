@@ -90,10 +90,12 @@ def open_text_call(model: TextModel, policies: Policies, about_start: StartNotic
         OptionError: the model cannot do what a policy asks for.
     """
     check_extras(model, policies)
-    for name, value in (("bos", policies.bos), ("boundary", policies.boundary)):
-        if value != "auto":
+    usual = Policies()
+    for name in ("bos", "boundary", "long", "special_tokens"):
+        value, only = getattr(policies, name), getattr(usual, name)
+        if value != only:
             raise OptionError(
-                f"{name}={value!r} is for models that are given token ids; a {model.kind} model takes 'auto'"
+                f"{name}={value!r} is for models that are given token ids; a {model.kind} model takes {only!r}"
             )
     long = f"{policies.long}/{'none' if model.max_inputs is None else model.max_inputs}"
     signature = signature_of(model, bos="own", special=policies.special_tokens, boundary="own", long=long)

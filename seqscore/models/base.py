@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 
 from seqscore.errors import OptionError, SeqscoreError
 from seqscore.plan.requests import Request, Values
+from seqscore.plan.workload import UNKNOWN, Workload, workload_of, workload_of_each
 from seqscore.policies import Extra, SpecialTokensPolicy, StartPolicy
 from seqscore.text.codec.encoder import Encoded, TextEncoder
 from seqscore.text.start import StartToken
@@ -139,6 +140,10 @@ class LanguageModel(ABC, Generic[Asked, Told]):
             DeviceError: the device has not enough memory.
         """
 
+    def workload(self, asked: Sequence[Asked]) -> Workload:
+        """How much running these would be, if that is known before: see ``seqscore.plan.workload``."""
+        return UNKNOWN
+
     def stream(self, batches: Iterable[Sequence[Asked]], *, extras: frozenset[Extra]) -> Iterator[list[Told]]:
         """``run`` of each batch, in order. A model that waits for its answers may ask for batches ahead of the one that
         it gives, and have several under way."""
@@ -155,6 +160,14 @@ class TokenModel(LanguageModel[Request, Values]):
     @abstractmethod
     def codec(self) -> Codec:
         """Text to ids."""
+
+    def workload(self, asked: Sequence[Request]) -> Workload:
+        """How much running these would be: of a model that sees both sides of a target a row of its own for each."""
+        if self.conditioning == "left":
+            return workload_of(asked, shares_prefixes=self.shares_prefixes)
+        if self.conditioning == "both":
+            return workload_of_each(asked, lambda request: request.num_targets * len(request.ids))
+        return workload_of_each(asked, lambda request: len(request.source) + request.num_inputs)
 
     def logits(self, requests: Sequence[Request]) -> NDArray[np.float64]:
         """The logits at each target of all requests, [targets, V].

@@ -7,12 +7,13 @@ a folder, a .gguf file or a name on the hub, and its configuration decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from fnmatch import fnmatch
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from seqscore.errors import OptionError
 from seqscore.models.architecture.causality import auto_class_of
 from seqscore.models.base import RunSettings, TextModel, TokenModel
 from seqscore.models.causal import CausalModel
@@ -39,10 +40,15 @@ class Checkpoint:
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A kind whose models are found by their names: ``patterns`` as of file names in a shell."""
+    """A kind whose models are found by their names: ``patterns`` as of file names in a shell.
+
+    ``takes``: the fields of ``RunSettings`` that it heeds. One that it does not heed is refused where it is set, as is
+    whatever is asked of a checkpoint (device, dtype ...).
+    """
 
     opens: Callable[[str, RunSettings], AnyModel]
     patterns: tuple[str, ...]
+    takes: frozenset[str] = frozenset()
 
 
 KINDS: Mapping[str, Checkpoint | Named] = MappingProxyType(
@@ -72,9 +78,12 @@ def open_model(
 
     Raises:
         SeqscoreError: see ``load_model``; or no kind takes it.
+        OptionError: a kind that is found by its name does not heed an option that is set.
     """
-    for kind in KINDS.values():
+    for called, kind in KINDS.items():
         if isinstance(kind, Named) and any(fnmatch(str(name), pattern) for pattern in kind.patterns):
+            of_checkpoints = {"revision": revision, "device": device, "dtype": dtype, **_set_in(options)}
+            _refuse_unheeded(called, kind, {**of_checkpoints, **asdict(settings)})
             return kind.opens(str(name), settings)
     kinds = {kind.auto_class: kind.model.why_not for kind in _checkpoints()}
     loaded = load_model(name, revision=revision, device=device, dtype=dtype, options=options, kinds=kinds)
@@ -93,6 +102,24 @@ def model_of(
     """
     kind = next((kind for kind in _checkpoints() if _is_own(kind, model)), _checkpoints()[0])
     return kind.model(model, tokenizer, settings=settings, description=description)
+
+
+_USUAL: Mapping[str, object] = MappingProxyType(
+    {"revision": None, "device": "auto", "dtype": "float32", **asdict(RunSettings())}
+)
+
+
+def _set_in(options: LoadOptions) -> dict[str, object]:
+    """What was asked for, and not only who is told."""
+    usual = LoadOptions()
+    names = (field.name for field in fields(options) if field.name != "notify")
+    return {name: value for name in names if (value := getattr(options, name)) != getattr(usual, name)}
+
+
+def _refuse_unheeded(called: str, kind: Named, given: Mapping[str, object]) -> None:
+    for name, value in given.items():
+        if name not in kind.takes and value != _USUAL.get(name):
+            raise OptionError(f"{name}={value!r}: a {called} model does not heed it; leave it out")
 
 
 def _checkpoints() -> list[Checkpoint]:

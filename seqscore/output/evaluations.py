@@ -18,6 +18,7 @@ from seqscore.output.run_notes import run_notes, scored_line
 if TYPE_CHECKING:
     from seqscore.evaluate.read.compare import Comparison
     from seqscore.evaluate.run.evaluation import DryRun
+    from seqscore.plan.workload import Workload
     from seqscore.scores.statistics.intervals import Interval
 
 _COUNTS = ("both right", "only a", "only b", "neither")
@@ -73,20 +74,25 @@ def _cells(*cells: str) -> Iterator[str]:
 def print_dry_run(found: DryRun) -> None:
     """What a run would come to, in words."""
     work = found.workload
-    saved = 1 - work.num_distinct / work.num_inputs if work.num_inputs else 0.0
-    sharing = (
-        f"one by one {work.num_inputs:,}; sharing saves {saved:.0%}"
-        if work.num_run == work.num_distinct
-        else f"engine {found.engine} shares nothing; of them {work.num_distinct:,} are distinct"
-    )
+    unknown = f"known to {found.engine} alone, which cuts texts itself"
     with Output(None) as output:
         lines = [
             f"rows:             {found.num_rows:,} ({found.num_errors:,} of them cannot be read)",
             f"sequences:        {work.num_items:,}",
-            f"tokens to score:  {work.num_targets:,}",
-            f"positions to run: {work.num_run:,} ({sharing})",
+            f"tokens to score:  {unknown if work.num_targets is None else f'{work.num_targets:,}'}",
+            f"positions to run: {_positions(work, found.engine) or unknown}",
         ]
         output.write(("\n".join(lines) + "\n").encode())
+
+
+def _positions(work: Workload, engine: str) -> str:
+    """How many are run, and what is saved or not; empty where that is not known."""
+    if work.num_run is None or work.num_inputs is None or work.num_distinct is None:
+        return ""
+    if work.num_run != work.num_distinct:
+        return f"{work.num_run:,} (engine {engine} shares nothing; of them {work.num_distinct:,} are distinct)"
+    saved = 1 - work.num_distinct / work.num_inputs if work.num_inputs else 0.0
+    return f"{work.num_run:,} (one by one {work.num_inputs:,}; sharing saves {saved:.0%})"
 
 
 def write_summary_json(summary: Mapping[str, Any]) -> None:

@@ -6,7 +6,7 @@ Second step of the way of an item (``text.written``, here, ``text.sequences``); 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from seqscore.text.boundary import NO_TOKEN, Boundary, BoundaryFlag, Joined
 from seqscore.text.chat import RenderedChat
 from seqscore.text.codec.encoder import Encoded, TextEncoder
 from seqscore.text.codec.inside import encode_inside
-from seqscore.text.start import StartToken
+from seqscore.text.start import Frame, StartToken
 from seqscore.text.turns import TurnSpan, encode_turns
 from seqscore.text.written import GivenIds, GivenIdsPair, Written, WrittenPair, WrittenText
 
@@ -58,6 +58,7 @@ class ItemEncoder:
     """Encodes items under one set of policies.
 
     ``encoder`` honours ``special_tokens``; ``markup_encoder`` always parses them, for rendered chat templates.
+    ``frame``: what stands around every text; the ends of it that an item brings along are taken off.
     """
 
     encoder: TextEncoder
@@ -65,6 +66,7 @@ class ItemEncoder:
     start: StartToken
     boundary: BoundaryPolicy
     special_tokens: SpecialTokensPolicy
+    frame: Frame | None = None
 
     def encode_all(self, items: Sequence[Written | SeqscoreError]) -> list[EncodedItem | SeqscoreError]:
         """Each item's tokens, or the error why there are none; errors among the items stay what they are."""
@@ -96,24 +98,49 @@ class ItemEncoder:
         return self._ids(item) if isinstance(item, GivenIds) else self._ids_pair(item)
 
     def _text(self, tokens: Encoded) -> EncodedItem:
-        return EncodedItem(tokens, self.start, self.start.merges_text(self.special_tokens))
+        merges = self.start.merges_text(self.special_tokens)
+        return self._unframed(EncodedItem(tokens, self.start, merges))
 
     def _ids(self, item: GivenIds) -> EncodedItem:
-        return EncodedItem(self.encoder.from_ids(item.ids), self.start, self.start.merges_ids, is_text=False)
+        tokens = self.encoder.from_ids(item.ids)
+        return self._unframed(EncodedItem(tokens, self.start, self.start.merges_ids, is_text=False))
+
+    def _unframed(self, item: EncodedItem) -> EncodedItem:
+        """The item without the ends of the frame that it brings along, if it may: they are put around it anyway."""
+        if self.frame is None or not item.merges_start:
+            return item
+        inside = self.frame.inside(item.tokens.ids)
+        if item.is_text:
+            found, context = _part(item.tokens, inside), item.context
+            cut = int(item.tokens.starts[inside.start]) if inside.start < len(item.tokens.ids) else 0
+            context = None if context is None else context.encode()[cut:].decode()
+        else:
+            ids = item.tokens.ids
+            found = self.encoder.from_ids(ids[inside].tolist())
+            context = None if item.context is None else self._text_of(ids[inside.start : item.first])
+        first = max(0, item.first - inside.start)
+        if item.flag is not None and first >= len(found.ids):
+            raise InputError(NO_TOKEN)
+        return replace(item, tokens=found, context=context, first=first, merges_start=False)
+
+    def _text_of(self, ids: NDArray[np.int64]) -> str | None:
+        return self.encoder.from_ids(ids.tolist()).text
 
     def _ids_pair(self, item: GivenIdsPair) -> EncodedItem:
         before, after = self.encoder.from_ids(item.context), self.encoder.from_ids(item.continuation)
         if not len(after.ids):
             raise InputError("the continuation has no tokens; a Pair needs at least one to score")
-        return EncodedItem(
-            self.encoder.from_ids([*before.ids.tolist(), *after.ids.tolist()]),
-            self.start,
-            self.start.merges_ids,
-            first=len(before.ids),
-            context=before.text,
-            flag="separate",
-            delimiter="",
-            is_text=False,
+        return self._unframed(
+            EncodedItem(
+                self.encoder.from_ids([*before.ids.tolist(), *after.ids.tolist()]),
+                self.start,
+                self.start.merges_ids,
+                first=len(before.ids),
+                context=before.text,
+                flag="separate",
+                delimiter="",
+                is_text=False,
+            )
         )
 
     def _chat(self, chat: RenderedChat) -> EncodedItem:
@@ -133,16 +160,18 @@ class ItemEncoder:
         start = self.start.behind_template() if pair.from_template else self.start
         merges = start.merges_text(self.special_tokens)
         joined = self._joined(pair, start, merges) if pair.context else self._behind_nothing(pair.continuation)
-        return EncodedItem(
-            joined.whole,
-            start,
-            merges,
-            first=joined.first,
-            has_defaults=start.kind == "lm-eval" and joined.first > 0,
-            context=pair.context,
-            flag=joined.flag,
-            alternatives=joined.alternatives,
-            delimiter=pair.delimiter,
+        return self._unframed(
+            EncodedItem(
+                joined.whole,
+                start,
+                merges,
+                first=joined.first,
+                has_defaults=start.kind == "lm-eval" and joined.first > 0,
+                context=pair.context,
+                flag=joined.flag,
+                alternatives=joined.alternatives,
+                delimiter=pair.delimiter,
+            )
         )
 
     def _behind_nothing(self, continuation: str) -> Joined:
@@ -169,3 +198,12 @@ class ItemEncoder:
         ids = found.whole.ids
         bare = not found.first and (start.token_id is None or (merges and int(ids[0]) == start.token_id))
         return boundary.apart("apart") if found.flag == "healed" and bare else found
+
+
+def _part(tokens: Encoded, inside: slice) -> Encoded:
+    """Consecutive tokens of a text, with the text that they stand for."""
+    assert tokens.text is not None
+    ids, starts, ends = tokens.ids[inside], tokens.starts[inside], tokens.ends[inside]
+    begin, end = (int(starts[0]), int(ends[-1])) if len(ids) else (0, 0)
+    text = tokens.text.encode()[begin:end].decode(errors="replace")
+    return Encoded(text, ids, starts - begin, ends - begin, exact=tokens.exact)

@@ -19,7 +19,7 @@ from seqscore.text.codec.encoder import TextEncoder
 from seqscore.text.codec.unknown import UnknownTokens, find_unknown
 from seqscore.text.encoding import EncodedItem, ItemEncoder
 from seqscore.text.items import Item
-from seqscore.text.start import StartToken
+from seqscore.text.start import Frame, StartToken
 from seqscore.text.turns import TurnSpan
 from seqscore.text.written import Written, write_out
 
@@ -69,6 +69,7 @@ class SequenceBuilder:
     """Builds token sequences under one set of policies.
 
     ``encoder`` honours ``special_tokens``; ``markup_encoder`` always parses them, for rendered chat templates.
+    ``frame``: what stands around every text, whatever the text brings along.
     """
 
     tokenizer: Any
@@ -77,11 +78,14 @@ class SequenceBuilder:
     start: StartToken
     boundary: BoundaryPolicy
     special_tokens: SpecialTokensPolicy
+    frame: Frame | None = None
 
     def build(self, items: Sequence[Item], *, first_index: int = 0) -> list[TokenSequence | SeqscoreError]:
         """One sequence an item, in order; an item that cannot be encoded gives its error, naming its index."""
         written = [self._written(item) for item in items]
-        encoder = ItemEncoder(self.encoder, self.markup_encoder, self.start, self.boundary, self.special_tokens)
+        encoder = ItemEncoder(
+            self.encoder, self.markup_encoder, self.start, self.boundary, self.special_tokens, self.frame
+        )
         unknown = find_unknown(self.tokenizer, self.encoder.unknown)
         built = [_sequence_or_error(one, unknown) for one in encoder.encode_all(written)]
         return [one.for_item(first_index + i) if isinstance(one, SeqscoreError) else one for i, one in enumerate(built)]

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from numbers import Integral
 from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seqscore.errors import OptionError
 from seqscore.policies import SpecialTokensPolicy, StartPolicy
 
@@ -38,6 +41,21 @@ class StartToken:
     def behind_template(self) -> StartToken:
         """The rule for what a chat template rendered: nothing stands in front that the template did not write."""
         return StartToken("none", None) if self.kind == "auto" else self
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """What stands around every text of a model that sees both sides of a token: ``before`` it, and ``behind`` it."""
+
+    before: int
+    behind: tuple[int, ...]
+
+    def inside(self, ids: NDArray[np.int64]) -> slice:
+        """Where the text stands in ids [n] that may bring the frame along, or one end of it."""
+        begin = int(len(ids) > 0 and ids[0] == self.before)
+        end = len(ids) - len(self.behind)
+        brings = bool(self.behind) and end >= begin and tuple(ids[end:].tolist()) == self.behind
+        return slice(begin, end if brings else len(ids))
 
 
 def resolve_start(tokenizer: Any, policy: StartPolicy, *, declared: int | None = None) -> StartToken:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from threading import Event
 from types import MappingProxyType
 from typing import ClassVar
@@ -12,11 +13,13 @@ import numpy as np
 import pytest
 
 from seqscore import Pair, Scorer
+from seqscore.cli.app import run as command
 from seqscore.errors import InputError, ModelError, NumericsError, OptionError, SeqscoreError, StartWarning
 from seqscore.models import registry
 from seqscore.models.base import Identity, RunSettings, TextModel, TextValues, TokenModel
 from seqscore.models.registry import KINDS, Named
 from seqscore.plan.requests import Values
+from seqscore.plan.workload import Workload
 from seqscore.policies import Extra
 from seqscore.text.codec.encoder import TextEncoder
 from tests.models.stand_ins import FarModel, scorer_of
@@ -129,6 +132,9 @@ def test_what_it_cannot_do_is_an_error(open_with: Callable[[type[Server]], Score
     for keywords in ({"bos": "none"}, {"boundary": "separate"}):
         with pytest.raises(OptionError, match="is for models that are given token ids; a server model takes 'auto'"):
             scorer.score("a", **keywords)  # type: ignore[call-overload]
+    for keywords, only in (({"long": "truncate"}, "windows"), ({"special_tokens": "parse"}, "literal")):
+        with pytest.raises(OptionError, match=f"is for models that are given token ids; a server model takes '{only}'"):
+            scorer.score("a", **keywords)  # type: ignore[call-overload]
     with pytest.raises(OptionError, match="a server model gives log-probabilities, and no logits"):
         scorer.logits("a")
     for thing in ("model", "tokenizer", "description"):
@@ -187,3 +193,26 @@ def test_its_start_token_is_told_of_like_any_others(monkeypatch: pytest.MonkeyPa
     tokenizer.chat_template = template
     with pytest.warns(StartWarning, match="is a marker of this model's chat template"):
         scorer_of(monkeypatch, lambda: FarModel(tokenizer)).score("a")
+
+
+def test_the_work_of_a_model_that_cuts_texts_itself_is_known_to_it_alone(
+    open_with: Callable[[type[Server]], Scorer],
+) -> None:
+    work = open_with(Server).workload(TEXTS * 10)
+    assert work == Workload(num_items=40, num_targets=None, num_inputs=None, num_distinct=None, num_run=None)
+
+
+def test_the_work_of_a_model_that_is_given_ids(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert scorer_of(monkeypatch, FarModel).workload(TEXTS) == local().workload(TEXTS)
+
+
+def test_a_dry_run_says_what_is_known(
+    open_with: Callable[[type[Server]], Scorer], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    open_with(Server)
+    data = tmp_path / "pairs.jsonl"
+    data.write_text('{"good": "one two", "bad": "two one"}\n')
+    assert command(["eval", "pairs", str(data), "--model", "test://here", "--dry-run"]) == 0
+    shown = capsys.readouterr().out
+    assert "sequences:        2\n" in shown
+    assert "positions to run: known to server alone, which cuts texts itself" in shown

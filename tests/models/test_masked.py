@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 
 from seqscore import Chat, Pair, Scorer
-from seqscore.errors import ContextLengthError, OptionError, SeqscoreError, TokenizerError
+from seqscore.errors import ContextLengthError, InputError, OptionError, SeqscoreError, TokenizerError
 from seqscore.models import masked
 from seqscore.models.base import RunSettings
 from seqscore.models.masked import MaskedModel
@@ -194,6 +194,55 @@ def test_a_long_text_is_scored_in_the_middle_of_windows() -> None:
         scorer.score(Pair(ids[:12].tolist(), ids[12:].tolist()), long="truncate")
 
 
+CAT = [6, 8, 9, 10]  # "cat sat on mat"
+
+
+@pytest.mark.parametrize("given", [[2, *CAT, 3], [2, *CAT], [*CAT, 3]])
+def test_a_frame_that_ids_bring_along_is_put_around_them_once(given: list[int]) -> None:
+    scorer = scorer_of()
+    plain, score = scorer.score(CAT), scorer.score(given)
+    assert score.token_ids.tolist() == CAT and score.start_token == 2 and score.scored.all()
+    assert score.logprobs.tolist() == plain.logprobs.tolist() and score.text == plain.text
+    pair = scorer.score(Pair(given[:-3], given[-3:]))
+    begin = len(given[:-3]) - (given[0] == 2)
+    expected_pair = scorer.score(Pair(CAT[:begin], CAT[begin:]))
+    assert pair.logprobs[begin:].tolist() == expected_pair.logprobs[begin:].tolist()
+    assert (pair.context, pair.text) == (expected_pair.context, expected_pair.text)
+
+
+def test_a_frame_that_a_text_spells_is_put_around_it_once() -> None:
+    scorer = scorer_of()
+    plain = scorer.score("the cat sat")
+    for text in ("[CLS] the cat sat [SEP]", "[CLS]the cat sat", "the cat sat[SEP]"):
+        score = scorer.score(text, special_tokens="parse")
+        assert score.logprobs.tolist() == plain.logprobs.tolist()
+        assert [token.strip() for token in score.token_texts] == ["the", "cat", "sat"]
+        assert score.text == "".join(score.token_texts) and score.starts[0] == 0
+        assert scorer.score(text).num_scored > plain.num_scored  # as text it is text
+    pair = scorer.score(Pair("[CLS] the cat", " sat [SEP]"), special_tokens="parse")
+    assert pair.log_likelihood == scorer.score(Pair("the cat", " sat")).log_likelihood
+    with pytest.raises(InputError, match="the continuation gives no token"):
+        scorer.score(Pair([2, *CAT], [3]))
+    nothing = scorer.score([2, 3])
+    assert nothing.num_scored == 0 and nothing.start_token in (2, None)
+
+
+@pytest.mark.parametrize("long", ["windows", "truncate"])
+def test_every_window_has_the_frame_that_long_ids_bring_along(long: Any) -> None:
+    scorer = scorer_of(max_length=10)
+    ids = np.random.default_rng(3).integers(5, 70, size=21).tolist()
+    score, plain = scorer.score([2, *ids, 3], long=long), scorer.score(ids, long=long)
+    np.testing.assert_array_equal(score.logprobs, plain.logprobs)
+    assert (score.num_windows, score.num_cut) == (plain.num_windows, plain.num_cut)
+
+
+def test_the_work_of_a_masked_model_is_a_row_for_each_target() -> None:
+    scorer = scorer_of()
+    work = scorer.workload(["the cat sat", Pair("the cat", " sat on it")])
+    assert (work.num_items, work.num_targets) == (2, 6)
+    assert work.num_run == work.num_inputs == work.num_distinct == 3 * 5 + 3 * 7
+
+
 @pytest.mark.parametrize("architecture", ["bert", "esm", "mpnet", "roberta"])
 def test_a_text_of_full_length_fits(architecture: str) -> None:
     scorer = scorer_of(architecture)
@@ -334,6 +383,8 @@ def test_minimal_pairs_are_evaluated_with_it(folder: Path, tmp_path: Path, capsy
     assert accuracy["value"] == pytest.approx(sum(wins) / 3)
     assert "mask-one" in (out / "manifest.json").read_text()
     assert "a perplexity a pseudo-perplexity" in " ".join(told(capsys.readouterr().out))
+    assert command(["eval", "pairs", str(data), "--model", str(folder), "--device", "cpu", "--dry-run"]) == 0
+    assert "positions to run" in capsys.readouterr().out
     choices = tmp_path / "choices.jsonl"
     choices.write_text(json.dumps({"context": "it", "choices": ["rained", "sat"], "answer": 0}) + "\n")
     arguments = [

@@ -8,8 +8,8 @@ import pytest
 from transformers import BertConfig, BertForMaskedLM, BertLMHeadModel, T5Config, T5ForConditionalGeneration
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-from seqscore import Scorer
-from seqscore.errors import ModelError
+from seqscore import LoadOptions, Scorer
+from seqscore.errors import ModelError, OptionError
 from seqscore.models import registry
 from seqscore.models.architecture.causality import why_not_causal, why_not_masked
 from seqscore.models.causal import CausalModel
@@ -88,8 +88,16 @@ def test_a_kind_is_opened_by_its_names(monkeypatch: pytest.MonkeyPatch) -> None:
         opened.extend([name, settings.threads])
         raise ModelError("as far as it goes")
 
-    kinds = {**KINDS, "server": Named(opens, ("http://*", "https://*"))}
+    kinds = {**KINDS, "server": Named(opens, ("http://*", "https://*"), takes=frozenset({"threads"}))}
     monkeypatch.setattr(registry, "KINDS", MappingProxyType(kinds))
     with pytest.raises(ModelError, match="as far as it goes"):
         Scorer.from_pretrained("http://localhost:8000/v1", threads=3)
     assert opened == ["http://localhost:8000/v1", 3]
+    for option in ({"revision": "zz"}, {"device": "cuda:7"}, {"dtype": "float64"}, {"engine": "packed"}):
+        ((name, value),) = option.items()
+        with pytest.raises(OptionError, match=f"{name}='{value}': a server model does not heed it; leave it out"):
+            Scorer.from_pretrained("http://localhost:8000/v1", **option)  # type: ignore[arg-type]
+    with pytest.raises(OptionError, match="trust_remote_code=True: a server model does not heed it"):
+        Scorer.from_pretrained("http://localhost:8000/v1", options=LoadOptions(trust_remote_code=True))
+    with pytest.raises(ModelError, match="as far as it goes"):
+        Scorer.from_pretrained("http://localhost:8000/v1", options=LoadOptions(notify=None))

@@ -422,6 +422,7 @@ def test_a_dry_run_promises_no_sharing_where_there_is_none(tmp_path: Path) -> No
     for engine in ("padded", "reference"):
         scorer = Scorer(tiny_model("llama"), tiny_tokenizer(), engine=engine)
         work = dry_run(scorer, data, made("choices", data), options=OPTIONS).workload
+        assert work.num_distinct is not None and work.num_inputs is not None
         assert work.num_run == work.num_inputs > work.num_distinct
 
 
