@@ -99,7 +99,7 @@ class Run:
         """
         from seqscore.evaluate.read.views import view_run
 
-        return view_run(self._stored)
+        yield from view_run(self._stored)  # a generator of this object: it keeps a temporary folder while it runs
 
     def to_pandas(self) -> pd.DataFrame:
         """A table with a row for each item that was scored (nats), beside the columns of the data.

@@ -14,13 +14,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import xxhash
 
 import seqscore
 from seqscore import InputError, OptionError, Run, compare
 from seqscore.evaluate.data.data_options import DataOptions
+from seqscore.evaluate.data.in_memory import dataset_in_memory
 from seqscore.evaluate.run.run_options import RunOptions
 from seqscore.evaluate.tasks.registry import TASKS, options_of, task_class
 from seqscore.policies import Policies
+from seqscore.typed_json import encoded
 from tests.evaluate.evaluated import tiny_scorer
 
 ROWS = [
@@ -95,6 +98,40 @@ def test_missing_values_of_pandas_are_rows_without_a_text() -> None:
     assert run.summary["errors"] == {"no_text": 1}
 
 
+def test_values_of_numpy_are_what_they_hold() -> None:
+    import numpy as np
+    import pandas as pd
+
+    plain = [
+        {"question": "the cat", "choices": ["sat", "ran off"], "gold": 1},
+        {"question": "the dog", "choices": ["barks", "is"], "gold": 0},
+    ]
+    made = [_of_numpy(row) for row in plain]
+    expected = evaluate("choices", plain)
+    for data in (made, pd.DataFrame(made)):
+        found = evaluate("choices", data)
+        assert found.summary["errors"] == {} and found.figures == expected.figures
+    numbers = [{"text": one["question"], "rating": np.float32(number)} for number, one in enumerate(plain)]
+    assert evaluate("correlate", numbers).summary["errors"] == {}
+
+
+def _of_numpy(row: dict[str, Any]) -> dict[str, Any]:
+    import numpy as np
+
+    return {**row, "choices": np.array(row["choices"], object), "gold": np.int64(row["gold"])}
+
+
+def test_a_column_of_numpy_is_part_of_the_content_as_before() -> None:
+    import numpy as np
+
+    looped: list[Any] = [1.5]
+    looped.append(looped)
+    for value in (np.array([1.5, 2.5]), np.datetime64("2024-05-01"), np.array(["2024-05-01"], "datetime64[D]"), looped):
+        data = dataset_in_memory([{"text": "a", "more": value}], options=DataOptions())
+        digest = xxhash.xxh3_128(encoded({"text": "a", "more": value}).encode() + b"\n")
+        assert data.description["content"] == f"xxh128:{digest.hexdigest()}"
+
+
 @pytest.mark.parametrize(
     "data, message",
     [
@@ -134,6 +171,13 @@ def test_a_temporary_run_goes_with_its_object() -> None:
     del run
     gc.collect()
     assert not path.exists()
+
+
+def test_the_rows_of_a_run_that_nothing_else_holds() -> None:
+    rows = evaluate("pairs", ROWS).rows()
+    gc.collect()
+    assert [row.id for row in rows] == ["0", "1"]
+    assert [row.id for row in evaluate("pairs", ROWS).rows()] == ["0", "1"]
 
 
 def test_a_run_can_be_opened_again(tmp_path: Path, from_file: Run) -> None:

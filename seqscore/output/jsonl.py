@@ -25,7 +25,8 @@ class JsonlWriter:
 
     def write(self, record: OutputRecord) -> None:
         """Write one line."""
-        whole = {**record.fields, **plain_cell(record.columns)}
+        fields = {name: plain(value) if isinstance(value, float) else value for name, value in record.fields.items()}
+        whole = {**fields, **plain_cell(record.columns)}
         self._output.write(json_line(whole))
 
     def finish(self, about: Mapping[str, str]) -> None:

@@ -102,8 +102,25 @@ def _named(columns: Iterable[object]) -> list[str]:
 
 
 def _present(value: Any) -> Any:
-    """The value; None for the marks of missing values that pandas has besides None and NaN."""
-    return None if type(value).__name__ in ("NAType", "NaTType") else value
+    """The value, what NumPy holds of it as Python has it; None for the marks of missing values that pandas has besides
+    None and NaN."""
+    return None if type(value).__name__ in ("NAType", "NaTType") else _without_numpy(value, _MAX_DEPTH)
+
+
+_MAX_DEPTH = 16  # no row that a task reads is nested so deeply; a list may hold itself
+
+
+def _without_numpy(value: Any, depth: int) -> Any:
+    """Numbers, flags and arrays of NumPy, also within lists and mappings, as Python's; times stay."""
+    if not depth:
+        return value
+    if type(value).__module__ == "numpy" and hasattr(value, "dtype"):
+        return value if value.dtype.kind in "Mm" else _without_numpy(value.tolist(), depth - 1)
+    if type(value) in (list, tuple):
+        return type(value)(_without_numpy(one, depth - 1) for one in value)
+    if type(value) is dict:
+        return {name: _without_numpy(one, depth - 1) for name, one in value.items()}
+    return value
 
 
 def _kind(value: object) -> str:

@@ -12,7 +12,6 @@ from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.stored_rows import stored_rows
 from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord
 from seqscore.evaluate.tasks.rows import NumberKind, Stored
-from seqscore.files import plain
 from seqscore.scores.reductions import Unit, bits_per, in_unit, perplexity
 from seqscore.typed_json import decoded
 
@@ -90,10 +89,10 @@ def _fields(row: Stored, unit: Unit, kinds: Mapping[str, NumberKind]) -> Iterato
             **shared,
             "item": place,
             **{name: item[name] for name in ("role", "context", "text", "num_tokens", "num_scored", *_OF_ITEM)},
-            "log_likelihood": plain(in_unit(total, unit)),
+            "log_likelihood": in_unit(total, unit),
             "unit": unit,
-            "perplexity": plain(perplexity(total, scored)),
-            "bits_per_byte": plain(bits_per(total, item["num_bytes_scored"])),
+            "perplexity": perplexity(total, scored),
+            "bits_per_byte": bits_per(total, item["num_bytes_scored"]),
             **{name: _number(item["numbers"].get(name), kind) for name, kind in kinds.items()},
         }
 

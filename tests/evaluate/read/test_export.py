@@ -7,10 +7,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from seqscore import Run as opened
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.dataset import open_dataset
 from seqscore.evaluate.data.kept_columns import check_kept, keep_columns, kept_columns
@@ -151,3 +153,28 @@ def test_columns_to_keep_are_there() -> None:
         check_kept(("a", "c"), ("a", "b"))
     assert kept_columns({"a": 1, "b": 2}, "all", {"a"}) == {"b": 2}
     assert kept_columns({"a": 1, "b": 2}, ("a", "z"), {"a"}) == {"a": 1}
+
+
+def test_an_impossible_text_has_infinite_numbers_and_each_format_writes_them_its_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from seqscore.evaluate.read import export
+
+    run = run_task(tmp_path, "perplexity", ["the cat", "the dog"])
+    rows = list(stored_rows(run))
+    rows[0]["items"][0]["log_likelihood"] = -math.inf
+    monkeypatch.setattr(export, "stored_rows", lambda run: iter(rows))
+    table = opened(run.path).to_pandas()
+    assert table["log_likelihood"].dtype == table["perplexity"].dtype == np.float64
+    assert table["log_likelihood"][0] == -math.inf and table["perplexity"][0] == table["bits_per_byte"][0] == math.inf
+    for form in ("jsonl", "csv", "tsv", "md", "tex", "parquet"):
+        target = tmp_path / f"rows.{form}"
+        with open_records(form, target, export_fields(run), WriterOptions()) as records:
+            for record in exported(run):
+                records.write(record, "s")
+    assert (
+        '"log_likelihood": "-Infinity", "unit": "nats", "perplexity": "Infinity"'
+        in (tmp_path / "rows.jsonl").read_text()
+    )
+    assert ",-Infinity,nats," in (tmp_path / "rows.csv").read_text()
+    assert pq.read_table(tmp_path / "rows.parquet")["log_likelihood"][0].as_py() == -math.inf
