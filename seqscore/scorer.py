@@ -301,6 +301,15 @@ class Scorer:
             raise InputError("stream takes an iterable of items, got a single one; use score(item), or stream([item])")
         return scores_of(self._call(**policies), cut(given.several, chunks), errors=errors)
 
+    def stream_chunks(
+        self, chunks: Iterable[Sequence[Item | SeqscoreError]], **policies: Unpack[PolicyKeywords]
+    ) -> Iterator[SequenceScore | SeqscoreError]:
+        """``stream`` with ``errors="record"`` for items that are in chunks already, each planned at once.
+
+        A chunk is taken when the model asks for it; one that waits for its answers may ask for several ahead.
+        """
+        return scores_of(self._call(**policies), chunks, errors="record")
+
     def workload(
         self,
         items: Iterable[Item | SeqscoreError],

@@ -16,8 +16,10 @@ from seqscore.evaluate.read.views import view_run
 from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.evaluate.run.run_options import RunOptions
 from seqscore.evaluate.tasks.nbest import word_errors
+from seqscore.evaluate.tasks.perplexity import NO_GREEDY
 from seqscore.evaluate.tasks.rows import joined
 from seqscore.output.run_notes import run_notes
+from seqscore.scores.sequence_score import SequenceScore
 from tests.evaluate.evaluated import OPTIONS, dataset, figures, log_likelihood, made, rows_of, run_task
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -52,6 +54,19 @@ def test_continuations(tmp_path: Path) -> None:
     assert found["item_perplexity"] == pytest.approx(math.exp(-sum(a for a, _ in own) / 3), rel=CLOSE)
     assert [row["items"][0]["num_scored"] for row in rows_of(run)] == [n for _, n in own]
     assert found["accuracy"] == sum(row["items"][0]["is_greedy"] for row in rows_of(run)) / 3
+
+
+def test_a_model_that_does_not_say_what_is_greedy_has_no_accuracy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [{"context": "the cat", "target": " sat"}, {"context": "the dog", "target": " is"}]
+    whole = figures(run_task(tmp_path, "perplexity", rows))
+    (tmp_path / "without").mkdir()
+    monkeypatch.setattr(SequenceScore, "is_greedy", None)
+    run = run_task(tmp_path / "without", "perplexity", rows)
+    assert whole["accuracy"] is not None and figures(run) == {**whole, "accuracy": None}
+    assert run.summary is not None
+    assert run.summary["left_out"] == [{"figure": "accuracy", "rows": 2, "reason": NO_GREEDY}]
 
 
 def test_conversations_are_scored_turn_by_turn(tmp_path: Path) -> None:

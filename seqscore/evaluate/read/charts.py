@@ -24,8 +24,8 @@ FloatArray = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ValueChart:
-    """The rows' own values of a measure, with the figure that they come to. Shape: ``values`` [rows]. ``axes``,
-    ``sides``: see ``Measure``."""
+    """The own values of the rows that count in a measure, with the figure that they come to. Shape: ``values`` [rows].
+    ``axes``, ``sides``: see ``Measure``."""
 
     name: str
     unit: str
@@ -102,6 +102,7 @@ def charts_of_run(run: Run, *, frequencies: bool = True) -> RunCharts:
         if figure is None:
             raise InputError(f"the summary of {str(run.path)!r} has no figure {name!r}; was it changed?")
         own = row_values(measure, found[name].sums)
+        own = own[~np.isnan(own)]
         if not np.isfinite(own).any():
             return None
         return ValueChart(

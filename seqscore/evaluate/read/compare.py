@@ -48,7 +48,8 @@ class ComparedMeasure:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Comparison:
     """Two runs. ``only_a``, ``only_b``: rows that only one of them scored, and which are left out. ``differs``: what
-    the runs' fingerprints have apart from each other. ``largest``: the rows that differ most in ``by``."""
+    the runs' fingerprints have apart from each other. ``largest``: the rows that differ most in ``by``; none, and no
+    name, where no measure has a value of a single row."""
 
     a: str
     b: str
@@ -103,8 +104,8 @@ def compare_runs(
         only_b=counts[2],
         differs=tuple(differs),
         measures=tuple(compared),
-        by=found.name,
-        largest=largest_differences(found.a, found.b, found.ids, k=largest),
+        by="" if found is None else found.name,
+        largest=() if found is None else largest_differences(found.a, found.b, found.ids, k=largest),
     )
 
 
@@ -167,7 +168,7 @@ def _measure(a: Measured, b: Measured, level: float, resamples: int, seed: int) 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairedValues:
-    """The rows' own values of one measure in two runs. Shape: ``a``, ``b`` [rows that both scored], float64."""
+    """The rows' own values of one measure in two runs. Shape: ``a``, ``b`` [rows that count in both], float64."""
 
     name: str
     unit: str
@@ -181,8 +182,9 @@ class PairedValues:
         return np.isfinite(self.a) & np.isfinite(self.b)
 
 
-def paired_values(a: Run, b: Run) -> PairedValues:
-    """The rows that two runs scored, with their values of the measure that tells most of a row.
+def paired_values(a: Run, b: Run) -> PairedValues | None:
+    """The rows that two runs scored, with their values of the measure that tells most of a row; None where no measure
+    has a value of a single row.
 
     Raises:
         OptionError: the runs are of different tasks or data.
@@ -215,10 +217,14 @@ def _labels(ids: Sequence[str]) -> list[str]:
 
 def _row_values(
     ones: Mapping[str, Measured], twos: Mapping[str, Measured], partners: IntArray, ids: Sequence[str]
-) -> PairedValues:
+) -> PairedValues | None:
     own = [one.measure for one in ones.values() if one.measure.sums_up and one.measure.name in twos]
+    if not own:
+        return None
     name = max(own, key=lambda measure: measure.per_row).name  # the first of them where none tells most
     a, b, _ = _matched(ones[name], twos[name], partners)
     left, right = (row_values(one.measure, one.sums) for one in (a, b))
+    counts = ~(np.isnan(left) | np.isnan(right))
     labels = _labels(ids)
-    return PairedValues(name, a.measure.unit, [labels[number] for number in a.numbers], left, right)
+    counted = [labels[number] for number in a.numbers[counts]]
+    return PairedValues(name, a.measure.unit, counted, left[counts], right[counts])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -189,11 +190,18 @@ def scored(
     texts that are compared; one of which nothing is scored has the log-likelihood 0 and would beat all, so that it is
     the row's error."""
     policies: PolicyKeywords = {**options.policies, "extras": ("rank", "entropy") if options.keep == "all" else ()}
-    for chunk in _chunks(entries):
-        items = chain.from_iterable(map(_items, chunk))
-        results = scorer.stream(items, errors="record", chunks="whole", **policies)
-        for entry in chunk:
-            yield entry, _record(entry, [*islice(results, len(_items(entry)))], options, alternatives)
+    asked: deque[Entry] = deque()
+
+    def chunks() -> Iterator[list[Item | SeqscoreError]]:
+        for chunk in _chunks(entries):
+            asked.extend(chunk)
+            yield [item for entry in chunk for item in _items(entry)]
+
+    # One stream for all: a model that waits for its answers may have several chunks under way.
+    results = scorer.stream_chunks(chunks(), **policies)
+    for first in results:
+        entry = asked.popleft()
+        yield entry, _record(entry, [first, *islice(results, len(_items(entry)) - 1)], options, alternatives)
 
 
 def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:

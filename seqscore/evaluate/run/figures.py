@@ -114,22 +114,24 @@ def measured(run: Run, task: Task) -> dict[str, Measured]:
 
 
 def _items(measure: Measure, columns: Sequence[array[float]]) -> Items:
-    arrays = [np.array(column, np.float64) for column in columns] or [np.zeros(0), np.zeros(0)]
-    return Sums.of(*arrays) if measure.sums_up else Numbers(tuple(arrays))
+    arrays = [np.array(column, np.float64) for column in columns]
+    if not measure.sums_up:
+        return Numbers(tuple(arrays))  # of no rows none: how many numbers a row has, rows alone tell
+    return Sums.of(*arrays) if arrays else Sums.of([], [])
 
 
 def figure_rows(found: Measured, options: RunOptions) -> Iterator[FigureRow]:
     """The figure of all rows, and of every group where the measure is shown by group."""
     yield _figure(found.measure, None, found.sums, options)
     if found.measure.by_group:
-        groups = np.array([group if group is not None else "" for group in found.groups], dtype=object)
+        groups = np.array(found.groups, dtype=object)  # None: in no group, which a group "" is not
         for group in dict.fromkeys(one for one in found.groups if one is not None):
             yield _figure(found.measure, group, found.sums.taken(groups == group), options)
 
 
 def _figure(measure: Measure, group: str | None, sums: Items, options: RunOptions) -> FigureRow:
     value, interval = exact_figure(sums, measure), _interval(sums, measure, options)
-    closed = None if measure.closed_form is None else measure.closed_form(sums, options.level)
+    closed = None if measure.closed_form is None or not len(sums) else measure.closed_form(sums, options.level)
     return FigureRow(
         name=measure.name,
         group=group,
@@ -148,6 +150,8 @@ def _reason(measure: Measure, sums: Items, value: float | None, interval: Interv
     """Why a figure that is no sum has no value, or no interval."""
     if isinstance(sums, Sums):
         return None
+    if not len(sums):
+        return "no row has a part in it"
     if value is None:
         said = "" if measure.why_undefined is None else measure.why_undefined(*sums.columns)
         return said or "it is not defined for these rows"
@@ -157,6 +161,8 @@ def _reason(measure: Measure, sums: Items, value: float | None, interval: Interv
 def exact_figure(sums: Items, measure: Measure) -> float | None:
     """sum totals / sum counts, or exp of minus that, the sums rounded once; or the measure's function of the rows'
     numbers. None where it is not defined."""
+    if not len(sums):
+        return None
     if not isinstance(measure.figure, str):
         value = float(measure.figure(*sums.columns))
         return None if math.isnan(value) else value
@@ -169,10 +175,10 @@ def exact_figure(sums: Items, measure: Measure) -> float | None:
 
 
 def row_values(measure: Measure, sums: Items) -> FloatArray:
-    """Every row's own value of a measure of sums: the figure of that row alone; 0 where nothing counts."""
+    """Every row's own value of a measure of sums: the figure of that row alone; NaN where nothing counts."""
     totals, counts = sums.columns
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        ratios = np.where(counts > 0, totals / counts, 0.0)
+        ratios = np.where(counts > 0, totals / counts, np.nan)
         return np.exp(-ratios) if measure.figure == "perplexity" else ratios
 
 

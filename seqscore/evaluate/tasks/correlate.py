@@ -115,7 +115,7 @@ class CorrelateTask(Task):
                 headline=True,
                 chart="correlation",
                 axes=(f"{self.score} [{_UNITS[self.score]}]", str(column)),
-                why_undefined=_why_no_pearson,
+                why_undefined=self._why_no_pearson,
                 closed_form=fisher_interval,
                 **about,
             ),
@@ -136,6 +136,14 @@ class CorrelateTask(Task):
             "mean_score": (score, 1.0),
             "mean_value": (value, 1.0),
         }
+
+    def _why_no_pearson(self, x: Any, y: Any) -> str:
+        infinite = int((~np.isfinite(x)).sum())
+        if not infinite or len(x) < _LEAST:
+            return _why_undefined(x, y)
+        # exp(-l / n) may be too large for a number where -l / n is none; of an impossible text both are infinite.
+        advice = "; --score log-perplexity is finite unless a text is impossible" if self.score == "perplexity" else ""
+        return f"the score is infinite in {infinite:,} row{'' if infinite == 1 else 's'}{advice}"
 
     def _score(self, total: float, count: int) -> float:
         found = {
@@ -192,10 +200,3 @@ def _why_undefined(x: Any, y: Any) -> str:
         if (values == values[0]).all():
             return f"the {what} is the same in every row, so nothing can go with it"
     return ""
-
-
-def _why_no_pearson(x: Any, y: Any) -> str:
-    infinite = int((~np.isfinite(x)).sum())
-    if infinite and len(x) >= _LEAST:
-        return f"the score is infinite in {infinite:,} row{'' if infinite == 1 else 's'}; take --score log-perplexity"
-    return _why_undefined(x, y)

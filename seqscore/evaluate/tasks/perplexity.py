@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 NOTHING_SCORED = "nothing of the text is scored: it is empty, or nothing stands before its only token"
 
+NO_GREEDY = "nothing of it is scored, or the model does not say which tokens greedy decoding gives"
+
 _TEXTS = Form(required={"text": (TEXT, TARGET)}, optional={"context": ()})
 
 
@@ -117,6 +119,7 @@ class PerplexityTask(Task):
                 unit=f"share of {many}",
                 method="wilson",
                 better="higher",
+                left_out=NO_GREEDY,
                 headline=True,
             ),
             Measure(name="item_perplexity", figure="perplexity", unit=f"per {one}"),
@@ -151,7 +154,8 @@ class PerplexityTask(Task):
             "mean_perplexity": (exp(-total / scored), 1.0),
         }
         if self._has_context or self._has_messages:
-            found["accuracy"] = (float(item["is_greedy"]), 1.0)
+            if item["is_greedy"] is not None:
+                found["accuracy"] = (float(item["is_greedy"]), 1.0)
             found["item_perplexity"] = (total, 1.0)
         return found
 

@@ -132,7 +132,8 @@ class ProtocolTask(Task):
             return {"mean_perplexity": (exp(-total / sum(item["num_scored"] for item in items)), 1.0)}
         (item,) = items
         weight = item["numbers"]["weight"]
-        return {"perplexity": (item["log_likelihood"] / item["num_scored"] * weight, weight)}
+        # Of weight 0 even an impossible text (-inf) adds nothing.
+        return {"perplexity": (item["log_likelihood"] / item["num_scored"] * weight if weight else 0.0, weight)}
 
 
 def _counted(item: TaskItem, size: int, words: int) -> TaskItem:

@@ -147,8 +147,9 @@ def bootstrap_interval(
     """Percentile interval of a figure over ``resamples`` samples of the items, drawn with replacement.
 
     Items are what is drawn: a text's tokens stay together. None where no interval can be given: fewer than two items,
-    a total that is not finite, a sample of which nothing counts. The same seed gives the same interval. Memory is
-    bounded; 1,000 resamples of 1,000,000 items take about half a minute. Source: Efron 1979; SciPy computes it.
+    a total that is not finite, a figure that is not defined, of the items or of a sample of them. The same seed gives
+    the same interval. Memory is bounded; 1,000 resamples of 1,000,000 items take about half a minute. Source: Efron
+    1979; SciPy computes it.
 
     Raises:
         OptionError: the level is not between 0 and 1, or there are fewer than 100 resamples.
@@ -158,9 +159,16 @@ def bootstrap_interval(
     def statistic(indices: Any, axis: int = -1) -> Any:
         return figures(sums, indices, figure)
 
-    usable = len(sums) if sums.is_finite else 0
-    found = resampled(statistic, usable, level=level, resamples=resamples, seed=seed)
+    found = resampled(statistic, drawable(sums, figure), level=level, resamples=resamples, seed=seed)
     return None if found is None else found[0]
+
+
+def drawable(sums: Items, figure: Figure) -> int:
+    """How many items can be drawn from: none where their own figure is not defined, of sums also where it is infinite.
+    Any other figure says itself, by NaN, which numbers it cannot take."""
+    if isinstance(figure, str):
+        return len(sums) if sums.is_finite else 0
+    return len(sums) if len(sums) and not np.isnan(figure(*sums.columns)) else 0
 
 
 def resampled(

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, OptionError
-from seqscore.scores.statistics.intervals import Figure, Interval, Items, check_figure, figures, resampled
+from seqscore.scores.statistics.intervals import Figure, Interval, Items, check_figure, drawable, figures, resampled
 
 FloatArray: TypeAlias = NDArray[np.float64]
 BoolArray: TypeAlias = NDArray[np.bool_]
@@ -82,8 +82,8 @@ def paired_bootstrap(
     def statistic(indices: Any, axis: int = -1) -> Any:
         return figures(b, indices, figure) - figures(a, indices, figure)
 
-    finite = a.is_finite and b.is_finite
-    found = resampled(statistic, count, level=level, resamples=resamples, seed=seed) if finite else None
+    usable = min(drawable(a, figure), drawable(b, figure))
+    found = resampled(statistic, usable, level=level, resamples=resamples, seed=seed)
     difference = _whole(a, b, figure)
     share = None
     if found is not None and difference is not None:

@@ -160,7 +160,7 @@ def test_an_impossible_text_has_infinite_numbers_and_each_format_writes_them_its
 ) -> None:
     from seqscore.evaluate.read import export
 
-    run = run_task(tmp_path, "perplexity", ["the cat", "the dog"])
+    run = run_task(tmp_path, "perplexity", [{"text": "the cat"}, {"text": "the dog"}])
     rows = list(stored_rows(run))
     rows[0]["items"][0]["log_likelihood"] = -math.inf
     monkeypatch.setattr(export, "stored_rows", lambda run: iter(rows))

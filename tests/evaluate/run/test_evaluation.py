@@ -29,6 +29,7 @@ from seqscore.evaluate.tasks.conventions import num_words
 from seqscore.evaluate.tasks.protocol import PROTOCOL_POLICIES, ProtocolTask, protocol_settings
 from seqscore.evaluate.tasks.registry import guess_fields
 from seqscore.evaluate.tasks.rows import TaskRow
+from seqscore.models.causal import CausalModel
 from seqscore.output.evaluations import print_citation, print_summary
 from seqscore.output.report.page import report_html, write_report
 from seqscore.plan.chunks import ChunkLimits
@@ -415,6 +416,25 @@ def test_a_chunk_ends_between_passages(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(run_module, "FULL", ChunkLimits(first=16, largest=16))
     chunks = [len(chunk) for chunk in run_module._chunks(entries)]
     assert chunks == [4, 4, 4, 4]  # 16 items are reached in the third row, whose passage the fourth shares
+
+
+def test_a_run_is_one_stream_and_a_model_may_ask_ahead(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [*passages(8), {"query": "q", "choices": []}, *passages(2)]
+    data = dataset(tmp_path / "all.jsonl", rows)
+    expected = evaluate(tiny_scorer(), data, made("choices", data), tmp_path / "whole", options=OPTIONS)
+    monkeypatch.setattr(run_module, "FULL", ChunkLimits(first=16, largest=16))
+    sizes = []
+
+    def all_at_once(self: CausalModel, batches: Any, *, extras: Any) -> Any:
+        waiting = list(batches)
+        sizes.append(len(waiting))
+        for batch in waiting:
+            yield self.run(batch, extras=extras)
+
+    monkeypatch.setattr(CausalModel, "stream", all_at_once)
+    found = evaluate(tiny_scorer(), data, made("choices", data), tmp_path / "run", options=OPTIONS)
+    assert len(sizes) == 1 and sizes[0] > 4
+    assert files(found.path / "parts") == files(expected.path / "parts")
 
 
 def test_a_dry_run_promises_no_sharing_where_there_is_none(tmp_path: Path) -> None:

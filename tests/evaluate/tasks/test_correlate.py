@@ -23,7 +23,8 @@ from seqscore.evaluate.tasks.correlate import fisher_interval, pearson, spearman
 from seqscore.evaluate.tasks.registry import make_task
 from seqscore.output.report.payload import payload_of
 from seqscore.output.run_notes import run_notes
-from seqscore.scores.statistics.intervals import Numbers
+from seqscore.scores.statistics.intervals import Numbers, bootstrap_interval
+from seqscore.scores.statistics.paired import paired_bootstrap
 from tests.evaluate.evaluated import OPTIONS, dataset, figures, made, run_task, tiny_scorer
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -129,7 +130,22 @@ def test_an_infinite_perplexity_leaves_ranks(tmp_path: Path) -> None:
     assert math.isnan(pearson(x, y)) and spearman(x, y) == pytest.approx(1.0, abs=1e-15)
     measure = make_task("correlate", ["text", "rating"], score="perplexity").measures()[0]
     assert measure.why_undefined is not None
-    assert "infinite in 1 row; take --score log-perplexity" in measure.why_undefined(x, y)
+    assert "infinite in 1 row; --score log-perplexity is finite unless" in measure.why_undefined(x, y)
+    for score in ("log-perplexity", "surprisal"):  # infinite where the text is impossible: no score is finite there
+        measure = make_task("correlate", ["text", "rating"], score=score).measures()[0]
+        assert measure.why_undefined is not None
+        assert measure.why_undefined(x, y) == "the score is infinite in 1 row"
+
+
+def test_ranks_have_an_interval_where_a_score_is_infinite() -> None:
+    x, y = np.array([1.0, 2.0, math.inf, 3.0, 5.0, 4.0, 6.0, 8.0]), np.array([1.0, 2.0, 4.0, 3.0, 9.0, 5.0, 6.0, 7.0])
+    found = bootstrap_interval(Numbers((x, y)), spearman, resamples=100)
+    same = bootstrap_interval(Numbers((np.where(np.isinf(x), 1e6, x), y)), spearman, resamples=100)
+    assert found is not None and found == same, "a rank is a rank"
+    assert bootstrap_interval(Numbers((x, y)), pearson, resamples=100) is None
+    paired = paired_bootstrap(Numbers((x, y)), Numbers((x, y[::-1])), spearman, resamples=100)
+    assert paired.interval is not None
+    assert paired_bootstrap(Numbers((x, y)), Numbers((x, y[::-1])), pearson, resamples=100).interval is None
 
 
 def test_a_sample_without_a_correlation_leaves_no_interval(tmp_path: Path) -> None:

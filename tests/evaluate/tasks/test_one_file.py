@@ -6,9 +6,10 @@ import ast
 import inspect
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -16,7 +17,10 @@ import pytest
 from seqscore.cli import main
 from seqscore.cli.eval.commands import task_command
 from seqscore.evaluate.tasks import registry
+from seqscore.evaluate.tasks.measure import Measure, RowValues
+from seqscore.evaluate.tasks.rows import Stored
 from tests.evaluate.evaluated import OPTIONS, dataset, figures, files, made, rows_of, run_task, tiny_scorer
+from tests.evaluate.tasks.toy_task import ToyTask
 
 ROWS: list[Any] = [{"left": f"the cat {i}", "right": f"a cat {'sat ' * (i % 3)}", "extra": i} for i in range(7)]
 
@@ -129,3 +133,48 @@ def test_a_name_would_be_found(tmp_path: Path) -> None:
     path = tmp_path / "reader.py"
     path.write_text('"""pairs"""\nx = 1 if task.name == "pairs" else {"choice": 2}\n', encoding="utf-8")
     assert named(path) == ["reader.py:2: 'pairs'", "reader.py:2: 'choice'"]
+
+
+# ---- a task whose measures are all functions of the rows ----
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MedianTask(ToyTask):
+    name: ClassVar[str] = "median"
+
+    def measures(self) -> Sequence[Measure]:
+        return tuple(one for one in ToyTask.measures(self) if not one.sums_up)
+
+    def values(self, row: Stored) -> RowValues:
+        return {"median_gap": ToyTask.values(self, row)["median_gap"]}
+
+
+def test_a_task_without_a_value_of_a_single_row_is_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(registry.TASKS, "median", f"{__name__}.MedianTask")
+    one, other = (
+        str(run_task(folder(tmp_path / name), "median", ROWS, bonus=bonus).path)
+        for name, bonus in (("a", 0.0), ("b", 9.0))
+    )
+    assert main(["compare", one, other, "--resamples", "100", "--format", "json"]) == 0
+    compared = json.loads(capsys.readouterr().out)
+    assert [measure["name"] for measure in compared["measures"]] == ["median_gap"]
+    assert compared["by"] == "" and compared["largest"] == []
+    assert main(["compare", one, other, "--resamples", "100"]) == 0
+    assert main(["report", one, other, "-o", str(tmp_path / "two.html")]) == 0
+    assert main(["plot", one, other, "-o", str(tmp_path / "figures"), "--picture", "svg"]) == 0
+
+
+def folder(path: Path) -> Path:
+    path.mkdir()
+    return path
+
+
+def test_a_run_of_which_no_row_was_scored_is_summed_up(tmp_path: Path) -> None:
+    run = run_task(tmp_path, "toy", [{"left": "a", "right": None}, {"left": "b", "right": None}])
+    assert run.summary is not None and run.summary["scored"] == 0
+    found = {one["name"]: one for one in run.summary["figures"]}
+    assert [one["value"] for one in found.values()] == [None] * 3 == [one["interval"] for one in found.values()]
+    assert found["median_gap"]["reason"] == "no row has a part in it" and found["median_gap"]["count"] == 0
+    assert main(["report", str(run.path), "-o", str(tmp_path / "one.html")]) == 0

@@ -1,0 +1,55 @@
+"""What rows come to where some of them count for nothing, or stand in no group."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from seqscore.evaluate.data.fields import Fields
+from seqscore.evaluate.read.charts import charts_of_run
+from seqscore.evaluate.read.compare import compare_runs
+from seqscore.evaluate.run.figures import Measured, figure_rows, row_values
+from seqscore.evaluate.tasks.measure import Measure
+from seqscore.evaluate.tasks.protocol import stored_protocol
+from seqscore.scores.statistics.intervals import Sums
+from tests.evaluate.evaluated import OPTIONS, run_task
+
+
+def test_a_row_in_no_group_is_not_in_the_group_of_an_empty_name() -> None:
+    measure = Measure(name="m", figure="ratio", unit="u", by_group=True)
+    found = Measured(measure, np.arange(4), ["", None, "a", None], Sums.of([1.0, 5.0, 2.0, 9.0]))
+    values = {row.group: (row.value, row.count) for row in figure_rows(found, OPTIONS)}
+    assert values == {None: (17 / 4, 4), "": (1.0, 1), "a": (2.0, 1)}
+
+
+def test_a_row_that_counts_for_nothing_has_no_value_of_its_own() -> None:
+    sums = Sums.of([0.0, -2.0], [0.0, 1.0])
+    for figure, expected in (("ratio", -2.0), ("perplexity", math.exp(2.0))):
+        measure = Measure(name="m", figure=figure, unit="u")  # type: ignore[arg-type]  # a loop over its names
+        assert math.isnan(row_values(measure, sums)[0]) and row_values(measure, sums)[1] == expected
+
+
+SETTINGS = {"protocol": "transformers", "window": 8, "stride": 1, "start": None}
+
+
+def test_an_impossible_window_of_no_weight_adds_nothing() -> None:
+    task = stored_protocol(Fields({"text": "text"}, frozenset()), SETTINGS)
+
+    def window(total: float, weight: float) -> dict[str, Any]:
+        stored = {"role": "stretch", "log_likelihood": total, "num_scored": 1, "numbers": {"weight": weight}}
+        return {"items": [stored]}
+
+    assert task.values(window(-math.inf, 0.0)) == {"perplexity": (0.0, 0.0)}
+    assert task.values(window(-math.inf, 1.0)) == {"perplexity": (-math.inf, 1.0)}
+
+
+def test_windows_of_no_weight_are_in_no_picture_and_no_list(tmp_path: Path) -> None:
+    rows = [{"text": "one two three four five six seven eight nine ten"}]
+    run = run_task(tmp_path, "perplexity", rows, protocol="transformers", window=8, stride=1)
+    chart = charts_of_run(run).perplexities
+    assert chart is not None and run.num_rows > 1
+    assert chart.values.tolist() == [chart.figure], "the first window alone has a weight"
+    assert len(compare_runs(run.path, run.path, resamples=100).largest) == 1
