@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
 from seqscore.cli import options
+from seqscore.output.formats import format_of, machine_formats, shown_ends
 
 _OUTPUT = "Output"
 
@@ -19,14 +20,11 @@ def export(
         typer.Option(
             "--output",
             "-o",
-            help="Write to this .csv, .tsv, .jsonl (these also with .gz) or .parquet file.",
+            help=f"Write to this {shown_ends(machine_formats())} file.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
-    output_format: Annotated[
-        Literal["jsonl", "csv", "tsv", "parquet"] | None,
-        typer.Option("--format", help="Default: by the end of the name after -o, else jsonl.", rich_help_panel=_OUTPUT),
-    ] = None,
+    output_format: options.RunFormat = None,
     unit: options.LogUnit = "nats",
     keep_columns: options.KeepColumns = None,
     signature: options.SignaturePlace = "once",
@@ -40,12 +38,12 @@ def export(
     from seqscore.evaluate.read.export import export_fields, exported
     from seqscore.evaluate.run.run_folder import read_run
     from seqscore.evaluate.run.summary import run_signature
-    from seqscore.output.formats import MACHINE_FORMATS, format_of
-    from seqscore.output.writers import WriterOptions, open_records
+    from seqscore.output.record_writer import WriterOptions
+    from seqscore.output.writers import open_records
 
     chosen = format_of(output, output_format) if output is not None else output_format or "jsonl"
-    if chosen not in MACHINE_FORMATS:
-        raise OptionError(f"a run is not exported as {chosen}; expected one of {', '.join(MACHINE_FORMATS)}")
+    if chosen not in machine_formats():
+        raise OptionError(f"a run is not exported as {chosen}; expected one of {', '.join(machine_formats())}")
     found = read_run(run)
     if found.summary is None:
         say(f"{run} is not complete: the rows that are there are exported")

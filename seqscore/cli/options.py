@@ -6,6 +6,8 @@ from typing import Annotated, Literal, TypeAlias
 
 import typer
 
+from seqscore.output import formats
+
 _MODEL, _CONVENTION, _OUTPUT, _OTHER = "Model", "Convention", "Output", "Other"
 
 Model: TypeAlias = Annotated[
@@ -88,11 +90,35 @@ SpecialTokens: TypeAlias = Annotated[
 Debug: TypeAlias = Annotated[
     bool, typer.Option("--debug", help="Show the details of a failure.", rich_help_panel=_OTHER)
 ]
+
+
+def _known_format(value: str | None) -> str | None:
+    """The value, checked before a model is loaded."""
+    if value is not None and value not in formats.FORMATS:
+        raise typer.BadParameter(f"{value!r} is not one of {', '.join(map(repr, formats.FORMATS))}.")
+    return value
+
+
+_FOR_PEOPLE = [name for name, one in formats.FORMATS.items() if one.for_people]
+
 RowFormat: TypeAlias = Annotated[
-    Literal["table", "jsonl", "csv", "tsv", "parquet", "md", "tex"] | None,
+    str | None,
     typer.Option(
         "--format",
-        help="Default: by the end of the name after -o, else table; table, md and tex are rounded.",
+        metavar=f"<{'|'.join(formats.FORMATS)}>",
+        callback=_known_format,
+        help="Default: by the end of the name after -o, else table; "
+        f"{', '.join(_FOR_PEOPLE[:-1])} and {_FOR_PEOPLE[-1]} are rounded.",
+        rich_help_panel=_OUTPUT,
+    ),
+]
+RunFormat: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--format",
+        metavar=f"<{'|'.join(formats.machine_formats())}>",
+        callback=_known_format,
+        help="Default: by the end of the name after -o, else jsonl.",
         rich_help_panel=_OUTPUT,
     ),
 ]

@@ -11,6 +11,7 @@ import typer
 from seqscore.cli import options, reading
 from seqscore.cli.option_groups import PairConventionOptions, RunningOptions, with_groups
 from seqscore.errors import JoinWarning
+from seqscore.output.formats import FORMATS, format_of, machine_formats, shown_ends
 
 _INPUT, _OUTPUT = "Input", "Output"
 
@@ -56,7 +57,7 @@ def score(
         typer.Option(
             "--output",
             "-o",
-            help="Write to this .csv, .tsv, .jsonl (these also with .gz), .parquet, .md or .tex file.",
+            help=f"Write to this {shown_ends(FORMATS)} file.",
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
@@ -78,13 +79,12 @@ def score(
     from seqscore.evaluate.scored.row_stream import score_rows
     from seqscore.evaluate.scored.tally import Tally
     from seqscore.output.destination import refuse_overwriting
-    from seqscore.output.formats import MACHINE_FORMATS, format_of
     from seqscore.output.run_notes import tally_lines
     from seqscore.output.writers import open_writer
 
     refuse_file_names(texts or [], "score")
     chosen = format_of(output, output_format)
-    kept = chosen_columns(keep_columns or ["all" if chosen in MACHINE_FORMATS else "none"])
+    kept = chosen_columns(keep_columns or ["all" if chosen in machine_formats() else "none"])
     inputs = open_inputs(
         texts or [],
         file or [],

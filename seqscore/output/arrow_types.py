@@ -8,7 +8,9 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from seqscore.evaluate.scored.scored_rows import OutputRecord
-from seqscore.output.parquet import arrow_value, column_array
+from seqscore.output.parquet import ParquetWriter, arrow_value, column_array
+from seqscore.output.record_writer import RecordWriter, Sheet
+from seqscore.output.spool import SpooledWriter
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -16,6 +18,14 @@ if TYPE_CHECKING:
 _CHUNK = 1_000
 _MAX_FIELDS = 500
 """Of nested structs; objects with more names than that are free text rather than a type."""
+
+
+def parquet_writer(sheet: Sheet) -> RecordWriter:
+    """The writer of Parquet; where columns have types to be found, records wait in a temporary file."""
+    output, fields = sheet.output, sheet.fields
+    if sheet.options.columns == ():
+        return ParquetWriter(output, fields)
+    return SpooledWriter(output, lambda columns, replay: ParquetWriter(output, fields, column_types(columns, replay)))
 
 
 def column_types(columns: Sequence[str], replay: Callable[[], Iterator[OutputRecord]]) -> dict[str, pa.DataType | None]:

@@ -11,9 +11,40 @@ from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord
 from seqscore.output.destination import Output
 from seqscore.output.escape import csv_text, terminal_text
 from seqscore.output.naming import Notify
+from seqscore.output.record_writer import RecordWriter, Sheet
+from seqscore.output.spool import SpooledWriter
 from seqscore.typed_json import cell, without_lone_surrogates
 
 _MAX_WAITING = 1_000
+
+
+def csv_writer(sheet: Sheet) -> RecordWriter:
+    """The writer of values between commas."""
+    return _separated(sheet, ",")
+
+
+def tsv_writer(sheet: Sheet) -> RecordWriter:
+    """The writer of values between tabs."""
+    return _separated(sheet, "\t")
+
+
+def _separated(sheet: Sheet, delimiter: str) -> RecordWriter:
+    """Of a file all columns must be known before the header: records wait in a temporary file."""
+
+    def separated(columns: Sequence[str] | None) -> RecordWriter:
+        return SeparatedWriter(
+            sheet.output,
+            sheet.fields,
+            columns=columns,
+            delimiter=delimiter,
+            quote_formulas=sheet.options.quote_formulas,
+            notify=sheet.options.notify,
+        )
+
+    known = sheet.options.columns
+    if known == () or not sheet.output.is_file:
+        return separated(None if known is None else [sheet.names.name(column) for column in known])
+    return SpooledWriter(sheet.output, lambda columns, _: separated(columns))
 
 
 class SeparatedWriter:

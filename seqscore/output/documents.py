@@ -11,11 +11,35 @@ from seqscore.evaluate.scored.scored_rows import OutputRecord
 from seqscore.output.destination import Output
 from seqscore.output.escape import terminal_text
 from seqscore.output.numbers import shown_log, shown_perplexity, shown_probability
+from seqscore.output.record_writer import RecordWriter, Sheet
+from seqscore.output.spool import SpooledWriter
 from seqscore.scores.reductions import Unit
 from seqscore.typed_json import cell
 
 Cells: TypeAlias = Sequence[tuple[str, Literal["text", "number"]]]
 """Cells of a row that are not escaped yet; one that is empty is not defined."""
+
+
+def markdown_writer(sheet: Sheet) -> RecordWriter:
+    """The writer of a table of a page."""
+    return _document(sheet, Markdown())
+
+
+def latex_writer(sheet: Sheet) -> RecordWriter:
+    """The writer of a table of a paper."""
+    return _document(sheet, Latex())
+
+
+def _document(sheet: Sheet, markup: Markup) -> RecordWriter:
+    """All columns must be known before the head: records wait in a temporary file."""
+
+    def document(columns: Sequence[str]) -> RecordWriter:
+        options = sheet.options
+        return DocumentWriter(sheet.output, markup, columns=columns, unit=options.unit, tokens=options.tokens)
+
+    if sheet.options.columns == ():
+        return document(())
+    return SpooledWriter(sheet.output, lambda columns, _: document(columns))
 
 
 class Markup(Protocol):

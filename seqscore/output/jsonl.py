@@ -10,7 +10,13 @@ from seqscore.evaluate.scored.scored_rows import OutputRecord
 from seqscore.files import plain
 from seqscore.output.destination import Output
 from seqscore.output.escape import json_text
+from seqscore.output.record_writer import Sheet
 from seqscore.typed_json import plain_cell
+
+
+def jsonl_writer(sheet: Sheet) -> JsonlWriter:
+    """The writer of JSON Lines."""
+    return JsonlWriter(sheet.output)
 
 
 class JsonlWriter:

@@ -6,25 +6,11 @@ import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from tempfile import TemporaryFile
-from typing import Protocol
 
 from seqscore.evaluate.scored.scored_rows import OutputRecord
 from seqscore.output.destination import Output
+from seqscore.output.record_writer import RecordWriter
 from seqscore.typed_json import decoded, encoded
-
-
-class RecordWriter(Protocol):
-    """Writes records in one format."""
-
-    def write(self, record: OutputRecord) -> None:
-        """Write one record."""
-
-    def finish(self, about: Mapping[str, str]) -> None:
-        """Write what is still to be written once all records are there; ``about``: what belongs to the whole file."""
-
-    def discard(self) -> None:
-        """Let go of everything: the output will not be completed."""
-
 
 Replay = Callable[[], Iterator[OutputRecord]]
 

@@ -20,6 +20,7 @@ from seqscore.output.destination import Output
 from seqscore.output.escape import terminal_bytes, terminal_text
 from seqscore.output.notes import notes
 from seqscore.output.numbers import NOTHING, shown_log, shown_perplexity, shown_probability
+from seqscore.output.record_writer import Sheet
 from seqscore.scores.reductions import Unit, in_unit
 from seqscore.scores.sequence_score import SequenceScore, TokenScore
 from seqscore.typed_json import cell
@@ -42,6 +43,12 @@ class _Line:
     error: str | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     perplexity: str = "perplexity"
+
+
+def table_writer(sheet: Sheet) -> TableWriter:
+    """The writer of tables for a terminal."""
+    options = sheet.options
+    return TableWriter(sheet.output, unit=options.unit, tokens=options.tokens, signature=options.signature != "none")
 
 
 class TableWriter:
@@ -76,7 +83,7 @@ class TableWriter:
         if len(self._lines) >= BLOCK_ROWS:
             self._show_block()
 
-    def finish(self) -> None:
+    def finish(self, about: Mapping[str, str]) -> None:
         """Show the last table and the signature."""
         if self._lines:
             self._show_block()

@@ -3,52 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, cast, get_args
+from typing import Any, Protocol, cast
 
 from seqscore.errors import OptionError
 from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord, ScoredItem, ScoredRow
 from seqscore.output.destination import Output
-from seqscore.output.formats import FORMATS, Format, is_gzipped
+from seqscore.output.formats import Format, format_named, is_gzipped
 from seqscore.output.layout import LIST_FIELDS, ROW_FIELDS, TOKEN_FIELDS, json_record, text_record, token_records
-from seqscore.output.naming import Names, Notify
-from seqscore.output.spool import RecordWriter, Replay, SpooledWriter
-from seqscore.scores.reductions import Unit, in_unit
-
-SignaturePlace: TypeAlias = Literal["once", "rows", "none"]
-"""Where the signature stands. ``once``: in the metadata of Parquet, in ``NAME.meta.json`` beside another file, behind
-a table of a page or a paper, on standard error where the rows go to standard output; ``rows``: in every row."""
+from seqscore.output.naming import Names
+from seqscore.output.record_writer import RecordWriter, Sheet, WriterOptions
 
 SIDECAR = ".meta.json"
-_BESIDE = ("jsonl", "csv", "tsv")  # formats that have no place for it
 _RESERVED = ("signature", "tokens", "token_index")  # which tell a reader what kind of file it has
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WriterOptions:
-    """How rows are written.
-
-    ``unit``: of all logarithms. ``tokens``: every token too. ``signature``: where it stands. ``quote_formulas``: an
-    apostrophe before text of CSV and TSV that a spreadsheet would compute. ``columns``: of the input, where their names
-    are known beforehand. ``notify``: is told what is to be said to people.
-    """
-
-    unit: Unit = "nats"
-    tokens: bool = False
-    signature: SignaturePlace = "once"
-    quote_formulas: bool = False
-    columns: tuple[str, ...] | None = None
-    notify: Notify = field(default=lambda message: None)
-
-    def __post_init__(self) -> None:
-        in_unit(0.0, self.unit)
-        if self.signature not in get_args(SignaturePlace):
-            raise OptionError(
-                f"signature={self.signature!r} is unknown; expected {', '.join(get_args(SignaturePlace))}"
-            )
 
 
 class Writer(Protocol):
@@ -65,33 +36,30 @@ def open_writer(output_format: str, target: Path | None, **options: Any) -> Iter
     A file appears at the end of the block, whole, or not at all where the block raises; so does its sidecar.
 
     Args:
-        output_format: one of ``FORMATS``.
+        output_format: a name in ``formats.FORMATS``.
         target: the file, or None for standard output (not for parquet).
         options: those of ``WriterOptions``.
 
     Raises:
         OptionError: unknown format or option, or the target cannot be written.
     """
-    chosen = WriterOptions(**options)
-    if output_format == "table":
-        from seqscore.output.tables import TableWriter
-
+    chosen, how = format_named(output_format), WriterOptions(**options)
+    fields = ROW_FIELDS if not how.tokens else TOKEN_FIELDS if chosen.records == "flat" else LIST_FIELDS
+    if chosen.records == "rows":
         with Output(target) as output:
-            table = TableWriter(output, unit=chosen.unit, tokens=chosen.tokens, signature=chosen.signature != "none")
-            yield table
-            table.finish()
+            writer = _writer_of(chosen, Sheet(output, fields, Names(_RESERVED, how.notify), how))
+            yield writer
+            writer.finish({})
         return
-    in_lists = output_format in ("jsonl", "parquet")
-    fields = ROW_FIELDS if not chosen.tokens else LIST_FIELDS if in_lists else TOKEN_FIELDS
-    with open_records(output_format, target, fields, chosen) as records:
-        yield _RowWriter(records, cast(Format, output_format), chosen)
+    with open_records(output_format, target, fields, how) as records:
+        yield _RowWriter(records, chosen, how)
 
 
 class _RowWriter:
     """Rows as the records that the format has."""
 
-    def __init__(self, records: Records, output_format: Format, options: WriterOptions) -> None:
-        self._records, self._format = records, output_format
+    def __init__(self, records: Records, chosen: Format, options: WriterOptions) -> None:
+        self._records, self._layout = records, chosen.records
         self._unit, self._tokens = options.unit, options.tokens
 
     def write(self, row: ScoredItem) -> None:
@@ -101,9 +69,9 @@ class _RowWriter:
             self._records.write(record, signature)
 
     def _records_of(self, row: ScoredItem) -> Iterator[OutputRecord]:
-        if self._format == "jsonl":
+        if self._layout == "json":
             yield json_record(row, unit=self._unit, tokens=self._tokens)
-        elif self._tokens and self._format != "parquet":
+        elif self._tokens and self._layout == "flat":
             yield from token_records(row, unit=self._unit)
         else:
             yield text_record(row, unit=self._unit, tokens=self._tokens)
@@ -143,25 +111,26 @@ def open_records(
     output_format: str, target: Path | None, fields: Mapping[str, FieldKind], options: WriterOptions
 ) -> Iterator[Records]:
     """A writer of records that have these ``fields``; see ``open_writer``."""
-    if output_format in ("md", "tex") and options.signature == "rows":
+    chosen = format_named(output_format)
+    if chosen.records == "rows":
+        raise OptionError(f"format {output_format!r} shows scored rows, not records; name another")
+    if chosen.for_people and options.signature == "rows":
         options = replace(options, signature="once")  # a table for people has no room for it in every row
-    if output_format not in FORMATS or output_format == "table":
-        raise OptionError(f"format {output_format!r} is unknown; expected one of {', '.join(FORMATS)}")
     shown: Mapping[str, FieldKind] = {**fields, "signature": "text"} if options.signature == "rows" else fields
     with ExitStack() as stack:
         compresses = target is not None and is_gzipped(target)
         output = stack.enter_context(Output(target, gzip=compresses))
-        if output_format == "parquet" and output.target is None:
-            raise OptionError("format 'parquet' cannot go to standard output; name a file with -o FILE")
+        if not chosen.to_standard_output and output.target is None:
+            raise OptionError(f"format {output_format!r} cannot go to standard output; name a file with -o FILE")
         # The sidecar is opened now, so that what keeps it from being written shows at once, and completed first.
-        has_sidecar = output.is_file and output_format in _BESIDE
+        has_sidecar = output.is_file and chosen.sidecar
         beside = output.target.with_name(output.target.name + SIDECAR) if has_sidecar and output.target else None
         side = None
         if beside is not None and options.signature == "once":
             _refuse_stranger(beside)
             side = stack.enter_context(Output(beside))
         names = Names({*shown, *_RESERVED}, options.notify)
-        writer = _record_writer(output_format, output, shown, names, options)
+        writer = _writer_of(chosen, Sheet(output, shown, names, options))
         records = Records(writer, names, options)
         try:
             yield records
@@ -171,7 +140,7 @@ def open_records(
             raise
         if side is not None:
             side.write(_sidecar_bytes(records, names, options))
-        elif not output.is_file and output_format in _BESIDE and "signature" in records.about:
+        elif not output.is_file and chosen.sidecar and "signature" in records.about:
             options.notify(f"signature: {records.signature}")
     if beside is not None and side is None and _is_sidecar(beside):
         beside.unlink()  # of an earlier file of this name
@@ -206,54 +175,7 @@ def _sidecar_bytes(records: Records, names: Names, options: WriterOptions) -> by
     return (json.dumps(about, indent=2) + "\n").encode("ascii")
 
 
-def _record_writer(
-    output_format: str, output: Output, fields: Mapping[str, FieldKind], names: Names, options: WriterOptions
-) -> RecordWriter:
-    """The writer of a format. Where all columns of the input must be known, records wait in a temporary file."""
-    if output_format == "jsonl":
-        from seqscore.output.jsonl import JsonlWriter
-
-        return JsonlWriter(output)
-    if output_format == "parquet":
-        from seqscore.output.parquet import ParquetWriter
-
-        if options.columns == ():
-            return ParquetWriter(output, fields)
-        return SpooledWriter(output, lambda columns, replay: _typed(output, fields, columns, replay))
-    if output_format in ("md", "tex"):
-        return _document(output_format, output, names, options)
-    from seqscore.output.csv_writer import SeparatedWriter
-
-    def separated(columns: Sequence[str] | None) -> RecordWriter:
-        return SeparatedWriter(
-            output,
-            fields,
-            columns=columns,
-            delimiter="\t" if output_format == "tsv" else ",",
-            quote_formulas=options.quote_formulas,
-            notify=options.notify,
-        )
-
-    if options.columns == () or not output.is_file:
-        known = options.columns
-        return separated(None if known is None else [names.name(column) for column in known])
-    return SpooledWriter(output, lambda columns, _: separated(columns))
-
-
-def _typed(output: Output, fields: Mapping[str, FieldKind], columns: Sequence[str], replay: Replay) -> RecordWriter:
-    from seqscore.output.arrow_types import column_types
-    from seqscore.output.parquet import ParquetWriter
-
-    return ParquetWriter(output, fields, column_types(columns, replay))
-
-
-def _document(output_format: str, output: Output, names: Names, options: WriterOptions) -> RecordWriter:
-    from seqscore.output.documents import DocumentWriter, Latex, Markdown
-
-    def document(columns: Sequence[str]) -> RecordWriter:
-        markup = Markdown() if output_format == "md" else Latex()
-        return DocumentWriter(output, markup, columns=columns, unit=options.unit, tokens=options.tokens)
-
-    if options.columns == ():
-        return document(())
-    return SpooledWriter(output, lambda columns, _: document(columns))
+def _writer_of(chosen: Format, sheet: Sheet) -> RecordWriter:
+    """The writer of a format, whose module is imported now."""
+    module, _, name = chosen.writer.rpartition(".")
+    return cast("RecordWriter", getattr(import_module(module), name)(sheet))

@@ -47,5 +47,5 @@ def test_an_asked_format_goes_with_any_unknown_end(tmp_path: Path) -> None:
 )
 def test_other_ends_are_refused(tmp_path: Path, name: str, asked: str | None, message: str) -> None:
     with pytest.raises(OptionError) as caught:
-        format_of(tmp_path / name, asked)  # type: ignore[arg-type]
+        format_of(tmp_path / name, asked)
     assert message in str(caught.value)

@@ -75,6 +75,11 @@ _JSON = re.compile(rb"(?:\xef\xbb\xbf)?\s*(?:\{\s*\"|\[\s*[\[{\"])")
 _NAME = re.compile(r"\"?[^\W\d][\w .-]{0,40}\"?")
 
 
+def ends_of(kind: FileKind) -> tuple[str, ...]:
+    """The ends of names that say this kind, the usual one first."""
+    return tuple(end for end, one in KINDS.items() if one == kind)
+
+
 def kind_of(source: str, options: DataOptions) -> FileKind:
     """How a file is read: as asked for, else by its name's end, and as lines of text where that says nothing.
 

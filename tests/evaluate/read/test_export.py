@@ -22,7 +22,8 @@ from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.stored_rows import stored_rows
 from seqscore.evaluate.tasks.perplexity import PerplexityTask
 from seqscore.evaluate.tasks.registry import guess_fields
-from seqscore.output.writers import WriterOptions, open_records
+from seqscore.output.record_writer import WriterOptions
+from seqscore.output.writers import open_records
 from tests.evaluate.evaluated import OPTIONS, log_likelihood, run_task, tiny_scorer
 
 QUESTIONS: list[Any] = [
