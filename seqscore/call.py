@@ -133,6 +133,11 @@ def open_call(model: TokenModel, policies: Policies, about_start: StartNotice) -
     check_extras(model, policies)
     start = model.codec.start(policies.bos)
     _check_conditioning(model, policies, start)
+    if policies.boundary == "healed" and not model.gives_masses:
+        raise OptionError(
+            f"boundary='healed' needs the probability of all tokens that begin alike, and a {model.kind} model does "
+            f"not give it; use 'auto' or 'separate'"
+        )
     boundary: BoundaryPolicy = (
         "lm-eval" if policies.boundary == "auto" and start.kind == "lm-eval" else policies.boundary
     )
@@ -164,7 +169,8 @@ def _frame_of(model: TokenModel, start: StartToken) -> Frame | None:
 def signature_of(model: LanguageModel[Any, Any], **choices: str) -> Signature:
     """What a call's scores depend on: program, model, the call's ``choices``, libraries."""
     identity = model.identity()
-    return Signature.of({"seqscore": __version__, **identity.fields, **choices, **identity.libraries})
+    sees = {} if model.conditioning == "left" else {"conditioning": model.conditioning}
+    return Signature.of({"seqscore": __version__, **identity.fields, **sees, **choices, **identity.libraries})
 
 
 def check_extras(model: LanguageModel[Any, Any], policies: Policies) -> None:
@@ -229,7 +235,7 @@ def _given_alternatives(values: Values) -> Values:
     """The values of a window whose first target is known to be in the subset S that was asked for there:
     log p(t | S) = log p(t) - log p(S), at most 0 whatever rounding does; of an impossible token -inf."""
     if values.masses is None or values.peaks is None:
-        raise ValueError("the model gave no mass of the subset that it was asked for")
+        raise ModelError("the model gave no mass of the subset that it was asked for: a defect of this kind of model")
     logprobs = values.logprobs.copy()
     if logprobs[0] != -np.inf:
         logprobs[0] = np.minimum(logprobs[0] - values.masses[0], 0.0)

@@ -16,6 +16,17 @@ class Engine(Protocol):
     shares_prefixes: ClassVar[bool]
     """Whether requests with a common prefix run it once."""
 
+    @property
+    def batch_tokens(self) -> int | None:
+        """How many positions run at once at most, padding included; None where requests run one by one."""
+        ...
+
+    @property
+    def keeps_bits(self) -> bool:
+        """Whether it promises, for this model's device and dtype, that the bits of a request's values do not depend on
+        the other requests, on ``batch_tokens`` or on the number of threads."""
+        ...
+
     def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[Values]:
         """The values of each request's targets, in the order of the requests.
 

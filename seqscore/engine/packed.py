@@ -123,6 +123,11 @@ class PackedEngine:
         return kept
 
     @property
+    def keeps_bits(self) -> bool:
+        """As the attention backend does; the products around it are tried at every number of rows."""
+        return self._backend.keeps_bits(self._adapter.device, self._adapter.dtype)
+
+    @property
     def row_counts(self) -> tuple[int, ...]:
         """How many rows a pack may have, smallest first, with as many threads as torch has now."""
         return self._backend.row_counts(self._trunk, largest=self.batch_tokens)

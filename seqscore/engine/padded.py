@@ -31,6 +31,7 @@ class PaddedEngine:
 
     name: ClassVar[str] = "padded"
     shares_prefixes: ClassVar[bool] = False
+    keeps_bits: ClassVar[bool] = False
 
     def __init__(self, adapter: ModelAdapter, *, batch_tokens: int) -> None:
         self._adapter = adapter

@@ -23,6 +23,8 @@ class ReferenceEngine:
 
     name: ClassVar[str] = "reference"
     shares_prefixes: ClassVar[bool] = False
+    keeps_bits: ClassVar[bool] = False
+    batch_tokens: ClassVar[int | None] = None
 
     def __init__(self, adapter: ModelAdapter) -> None:
         self._adapter = adapter

@@ -75,6 +75,11 @@ def evaluate_on_ray(
 def _check_same_everywhere(scorer: Scorer) -> None:
     """What depends on batches may do so on Ray too: a part is one stream there as here. Threads are not the same."""
     if not scorer.keeps_bits and scorer.description.device.startswith("cpu"):
+        if scorer.kind != "causal":
+            raise OptionError(
+                f"--ray is for causal models here: on a CPU a {scorer.kind} one does not promise the same bits for "
+                f"every number of threads, and Ray gives its workers other numbers; leave --ray out"
+            )
         raise OptionError(
             f"engine {scorer.engine} in {scorer.description.dtype} does not promise the same bits for every number of "
             f"threads, and Ray gives its workers other numbers; use --engine packed and --dtype float32, or no --ray"

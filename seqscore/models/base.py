@@ -152,9 +152,14 @@ class LanguageModel(ABC, Generic[Asked, Told]):
 
 
 class TokenModel(LanguageModel[Request, Values]):
-    """A model that is given token ids. ``vocabulary``: how many it knows."""
+    """A model that is given token ids. ``vocabulary``: how many it knows.
+
+    ``gives_masses``: whether it heeds the subsets of a request, which ``boundary="healed"`` asks for; one that does not
+    is never given any.
+    """
 
     vocabulary: int
+    gives_masses: ClassVar[bool] = False
 
     @property
     @abstractmethod

@@ -34,6 +34,7 @@ class CausalModel(LocalModel):
     kind: ClassVar[str] = "causal"
     conditioning: ClassVar[Conditioning] = "left"
     offers: ClassVar[frozenset[Extra]] = frozenset({"rank", "entropy"})
+    gives_masses: ClassVar[bool] = True
 
     def __init__(
         self,
@@ -73,14 +74,12 @@ class CausalModel(LocalModel):
     @property
     def batch_tokens(self) -> int | None:
         """The engine's budget of positions; None where texts run one by one."""
-        return getattr(self._engine, "batch_tokens", None)
+        return self._engine.batch_tokens
 
     @property
     def keeps_bits(self) -> bool:
-        """The engine is packed, the device a CPU, and the weights float32 or float64, not quantised."""
-        about = self.description
-        plain = about.dtype in ("float32", "float64") and about.quantization is None
-        return self.engine == "packed" and plain and about.device.startswith("cpu")
+        """The engine promises it on this device in this dtype, and the weights are not quantised."""
+        return self._engine.keeps_bits and self.description.quantization is None
 
     def how(self) -> Mapping[str, str]:
         """By which engine."""

@@ -73,9 +73,9 @@ class MaskedModel(LocalModel):
         if self._budget < 1:
             raise OptionError(f"batch_tokens={budget!r} must be a whole number of at least 1")
         self._mask = _mask_of(tokenizer, self.vocabulary)
-        self._filler = self._mask if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
+        self._padding = self._mask if tokenizer.pad_token_id is None else int(tokenizer.pad_token_id)
         self._head = _head_of(self._adapter)
-        self._pads = _leaves_padding_alone(self._adapter, self._filler)
+        self._pads = _leaves_padding_alone(self._adapter, self._padding)
         around = 1 + len(self.codec.behind)
         if self.max_inputs is not None and self.max_inputs <= around:
             raise OptionError(
@@ -125,7 +125,7 @@ class MaskedModel(LocalModel):
 
     def how(self) -> Mapping[str, str]:
         """That each token was masked in turn."""
-        return {"kind": self.kind, "conditioning": self.engine}
+        return {"kind": self.kind, "engine": self.engine}
 
     def run(self, asked: Sequence[Request], *, extras: frozenset[Extra]) -> list[Values]:
         """log p of each target given all other tokens of its request, longest requests first."""
@@ -157,7 +157,7 @@ class MaskedModel(LocalModel):
             yield from self._pass(batch)
 
     def _pass(self, batch: _Rows) -> Iterator[tuple[_Rows, Tensor]]:
-        ids, seen = batch.masked(self._mask, self._filler)
+        ids, seen = batch.masked(self._mask, self._padding)
         if self._head is None:  # the model's own logits, of every place
             size = max(1, _TILE_BYTES // (4 * self.vocabulary * ids.shape[1]))
             for begin in range(0, len(ids), size):
@@ -242,9 +242,9 @@ class _Rows:
     def part(self, rows: slice) -> _Rows:
         return _Rows(self.texts[rows], self.places[rows], self.targets[rows])
 
-    def masked(self, mask: int, filler: int) -> tuple[IntArray, IntArray]:
+    def masked(self, mask: int, padding: int) -> tuple[IntArray, IntArray]:
         """[b, width]: the ids, padded on the right, and 1 where a token stands."""
-        ids = np.full((len(self.texts), len(self.texts[0])), filler, np.int64)
+        ids = np.full((len(self.texts), len(self.texts[0])), padding, np.int64)
         seen = np.zeros_like(ids)
         for row, text in enumerate(self.texts):
             ids[row, : len(text)], seen[row, : len(text)] = text, 1
@@ -338,14 +338,14 @@ def _head_of(adapter: ModelAdapter) -> _Head | None:
     return head if same else None
 
 
-def _leaves_padding_alone(adapter: ModelAdapter, filler: int) -> bool:
+def _leaves_padding_alone(adapter: ModelAdapter, padding: int) -> bool:
     """Whether padding on the right, marked as such, changes nothing for the tokens before it."""
     import torch
 
     model = adapter.model
     with undisturbed(model, adapter.device):
         ids = probe_ids(adapter.vocabulary, adapter.device)
-        inputs = forward_inputs(model, torch.nn.functional.pad(ids, (0, 3), value=filler))
+        inputs = forward_inputs(model, torch.nn.functional.pad(ids, (0, 3), value=padding))
         if "attention_mask" not in inputs:
             return False
         inputs["attention_mask"][:, ids.shape[1] :] = 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from seqscore.output.notes import GIVEN_ALL_OTHERS
 from seqscore.output.numbers import shown_interval
+from seqscore.scores.signature import Signature
 
 if TYPE_CHECKING:
     from seqscore.evaluate.scored.tally import Tally
@@ -64,7 +65,7 @@ def _reason(reason: Mapping[str, Any]) -> str:
 
 
 def _left_out(summary: Mapping[str, Any]) -> Iterator[str]:
-    if "|conditioning:mask-one|" in summary.get("signature", ""):
+    if Signature.parse(summary.get("signature", "")).conditioning == "both":
         yield GIVEN_ALL_OTHERS
     unread, unknown = summary["tokens_unread"], summary["tokens_unknown"]
     if unread:

@@ -172,7 +172,7 @@ class SequenceScore:
     @property
     def perplexity_name(self) -> str:
         """What ``perplexity`` is called: a pseudo-perplexity where each token was given all others (a masked model)."""
-        return "pseudo-perplexity" if ("conditioning", "mask-one") in self.settings.fields else "perplexity"
+        return "pseudo-perplexity" if self.settings.conditioning == "both" else "perplexity"
 
     @property
     def bits_per_byte(self) -> float | None:

@@ -34,6 +34,12 @@ class Signature:
     def __getitem__(self, name: str) -> str:
         return dict(self.fields)[name]
 
+    @property
+    def conditioning(self) -> str:
+        """What a scored token was given: those before it (``left``, where nothing is said), all others of its text
+        (``both``), those before it and a source (``source``)."""
+        return dict(self.fields).get("conditioning", "left")
+
     def __str__(self) -> str:
         return "|".join(f"{name}:{_UNSAFE.sub(_quoted, value)}" for name, value in self.fields)
 

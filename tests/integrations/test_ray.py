@@ -19,6 +19,7 @@ from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.evaluate.run.run_options import RunOptions
 from seqscore.integrations.ray import _Work, _Worker, evaluate_on_ray, worker_device
 from tests.evaluate.evaluated import dataset, files, made
+from tests.masked_models import masked_model, word_pieces
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
@@ -106,6 +107,11 @@ def test_what_would_not_be_the_same_everywhere_is_refused(tmp_path: Path, folder
     scorer = Scorer.from_pretrained(str(folder), device="cpu", engine="padded")
     with pytest.raises(OptionError, match="does not promise the same bits"):
         evaluate_on_ray(scorer, data, made("pairs", data), tmp_path / "run", options=OPTIONS, address="auto", load={})
+    masked = Scorer(masked_model("bert"), word_pieces())
+    with pytest.raises(
+        OptionError, match=r"--ray is for causal models here: on a CPU a masked one does not .* leave --ray"
+    ):
+        evaluate_on_ray(masked, data, made("pairs", data), tmp_path / "run", options=OPTIONS, address="auto", load={})
 
 
 def test_a_worker_with_another_model_is_refused(folder: Path) -> None:

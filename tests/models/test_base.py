@@ -16,7 +16,7 @@ from seqscore import Pair, Scorer
 from seqscore.cli.app import run as command
 from seqscore.errors import InputError, ModelError, NumericsError, OptionError, SeqscoreError, StartWarning
 from seqscore.models import registry
-from seqscore.models.base import Identity, RunSettings, TextModel, TextValues, TokenModel
+from seqscore.models.base import Conditioning, Identity, RunSettings, TextModel, TextValues, TokenModel
 from seqscore.models.registry import KINDS, Named
 from seqscore.plan.requests import Values
 from seqscore.plan.workload import Workload
@@ -216,3 +216,28 @@ def test_a_dry_run_says_what_is_known(
     shown = capsys.readouterr().out
     assert "sequences:        2\n" in shown
     assert "positions to run: known to server alone, which cuts texts itself" in shown
+
+
+def test_whoever_sees_both_sides_says_so_in_the_signature(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Both(FarModel):
+        conditioning: ClassVar[Conditioning] = "both"
+
+    both, left = scorer_of(monkeypatch, Both).score("a"), local().score("a")
+    assert both.settings["conditioning"] == both.settings.conditioning == "both"
+    assert both.perplexity_name == "pseudo-perplexity"
+    assert "conditioning" not in left.signature and left.settings.conditioning == "left"
+    assert left.perplexity_name == "perplexity"
+
+
+def test_a_token_is_healed_only_by_who_gives_its_subset(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Says(FarModel):
+        gives_masses: ClassVar[bool] = True
+
+    pair = Pair("The an", "swer")
+    with pytest.raises(
+        OptionError, match=r"boundary='healed' needs the probability of .* a far model does not give it"
+    ):
+        scorer_of(monkeypatch, FarModel).score(pair, boundary="healed")
+    with pytest.raises(ModelError, match="item 0: the model gave no mass of the subset that it was asked for"):
+        scorer_of(monkeypatch, Says).score([pair], boundary="healed")
+    assert local().score(pair, boundary="healed").boundary == "healed"

@@ -138,8 +138,9 @@ def test_a_text_stands_between_the_tokenizers_own_tokens(architecture: str) -> N
         assert score.perplexity == pytest.approx(np.exp(-score.logprobs.mean()), rel=1e-12)
         assert score.scored.all() and score.num_windows == 1
     fields = dict(scorer.signature().fields)
-    assert (fields["kind"], fields["conditioning"], fields["bos"]) == ("masked", "mask-one", f"auto/{full[0]}")
-    assert "engine" not in fields and scorer.kind == "masked" and not scorer.keeps_bits
+    assert (fields["kind"], fields["engine"], fields["bos"]) == ("masked", "mask-one", f"auto/{full[0]}")
+    assert fields["conditioning"] == scorer.signature().conditioning == "both"
+    assert scorer.kind == "masked" and not scorer.keeps_bits
 
 
 def test_a_context_is_seen_and_never_masked() -> None:

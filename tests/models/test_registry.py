@@ -58,6 +58,8 @@ def test_a_configuration_is_of_the_first_kind_that_takes_it(name: str, kind: str
 def test_settings_of_a_configuration_count() -> None:
     assert kind_of_config("bert", is_decoder=True) == kind_of_config("roberta", is_decoder=True) == "causal"
     decoder = BertConfig(is_decoder=True)
+    assert kind_of_config("xlm", causal=True) is kind_of_config("flaubert", causal=True) is None
+    assert kind_of_config("xlm") == "masked"
     assert why_not_causal(decoder) is None and why_not_masked(decoder) == "this bert is set to read from left to right"
 
 
@@ -77,7 +79,7 @@ def test_what_no_kind_takes_is_refused_with_the_reason(tmp_path: Path) -> None:
     small = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2, "vocab_size": 300}
     T5ForConditionalGeneration(T5Config(**small)).save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match="is not a causal language model: t5 is an encoder-decoder"):
+    with pytest.raises(ModelError, match=r"is not a causal or masked language model: t5 is an encoder-decoder$"):
         Scorer.from_pretrained(tmp_path, device="cpu")
 
 

@@ -68,6 +68,10 @@ class AttentionBackend(Protocol):
     pack_tokens: ClassVar[int]
     """The rows of a pack where no other budget is asked for: what is fastest on this device."""
 
+    def keeps_bits(self, device: torch.device, dtype: torch.dtype) -> bool:
+        """Whether a row's bits are promised not to depend on the rest of its pack, on pack sizes or on threads."""
+        ...
+
     def row_counts(self, trunk: nn.Module, *, largest: int) -> tuple[int, ...]:
         """How many rows a pack may have so that a row keeps its bits, ascending, none above ``largest`` where one
         fits."""

@@ -19,6 +19,7 @@ from seqscore.engine.row_counts import pack_row_counts
 from seqscore.plan.packs import BLOCK, LocalBlocks, Pack, SharedPrefix
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor, nn
 
 IntArray = NDArray[np.int64]
@@ -30,6 +31,12 @@ class BlockBackend:
     name: ClassVar[str] = "blocks"
     pack_tokens: ClassVar[int] = 512
     """Larger packs are slower on a CPU: what passes from layer to layer no longer stays in its cache."""
+
+    def keeps_bits(self, device: torch.device, dtype: torch.dtype) -> bool:
+        """On a CPU in float32 and float64."""
+        import torch
+
+        return device.type == "cpu" and dtype in (torch.float32, torch.float64)
 
     def row_counts(self, trunk: nn.Module, *, largest: int) -> tuple[int, ...]:
         """Those that were tried on the model's own products (``engine.row_counts``)."""

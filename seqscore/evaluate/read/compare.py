@@ -116,6 +116,14 @@ def _complete(path: Path) -> Run:
     return run
 
 
+_GIVEN = {
+    "left": "those before it",
+    "both": "all others of its text",
+    "source": "those before it and what an encoder read",
+}
+"""What a scored token was given, as the signature's ``conditioning`` calls it."""
+
+
 def _comparable(a: Run, b: Run) -> list[str]:
     from seqscore.evaluate.run.manifest import differences
 
@@ -123,6 +131,12 @@ def _comparable(a: Run, b: Run) -> list[str]:
         one, two = (run.fingerprint["task"].get(name) for run in (a, b))
         if one != two:
             raise OptionError(f"the runs differ in their {name}: {one} and {two}; only the same can be compared")
+    one, two = (run.fingerprint["model"].get("conditioning", "left") for run in (a, b))
+    if one != two:
+        raise OptionError(
+            f"in one run a token was given {_GIVEN.get(one, one)}, in the other {_GIVEN.get(two, two)}: their numbers "
+            f"mean different things, and a difference nothing; look at the figures of each beside its own interval"
+        )
     found = differences(a.fingerprint["data"], b.fingerprint["data"])
     if found:
         raise OptionError(f"the runs are of different data: {'; '.join(found)}; only the same rows can be compared")

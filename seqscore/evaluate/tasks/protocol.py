@@ -148,8 +148,14 @@ def protocol_settings(
     (GPTQ 2,048, llama.cpp 512), and never longer than the model's.
 
     Raises:
-        OptionError: the window does not fit the model, or the protocol needs a start token and there is none.
+        OptionError: the model does not read from left to right; the window does not fit it; or the protocol
+            needs a start token and there is none.
     """
+    if scorer.conditioning != "left":
+        raise OptionError(
+            f"protocol {name!r} is for models that read from left to right, and this is a {scorer.kind} one: leave "
+            f"--protocol out"
+        )
     limit = scorer.max_length
     if window is not None and limit is not None and window > limit:
         raise OptionError(f"window={window} is longer than the model reads, {limit}")

@@ -63,7 +63,7 @@ def why_not_masked(config: PreTrainedConfig) -> str | None:
         return f"{kind} is an encoder-decoder"
     if type(config) not in MODEL_FOR_MASKED_LM_MAPPING:
         return f"transformers has no masked language model of type {kind}"
-    if getattr(config, "is_decoder", False):
+    if getattr(config, "is_decoder", False) or getattr(config, "causal", False) is True:
         return f"this {kind} is set to read from left to right"
     return None
 
@@ -90,8 +90,11 @@ def auto_class_of(config: PreTrainedConfig, kinds: Mapping[str, WhyNot] = CAUSAL
         return found
     found = next((name for name, why_not in kinds.items() if why_not(config) is None), None)
     if found is None:
-        require_causal(config, where=where)
-        raise ModelError(f"{where} is no language model of a known kind")
+        if len(kinds) == 1:
+            require_causal(config, where=where)
+        reasons = dict.fromkeys(why_not(config) for why_not in kinds.values())
+        named = " or ".join(name.removeprefix("AutoModelFor").removesuffix("LM").lower() for name in kinds)
+        raise ModelError(f"{where} is not a {named} language model: {'; '.join(map(str, reasons))}")
     return found
 
 

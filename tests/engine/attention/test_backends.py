@@ -9,18 +9,21 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from seqscore.engine import fitness
+from seqscore import Scorer
+from seqscore.engine import fitness, resolve
 from seqscore.engine.attention import backends
 from seqscore.engine.attention.backends import Choice, backend_for
 from seqscore.engine.attention.base import FULL, LayerForm
 from seqscore.engine.attention.blocks import BlockBackend
 from seqscore.engine.packed import PackedEngine
+from seqscore.engine.reference import ReferenceEngine
 from seqscore.engine.resolve import resolve_engine
 from seqscore.errors import EngineError
 from seqscore.models.architecture.adapter import adapt
 from seqscore.plan.packs import Pack
 from seqscore.plan.requests import Request
 from tests.tiny_models import VOCABULARY, tiny_model
+from tests.tiny_tokenizers import tiny_tokenizer
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -37,6 +40,9 @@ class DenseBackend:
     def __init__(self) -> None:
         self.forms: list[LayerForm] = []
         self.longest = 0
+
+    def keeps_bits(self, device: torch.device, dtype: torch.dtype) -> bool:
+        return False
 
     def row_counts(self, trunk: nn.Module, *, largest: int) -> tuple[int, ...]:
         return (largest,)
@@ -143,6 +149,25 @@ def test_the_trial_is_made_with_the_backend_that_will_be_used(
     )
     with pytest.raises(EngineError, match="depends on what runs beside it"):
         resolve_engine("packed", adapt(tiny_model("llama", dtype=torch.float64)))
+
+
+def test_bits_are_promised_by_the_backend(dense: DenseBackend) -> None:
+    def promised(dtype: torch.dtype, engine: str = "auto") -> bool:
+        return Scorer(tiny_model("llama", dtype=dtype), tiny_tokenizer(), engine=engine).keeps_bits
+
+    assert promised(torch.float32) and not promised(torch.bfloat16) and not promised(torch.float32, "padded")
+    assert not promised(torch.float64)  # by the backend that is taken there
+
+
+def test_bits_are_promised_by_any_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Steady(ReferenceEngine):
+        name: ClassVar[str] = "steady"
+        keeps_bits: ClassVar[bool] = True
+
+    engines = {**resolve.ENGINES, "steady": lambda adapter, batch_tokens: Steady(adapter)}
+    monkeypatch.setattr(resolve, "ENGINES", engines)
+    scorer = Scorer(tiny_model("llama"), tiny_tokenizer(), engine="steady")
+    assert scorer.keeps_bits and scorer.batch_tokens is None and scorer.engine == "steady"
 
 
 def test_the_first_line_that_fits_is_taken() -> None:

@@ -15,6 +15,7 @@ from seqscore.evaluate.run.evaluation import evaluate
 from seqscore.output.report.page import report_html
 from seqscore.output.report.payload import payload_of
 from tests.evaluate.evaluated import OPTIONS, dataset, edited, figures, made, rows_of, run_task, tiny_scorer
+from tests.masked_models import masked_model, word_pieces
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
@@ -30,6 +31,14 @@ def compared(folder: Path, rows: list[Any], **settings: Any) -> tuple[Comparison
         scorer = tiny_scorer() if seed == 0 else Scorer(tiny_model("llama", seed=seed), tiny_tokenizer())
         runs.append(evaluate(scorer, data, made("pairs", data), folder / str(seed), options=OPTIONS))
     return compare_runs(folder / "0", folder / "1", **settings), *runs
+
+
+def test_runs_whose_tokens_were_given_other_things_are_not_compared(tmp_path: Path) -> None:
+    data = dataset(tmp_path / "data.jsonl", PAIRS[:2])
+    for name, scorer in (("a", tiny_scorer()), ("b", Scorer(masked_model("bert"), word_pieces()))):
+        evaluate(scorer, data, made("pairs", data), tmp_path / name, options=OPTIONS)
+    with pytest.raises(OptionError, match="given those before it, in the other all others of its text: their numbers"):
+        compare_runs(tmp_path / "a", tmp_path / "b")
 
 
 def test_two_models_over_the_same_pairs(tmp_path: Path) -> None:

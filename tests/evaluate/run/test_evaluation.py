@@ -37,6 +37,7 @@ from seqscore.scores.statistics.intervals import Sums, bootstrap_interval, wilso
 from seqscore.text.items import Pair
 from tests.evaluate.evaluated import OPTIONS, dataset, figures, files, made, rows_of, run_task, tiny_scorer
 from tests.evaluate.killed import FILES, calls_of, killed_before
+from tests.masked_models import masked_model, word_pieces
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
@@ -342,6 +343,10 @@ def test_protocols_are_read_back_and_checked(tmp_path: Path) -> None:
     assert run.fingerprint["model"]["bos"] == "none"
     with pytest.raises(OptionError, match="window=4096 is longer than the model reads"):
         protocol_settings("gptq", tiny_scorer(), window=4096)
+    with pytest.raises(
+        OptionError, match="protocol 'lm-eval' is for models that read from left to right, and this is a"
+    ):
+        protocol_settings("lm-eval", Scorer(masked_model("bert"), word_pieces()))
     data = dataset(tmp_path / "bad.jsonl", [{"text": "a"}, "{"])
     task = ProtocolTask(
         fields=guess_fields("perplexity", data.columns),
