@@ -36,8 +36,13 @@ class NewFile:
         self._beside = final.with_name(f".seqscore-{uuid4().hex[:16]}.part") if beside is None else beside
         self._final = final
         self.stream = cast(BinaryIO, self._beside.open("wb"))
-        with suppress(FileNotFoundError):
+        try:
             self._beside.chmod(stat.S_IMODE(final.stat().st_mode))
+        except FileNotFoundError:
+            pass
+        except OSError:
+            self.discard()
+            raise
 
     def __enter__(self) -> Self:
         return self

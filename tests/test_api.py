@@ -217,6 +217,15 @@ def test_wrong_options(options: dict[str, Any], message: str) -> None:
         evaluate("pairs", ROWS, **options)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{"split": "test"}, {"config": "a"}, {"read_as": "csv"}, {"encoding": "latin-1"}, {"whole_file": True}],
+)
+def test_what_says_how_files_are_read_is_refused_of_rows_in_memory(options: dict[str, Any]) -> None:
+    with pytest.raises(OptionError, match=f"{next(iter(options))}=.*these rows are in memory already"):
+        evaluate("pairs", ROWS, **options)
+
+
 def test_an_unknown_task() -> None:
     with pytest.raises(OptionError, match="task 'pear' is unknown; expected one of perplexity, pairs"):
         evaluate("pear", ROWS)

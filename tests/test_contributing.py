@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -78,6 +79,11 @@ found["packs"] = len(calls)
 found["fluent"] = [
     seqscore.evaluate(Scorer.from_pretrained("model"), "fluent", [{"text": text} for text in texts], below=below)
     .figures["fluent"].value for below in (1.0, 1e9)]
+from seqscore.evaluate.tasks.registry import TASKS
+from tests.evaluate.tasks.test_registry import test_every_task_says_what_its_readers_ask as check
+for name in TASKS:
+    check(name)
+
 found["command"] = run(["eval", "fluent", "texts.txt", "--below", "200", "--model", "model", "--out", "run"])
 
 found["uniform"] = Scorer.from_pretrained("uniform:bytes").score("It rained.").log_likelihood
@@ -100,7 +106,8 @@ def test_each_example_runs_in_the_package(extended: Path) -> None:
     (extended / "texts.txt").write_text("It rained.\nNobody came.\n")
     (extended / "pairs.jsonl").write_text('{"good": "It rained.", "bad": "It rained rained."}\n')
     # A process of its own, which imports the copy: with the four files and lines in place.
-    environment = {"PYTHONPATH": str(extended), "PATH": "", "HOME": str(extended), "OMP_NUM_THREADS": "1"}
+    paths = f"{extended}{os.pathsep}{ROOT}"  # the tests of this one
+    environment = {"PYTHONPATH": paths, "PATH": "", "HOME": str(extended), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=extended, env=environment, capture_output=True, text=True, check=False
     )

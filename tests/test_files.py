@@ -69,6 +69,20 @@ def test_permissions_are_those_of_a_new_file_or_of_the_old_one(tmp_path: Path) -
     assert stat.S_IMODE(path.stat().st_mode) == 0o604
 
 
+def test_a_file_whose_permissions_cannot_be_taken_over_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    path = tmp_path / "file"
+    write_whole(path, b"a")
+    monkeypatch.setattr(Path, "chmod", refuse)
+    with pytest.raises(PermissionError):
+        write_whole(path, b"b")
+    assert list(tmp_path.iterdir()) == [path] and path.read_bytes() == b"a"
+
+
 def test_a_file_system_that_syncs_no_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(_: int) -> None:
         raise OSError(errno.EINVAL, "Invalid argument")

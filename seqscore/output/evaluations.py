@@ -47,16 +47,16 @@ def print_summary(summary: Mapping[str, Any]) -> None:
             console.print(f"  {terminal_text(line)}", soft_wrap=True)
         console.print(table)
         if best is not None:
-            console.print(f"of the weights tried on these same rows {best[0]} was best: word error rate {best[1]}")
+            setting, value = best["name"].rpartition("_")[2], shown_number(best["value"])
+            said = f"of the settings tried on these same rows {setting} was best: {value} {best['unit']}"
+            console.print(terminal_text(said))
         console.print(f"signature: {terminal_text(summary['signature'])}", soft_wrap=True)
 
 
-def _best_swept(figures: list[Mapping[str, Any]]) -> tuple[str, str] | None:
+def _best_swept(figures: list[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """The first of the best of a sweep; None where nothing was swept."""
     swept = [one for one in figures if one.get("use") == "sweep" and one["value"] is not None]
-    if not swept:
-        return None
-    best = min(swept, key=lambda one: float(one["value"]))
-    return best["name"].rpartition("_")[2], shown_number(best["value"])
+    return min(swept, key=lambda one: float(one["value"]) * (-1 if one.get("better") == "higher" else 1), default=None)
 
 
 def _table(*headers: str) -> Table:
@@ -139,7 +139,7 @@ def _largest(found: Comparison) -> Table:
 def _mcnemar(found: Comparison) -> Table:
     table = _table("exact McNemar test", *_COUNTS, "p")
     for one in found.measures:
-        if one.mcnemar is not None and one.name != "ties":
+        if one.mcnemar is not None and one.better == "higher":  # else a hit is nothing that is right
             test = one.mcnemar
             counts = (f"{count:,}" for count in (test.both, test.only_a, test.only_b, test.neither))
             table.add_row(*_cells(one.name, *counts, shown_p(test.p_value)))

@@ -57,7 +57,8 @@ def test_the_other_tasks(run: Run, tmp_path: Path) -> None:
     assert {"accuracy", "accuracy_per_char", "accuracy_pmi", "accuracy_domain_pmi", "brier"} <= set(names)
     nbest = write(tmp_path / "n.jsonl", [{"reference": "a b", "hypotheses": ["a c", "a b"], "scores": [-1, -2]}])
     done = run("eval", "nbest", nbest, "--out", str(tmp_path / "n"), "--lm-weight", "0.5")
-    assert done.returncode == 0 and "wer_oracle" in done.stdout and "of the weights tried" in done.stdout
+    assert done.returncode == 0 and "wer_oracle" in done.stdout
+    assert "of the settings tried on these same rows 0.00 was best: 0.5000 per reference word" in done.stdout
     assert "wer_at" not in done.stdout
     text = write(tmp_path / "t.txt", ["The cat sat.", "A b c d", "one two three"])
     done = run("eval", "perplexity", text, "--out", str(tmp_path / "p"), "--protocol", "gptq", "--window", "8")

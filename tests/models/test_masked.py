@@ -399,6 +399,8 @@ def test_minimal_pairs_are_evaluated_with_it(folder: Path, tmp_path: Path, capsy
         "--out",
         str(tmp_path / "c"),
     ]
-    assert command(arguments) != 0
-    assert "the pseudo-log-likelihoods of a masked model are neither" in " ".join(told(capsys.readouterr().err))
+    for more in ([], ["--no-pmi", "--domain-context", "it"]):
+        assert command([*arguments, *more]) != 0
+        said = " ".join(told(capsys.readouterr().err))
+        assert "the pseudo-log-likelihoods of a masked model are no log-probabilities" in said
     assert command([*arguments, "--no-pmi"]) == 0

@@ -6,11 +6,11 @@ The libraries are told apart by what their objects offer, without importing them
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from itertools import islice
 from typing import Any
 
-from seqscore.errors import InputError
+from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.data_options import DataOptions
 from seqscore.evaluate.data.dataset import Dataset
 from seqscore.evaluate.data.records import Record, check_distinct, has_column, no_column
@@ -38,14 +38,16 @@ def dataset_in_memory(data: object, *, options: DataOptions) -> Dataset:
     Args:
         data: an iterable of mappings (one that can be used only once is collected), a DataFrame of pandas or polars,
             an Arrow table, a ``Dataset`` or ``IterableDataset`` of the datasets library.
-        options: of them ``id_column`` and ``limit`` are used.
+        options: ``id_column``, ``limit`` and ``notify``; the others say how files are read.
 
     Returns:
         Its ``description`` holds the number of rows and the XXH128 of their content.
 
     Raises:
         InputError: it is nothing of the kind, there is no row, or no column of the id's name.
+        OptionError: an option is not for rows in memory.
     """
+    _check_options(options)
     records = MemoryRecords(_rows_of(data))
     count, digest, columns = _looked_through(records, options.limit)
     if not columns:
@@ -60,6 +62,19 @@ def dataset_in_memory(data: object, *, options: DataOptions) -> Dataset:
         options=options,
         parts=(records,),
     )
+
+
+_OPTIONS = ("id_column", "limit", "notify")
+
+
+def _check_options(options: DataOptions) -> None:
+    for one in fields(options):
+        value = getattr(options, one.name)
+        if one.name not in _OPTIONS and value != one.default:
+            raise OptionError(
+                f"{one.name}={value!r} says how files or datasets are read, and these rows are in memory already; "
+                f"for them there are id_column and limit"
+            )
 
 
 def _looked_through(records: MemoryRecords, limit: int | None) -> tuple[int, str, tuple[str, ...]]:

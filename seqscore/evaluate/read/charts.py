@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -163,7 +163,11 @@ def _calibration(summary: Mapping[str, Any]) -> Calibration | None:
     error = next((one["value"] for one in summary["figures"] if one["name"] == "calibration_error"), None)
     if error is None:  # no row was scored
         return None
-    return Calibration(error=error, bins=tuple(CalibrationBin(**one) for one in summary["calibration"]))
+    return Calibration(error=error, bins=tuple(map(_bin, summary["calibration"])))
+
+
+def _bin(stored: Mapping[str, Any]) -> CalibrationBin:
+    return CalibrationBin(**{one.name: stored[one.name] for one in fields(CalibrationBin)})
 
 
 def _frequencies(run: Run) -> RankFrequency | None:

@@ -77,12 +77,12 @@ def _check_start_token(scorer: Scorer, task: Task, options: RunOptions) -> None:
     """Before anything is scored.
 
     Raises:
-        OptionError: the task needs a start token, and there is none.
+        OptionError: the task needs a start token, and there is none; or log-probabilities, and the model gives none.
     """
-    if task.needs_start_token and scorer.conditioning == "both":
+    if task.subtracts and scorer.conditioning == "both":
         raise OptionError(
-            "PMI takes log p(choice) from log p(choice | context), and the pseudo-log-likelihoods of a masked model "
-            "are neither; leave PMI out (unconditional=False, --no-pmi)"
+            f"the pseudo-log-likelihoods of a {scorer.kind} model are no log-probabilities of which one could be taken "
+            f"from another: {task.subtracts}"
         )
     # A model that cuts texts into tokens itself has no start token to name.
     policy, _, token = dict(scorer.signature(**options.policies).fields).get("bos", "").rpartition("/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -53,10 +53,11 @@ class FigureRow:
 
     @classmethod
     def stored(cls, stored: Mapping[str, Any]) -> FigureRow:
-        """The figure of a summary, in which infinities are texts."""
+        """The figure of a summary, in which infinities are texts; what else stands there is left alone."""
+        own = {one.name: stored[one.name] for one in fields(cls) if one.name in stored}
         value = stored["value"]
-        intervals = {name: stored_interval(stored[name]) for name in ("interval", "closed_interval")}
-        return cls(**{**stored, "value": None if value is None else float(value), **intervals})
+        intervals = {name: stored_interval(stored.get(name)) for name in ("interval", "closed_interval")}
+        return cls(**{**own, "value": None if value is None else float(value), **intervals})
 
 
 def stored_interval(stored: Mapping[str, Any] | None) -> Interval | None:

@@ -103,6 +103,11 @@ class Task(ABC):
         return ""
 
     @property
+    def subtracts(self) -> str:
+        """Which log-probability it takes from which other of the same text, and how to do without; empty where none."""
+        return ""
+
+    @property
     def sorting(self) -> Sorting | None:
         """How the rows of the input are sorted into files once they are scored."""
         return None

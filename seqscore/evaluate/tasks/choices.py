@@ -81,6 +81,16 @@ class ChoicesTask(Task):
             "(unconditional=False, --no-pmi)"
         )
 
+    @property
+    def subtracts(self) -> str:
+        """PMI, and domain-conditional PMI."""
+        if self._several_contexts:
+            return ""
+        without = ["unconditional=False, --no-pmi"] if self.unconditional else []
+        without += ["domain_context=None, no --domain-context"] if self.domain_context is not None else []
+        said = "PMI takes log p(choice) from log p(choice | context); leave it out"
+        return f"{said} ({'; '.join(without)})" if without else ""
+
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """An item a choice, and one or two more where choices are scored without their context."""
         convert = self._with_contexts if self._several_contexts else self._with_choices

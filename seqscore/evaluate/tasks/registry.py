@@ -113,6 +113,8 @@ def stored_task(settings: Mapping[str, Any]) -> Task:
     own = dict(settings)
     name, columns = own.pop("task", None), own.pop("fields", {})
     try:
-        return task_class(str(name)).stored(Fields.stored(columns), own)
+        task = task_class(str(name)).stored(Fields.stored(columns), own)
+        task.measures()  # which may read any of its fields and settings
+        return task
     except (TypeError, ValueError, LookupError, ArithmeticError, AttributeError) as error:
         raise InputError(f"{name!r} ({error})") from error

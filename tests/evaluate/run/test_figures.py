@@ -11,11 +11,13 @@ import numpy as np
 from seqscore.evaluate.data.fields import Fields
 from seqscore.evaluate.read.charts import charts_of_run
 from seqscore.evaluate.read.compare import compare_runs
-from seqscore.evaluate.run.figures import Measured, figure_rows, row_values
+from seqscore.evaluate.run.figures import FigureRow, Measured, figure_rows, row_values
+from seqscore.evaluate.run.run_folder import read_run
 from seqscore.evaluate.tasks.measure import Measure
 from seqscore.evaluate.tasks.protocol import stored_protocol
+from seqscore.output.evaluations import _best_swept
 from seqscore.scores.statistics.intervals import Sums
-from tests.evaluate.evaluated import OPTIONS, run_task
+from tests.evaluate.evaluated import OPTIONS, edited, run_task
 
 
 def test_a_row_in_no_group_is_not_in_the_group_of_an_empty_name() -> None:
@@ -53,3 +55,31 @@ def test_windows_of_no_weight_are_in_no_picture_and_no_list(tmp_path: Path) -> N
     assert chart is not None and run.num_rows > 1
     assert chart.values.tolist() == [chart.figure], "the first window alone has a weight"
     assert len(compare_runs(run.path, run.path, resamples=100).largest) == 1
+
+
+def test_what_a_later_version_stores_besides_is_left_alone(tmp_path: Path) -> None:
+    rows = [{"query": "the cat", "choices": ["sat", "ran off"], "gold": number % 2} for number in range(3)]
+    run = run_task(tmp_path, "choices", rows)
+    assert run.summary is not None
+    figures = [FigureRow.stored(one) for one in run.summary["figures"]]
+
+    def add(summary: dict[str, Any]) -> None:
+        for one in (*summary["figures"], *summary["calibration"]):
+            one["more"] = 1
+
+    edited(run.path / "summary.json", add)
+    found = read_run(run.path)
+    assert found.summary is not None and found.summary["figures"][0]["more"] == 1
+    assert [FigureRow.stored(one) for one in found.summary["figures"]] == figures
+    assert charts_of_run(found).calibration == charts_of_run(run).calibration is not None
+
+
+def test_the_best_of_a_sweep_is_best_the_measures_way() -> None:
+    for better, best in (("higher", "m_0.9"), ("lower", "m_0.1")):
+        swept = [
+            {"name": f"m_{value}", "value": value, "unit": "u", "better": better, "use": "sweep"}
+            for value in (0.1, 0.9)
+        ]
+        found = _best_swept(swept)
+        assert found is not None and found["name"] == best
+    assert _best_swept([]) is None
