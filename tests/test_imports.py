@@ -37,6 +37,7 @@ def test_a_broken_contract_is_found(tmp_path: Path) -> None:
         "text/items.py": "from seqscore.scorer import Scorer",
         "plan/trie.py": "def f():\n    import torch",
         "engine/padded.py": "from seqscore.engine.packed import PackedEngine",
+        "engine/fourth.py": "from seqscore.engine.reference import ReferenceEngine",
         "evaluate/tasks/base.py": "from seqscore.engine.base import Engine",
         "scores/reductions.py": "from seqscore.scores.sequence_score import SequenceScore",
     }.items():
@@ -47,6 +48,7 @@ def test_a_broken_contract_is_found(tmp_path: Path) -> None:
         "seqscore.text.items -> seqscore.scorer",
         "seqscore.plan.trie -> torch",
         "seqscore.engine.padded -> seqscore.engine.packed",
+        "seqscore.engine.fourth",
         "seqscore.evaluate.tasks.base -> seqscore.engine.base",
         "No cycles are allowed in seqscore.scores",
     ):

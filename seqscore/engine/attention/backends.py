@@ -26,7 +26,8 @@ class Choice:
 
 
 BACKENDS: tuple[Choice, ...] = (Choice(BlockBackend()),)
-"""The first one that fits is taken, so special ones stand in front. The last one runs everything."""
+"""The first one that fits is taken, so special ones stand in front. The last one runs everything. Where the one that is
+taken refuses a form of layer, the model does not run packed: no other one is asked."""
 
 
 def backend_for(device: torch.device, dtype: torch.dtype) -> AttentionBackend:

@@ -13,12 +13,12 @@ from seqscore import Scorer
 from seqscore.engine import fitness, resolve
 from seqscore.engine.attention import backends
 from seqscore.engine.attention.backends import Choice, backend_for
-from seqscore.engine.attention.base import FULL, LayerForm
+from seqscore.engine.attention.base import FULL, LayerForm, UnsupportedAttentionError
 from seqscore.engine.attention.blocks import BlockBackend
 from seqscore.engine.packed import PackedEngine
 from seqscore.engine.reference import ReferenceEngine
 from seqscore.engine.resolve import resolve_engine
-from seqscore.errors import EngineError
+from seqscore.errors import EngineError, SeqscoreWarning
 from seqscore.models.architecture.adapter import adapt
 from seqscore.plan.packs import Pack
 from seqscore.plan.requests import Request
@@ -170,10 +170,35 @@ def test_bits_are_promised_by_any_engine(monkeypatch: pytest.MonkeyPatch) -> Non
     assert scorer.keeps_bits and scorer.batch_tokens is None and scorer.engine == "steady"
 
 
-def test_the_first_line_that_fits_is_taken() -> None:
-    dense = DenseBackend()
+DEVICES = ("cpu", "cuda", "mps", "meta")
+DTYPES = (torch.float32, torch.float64, torch.bfloat16, torch.float16)
+
+
+def test_the_first_line_that_fits_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    dense, last = DenseBackend(), BlockBackend()
     half = Choice(dense, ("cuda",), ("float16", "bfloat16"))
     assert half.fits("cuda", "bfloat16") and not half.fits("cuda", "float32") and not half.fits("cpu", "float16")
-    for dtype in (torch.float32, torch.float64, torch.bfloat16, torch.float16):
-        for device in ("cpu", "cuda", "mps", "meta"):
-            assert isinstance(backend_for(torch.device(device), dtype), BlockBackend)
+    monkeypatch.setattr(backends, "BACKENDS", (half, Choice(last), Choice(dense)))
+    for dtype in DTYPES:
+        for device in DEVICES:
+            taken = dense if device == "cuda" and dtype.itemsize == 2 else last
+            assert backend_for(torch.device(device), dtype) is taken
+
+
+def test_the_last_line_fits_all() -> None:
+    last = backends.BACKENDS[-1]
+    assert all(last.fits(device, str(dtype).removeprefix("torch.")) for dtype in DTYPES for device in DEVICES)
+
+
+def test_a_form_that_is_refused_is_told_and_the_model_runs_padded(
+    dense: DenseBackend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(pack: Pack, form: LayerForm) -> DenseAttention:
+        raise UnsupportedAttentionError("dense runs no layers of this form")
+
+    monkeypatch.setattr(dense, "prepare", refuse)
+    adapter = adapt(tiny_model("llama", dtype=torch.float64))
+    with pytest.warns(SeqscoreWarning, match="runs padded, not packed: dense runs no layers of this form"):
+        assert resolve_engine("auto", adapter).name == "padded"
+    with pytest.raises(EngineError, match="cannot run LlamaForCausalLM: dense runs no layers of this form"):
+        resolve_engine("packed", adapter)
