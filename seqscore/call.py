@@ -27,11 +27,15 @@ from seqscore.text.windows import Layout, layout, layout_both_sides
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A sequence with its windows, each of them a request to the model."""
+    """A sequence with its windows, each of them a request to the model.
+
+    ``num_source``: how many of its first tokens are what an encoder reads, in front of which no window begins.
+    """
 
     sequence: TokenSequence
     layout: Layout
     requests: tuple[Request, ...]
+    num_source: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class TokenCall:
         return assemble(
             sequence if windows.reads_start else replace(sequence, start_token=None),
             values,
-            firsts=[window.first_target - start for window in windows.windows],
+            firsts=[window.first_target - start + prepared.num_source for window in windows.windows],
             num_cut=windows.num_cut_tokens(start),
             num_unread=windows.num_unread_tokens(start),
             extras=self.policies.extras,
@@ -81,10 +85,21 @@ class TokenCall:
             return one.for_item(index)
         try:
             self._check_vocabulary(one)
+            if self.model.conditioning == "source":
+                return self._with_source(one)
             windows = _LAYOUTS[self.model.conditioning](self, one)
             return Prepared(one, windows, _requests(one, windows, subsets.of(one), self.model.codec.behind))
         except SeqscoreError as error:
             return error.for_item(index)
+
+    def _with_source(self, sequence: TokenSequence) -> Prepared:
+        """The context is what an encoder reads, given which the rest is scored behind the start token."""
+        count = sequence.first_scored
+        decoded = replace(sequence, ids=sequence.ids[count:], first_scored=0)
+        windows = _to_the_left(self, decoded)
+        requests = _requests(decoded, windows, None, self.model.codec.behind)
+        source = sequence.ids[:count]
+        return Prepared(sequence, windows, tuple(replace(one, source=source) for one in requests), count)
 
     def _check_vocabulary(self, sequence: TokenSequence) -> None:
         ids = sequence.model_ids
@@ -141,11 +156,14 @@ def open_call(model: TokenModel, policies: Policies, about_start: StartNotice) -
     boundary: BoundaryPolicy = (
         "lm-eval" if policies.boundary == "auto" and start.kind == "lm-eval" else policies.boundary
     )
+    stands = start
+    if model.conditioning == "source":  # what two stacks read has no token in common, and no start token but its own
+        boundary, stands = "separate", StartToken("token", start.token_id)
     builder = SequenceBuilder(
         tokenizer=model.codec.tokenizer,
         encoder=model.codec.encoder(policies.special_tokens),
         markup_encoder=model.codec.encoder("parse"),
-        start=start,
+        start=stands,
         boundary=boundary,
         special_tokens=policies.special_tokens,
         frame=_frame_of(model, start),
@@ -157,7 +175,7 @@ def open_call(model: TokenModel, policies: Policies, about_start: StartNotice) -
         boundary=boundary,
         long=f"{policies.long}/{'none' if model.max_inputs is None else model.max_inputs}",
     )
-    return TokenCall(model, policies, builder, CallNotices(model.codec.tokenizer, start, about_start), signature)
+    return TokenCall(model, policies, builder, CallNotices(model.codec.tokenizer, stands, about_start), signature)
 
 
 def _frame_of(model: TokenModel, start: StartToken) -> Frame | None:
@@ -186,13 +204,17 @@ def check_extras(model: LanguageModel[Any, Any], policies: Policies) -> None:
 
 
 def _check_conditioning(model: TokenModel, policies: Policies, start: StartToken) -> None:
-    """Refuse what has a meaning only where a token is predicted from those before it."""
-    if model.conditioning != "both":
+    """Refuse what has a meaning only where a token is predicted from those before it alone."""
+    if model.conditioning == "left":
         return
     if start.kind != "auto":
         raise OptionError(
             f"bos={policies.bos!r} is for models that read from left to right; a {model.kind} model reads every text "
-            f"between its own start and end token: use bos='auto'"
+            f"{_STANDS[model.conditioning]}: use bos='auto'"
+        )
+    if model.conditioning == "source" and start.token_id is None:
+        raise OptionError(
+            f"a {model.kind} model needs a start token in front of what it scores, and its codec has none"
         )
     if policies.boundary in ("healed", "lm-eval"):
         raise OptionError(
@@ -201,9 +223,12 @@ def _check_conditioning(model: TokenModel, policies: Policies, start: StartToken
         )
 
 
+_STANDS = {"both": "between its own start and end token", "source": "behind its own start token"}
+
+
 def _for_this(model: TokenModel, item: Item | SeqscoreError) -> Item | SeqscoreError:
     """The item, or why such a model cannot score it."""
-    if model.conditioning != "both":
+    if model.conditioning == "left":
         return item
     if isinstance(item, Chat) or (isinstance(item, Pair) and is_chat(item.context)):
         return OptionError(f"chat messages are for models that read from left to right, and this is a {model.kind} one")
