@@ -15,6 +15,7 @@ import pytest
 from seqscore import Pair, Scorer
 from seqscore.cli.app import run as command
 from seqscore.errors import InputError, ModelError, NumericsError, OptionError, SeqscoreError, StartWarning
+from seqscore.evaluate.tasks.protocol import protocol_settings
 from seqscore.models import registry
 from seqscore.models.base import Conditioning, Identity, RunSettings, TextModel, TextValues, TokenModel
 from seqscore.models.registry import KINDS, Named
@@ -241,3 +242,10 @@ def test_a_token_is_healed_only_by_who_gives_its_subset(monkeypatch: pytest.Monk
     with pytest.raises(ModelError, match="item 0: the model gave no mass of the subset that it was asked for"):
         scorer_of(monkeypatch, Says).score([pair], boundary="healed")
     assert local().score(pair, boundary="healed").boundary == "healed"
+
+
+def test_a_protocol_needs_a_tokenizer(open_with: Callable[[type[Server]], Scorer]) -> None:
+    with pytest.raises(
+        OptionError, match="protocol 'lm-eval' lays its windows over token ids, and a server model has no"
+    ):
+        protocol_settings("lm-eval", open_with(Server))

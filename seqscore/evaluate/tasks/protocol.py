@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.errors import InputError, OptionError, TokenizerError, failing_as
+from seqscore.errors import InputError, ModelError, OptionError, TokenizerError, failing_as
 from seqscore.evaluate.data.column_names import TARGET, TEXT
 from seqscore.evaluate.data.dataset import DataRow, Dataset
 from seqscore.evaluate.data.fields import Fields, Form
@@ -148,8 +148,8 @@ def protocol_settings(
     (GPTQ 2,048, llama.cpp 512), and never longer than the model's.
 
     Raises:
-        OptionError: the model does not read from left to right; the window does not fit it; or the protocol
-            needs a start token and there is none.
+        OptionError: the model does not read from left to right, or has no tokenizer here; the window does
+            not fit it; or the protocol needs a start token and there is none.
     """
     if scorer.conditioning != "left":
         raise OptionError(
@@ -160,7 +160,13 @@ def protocol_settings(
     if window is not None and limit is not None and window > limit:
         raise OptionError(f"window={window} is longer than the model reads, {limit}")
     usual = _WINDOWS.get(name, limit or _NO_LIMIT)
-    tokenizer = scorer.tokenizer
+    try:
+        tokenizer = scorer.tokenizer
+    except ModelError as error:
+        raise OptionError(
+            f"protocol {name!r} lays its windows over token ids, and a {scorer.kind} model has no tokenizer here: "
+            f"leave --protocol out"
+        ) from error
     start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     if name == "evaluate":
         start = tokenizer.bos_token_id
