@@ -283,7 +283,7 @@ def test_a_token_that_is_markup_stays_text(chromium: Any, folder: Path) -> None:
     payload = payload_of(report)
     tokens = payload["tokens"]
     tokens["lengths"], tokens["counts"] = packed([len(EVIL)]), packed([len(unpacked(tokens["ids"]))])
-    payload["rows"][0][5][0][8] = [0, 1, 0, 0]
+    payload["rows"][0][5][0][9] = [0, 1, 0, 0]
     (folder / "markup.html").write_text(report_html(report, payload), encoding="utf-8")
     page = Opened(chromium, folder / "markup.html")
     page.page.click("#body tr.row")

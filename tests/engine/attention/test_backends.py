@@ -57,7 +57,7 @@ class DenseAttention:
     """softmax(q k^T + mask) v, the keys of a row being those of its shared prefix and of its local block."""
 
     def __init__(self, pack: Pack, form: LayerForm) -> None:
-        self._keys = pack.carried + pack.size
+        self._keys = pack.carried + pack.num_rows
         seen = np.zeros((pack.size, self._keys), bool)
         for local in pack.local:
             for number, rows in enumerate(local.query_rows):
