@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from seqscore.evaluate.run.figures import FigureRow
     from seqscore.evaluate.run.progress import Progress
     from seqscore.evaluate.run.run_folder import Run as StoredRun
-    from seqscore.evaluate.run.run_options import RunOptions
-    from seqscore.evaluate.tasks.base import Task
     from seqscore.scorer import Scorer
 
 Data: TypeAlias = "str | os.PathLike[str] | Iterable[Any] | object"
@@ -171,23 +169,24 @@ def evaluate(
         [3.86, 1.83]
     """
     with naming_extras():
-        from seqscore.evaluate.filter.buckets import check_sortable, split_run
-        from seqscore.evaluate.run.evaluation import evaluate as run_evaluation
-        from seqscore.evaluate.tasks.registry import make_task
+        from seqscore.evaluate.job import Job
 
         chosen = _Options.of(task, options)
         dataset = _dataset(data, chosen.data)
-        made = make_task(task, dataset.columns, fields=fields, **chosen.task)
-        if made.sorts_rows:
-            _check_files(task, dataset)
-            check_sortable(dataset)
-        run_options = _run_options(chosen, made, dataset)
+        _check_files(task, dataset)
+        others = {name: value for name, value in chosen.run.items() if name != "keep_columns"}
+        job = Job.of(
+            task,
+            dataset,
+            fields=fields,
+            settings=chosen.task,
+            columns=_columns(chosen.run),
+            policies=chosen.policies,
+            **others,
+        )
         temporary = TemporaryDirectory(prefix="seqscore-") if out is None else None
         folder = Path(temporary.name if temporary is not None else os.fspath(out or ""))
-        report_to = progress if progress is not None else lambda told: None
-        stored = run_evaluation(scorer, dataset, made, folder, options=run_options, report=report_to)
-        if made.sorting is not None:
-            split_run(stored, made.sorting.rule, by=made.sorting.by, dataset=dataset)
+        job.run(scorer, folder, report=progress if progress is not None else lambda told: None)
         return Run(folder, temporary)
 
 
@@ -236,24 +235,18 @@ def _dataset(data: Data, options: Mapping[str, Any]) -> Dataset:
 
 def _check_files(task: str, dataset: Dataset) -> None:
     from seqscore.evaluate.data.in_memory import MemoryRecords
+    from seqscore.evaluate.tasks.registry import task_class
 
-    if any(isinstance(part, MemoryRecords) for part in dataset.parts):
+    if task_class(task).sorts_rows and any(isinstance(part, MemoryRecords) for part in dataset.parts):
         raise InputError(
             f"task {task!r} sorts the rows of files into files, and these are in memory; write them to a file, or take "
             f"task 'perplexity' and sort them by the values of run.rows()"
         )
 
 
-def _run_options(chosen: _Options, task: Task, dataset: Dataset) -> RunOptions:
-    from seqscore.evaluate.data.kept_columns import check_kept, keep_columns
-    from seqscore.evaluate.run.run_options import RunOptions
-
-    given = dict(chosen.run)
-    # Rows that go to files of their own need not be stored a second time.
-    columns = given.pop("keep_columns", "none" if task.sorts_rows else "all")
-    kept = keep_columns([columns] if isinstance(columns, str) else list(columns))
-    check_kept(kept, dataset.columns)
-    return RunOptions(policies=chosen.policies, keep_columns=kept, **given)  # type: ignore[arg-type]  # checked there
+def _columns(options: Mapping[str, Any]) -> Sequence[str] | None:
+    columns = options.get("keep_columns")
+    return [columns] if isinstance(columns, str) else columns
 
 
 def compare(

@@ -102,11 +102,11 @@ class Policies:
         return cls(**keywords)  # type: ignore[arg-type]
 
 
-def check_choice(name: str, value: object, choices: Sequence[str]) -> None:
+def check_choice(name: str, value: object, choices: Sequence[object]) -> None:
     """Refuse what is none of the choices.
 
     Raises:
         OptionError: it lists them.
     """
     if value not in choices:
-        raise OptionError(f"{name}={value!r} is unknown; expected one of {', '.join(choices)}")
+        raise OptionError(f"{name}={value!r} is unknown; expected one of {', '.join(map(str, choices))}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Annotated, Any
@@ -11,13 +12,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqscore.cli.eval.shared import SharedOptions, with_shared_options
-from seqscore.evaluate.tasks.registry import make_task, options_of, task_class
+from seqscore.evaluate.tasks.registry import options_of, task_class
 
 if TYPE_CHECKING:
     from seqscore.evaluate.data.dataset import Dataset
-    from seqscore.evaluate.data.kept_columns import KeepColumns
+    from seqscore.evaluate.job import Job
     from seqscore.evaluate.run.run_folder import Run
-    from seqscore.evaluate.run.run_options import RunOptions
     from seqscore.evaluate.tasks.base import Option, Task
     from seqscore.scorer import Scorer
 
@@ -56,39 +56,42 @@ def _parameter(name: str, type_: Any, default: Any, said: Option) -> inspect.Par
 def _evaluate(name: str, shared: SharedOptions, own: Mapping[str, Any]) -> int:
     """Open the data and the model, run the task and show its summary."""
     from seqscore.cli.session import say
-    from seqscore.evaluate.data.kept_columns import check_kept, keep_columns
-    from seqscore.evaluate.filter.buckets import check_sortable
+    from seqscore.evaluate.job import Job
 
-    sorts_rows = task_class(name).sorts_rows
     if not shared.dry_run:
         shared.folder()
-    dataset = _dataset(shared, keeps_streams=sorts_rows and not shared.dry_run)
-    if sorts_rows:
-        check_sortable(dataset)
-    task = _task(name, shared, own, dataset)
-    say(f"{name}: {task.fields.describe()}")
+    dataset = _dataset(shared, keeps_streams=task_class(name).sorts_rows and not shared.dry_run)
+    job = Job.of(
+        name,
+        dataset,
+        fields=_fields(name, shared, own),
+        settings=_settings(name, shared, own),
+        columns=shared.keep_columns or None,
+        policies=shared.policies(),
+        keep=shared.keep,
+        part_rows=shared.part_rows,
+        level=shared.level,
+        resamples=shared.resamples,
+        seed=shared.seed,
+    )
+    say(f"{name}: {job.task.fields.describe()}")
     scorer = shared.open_scorer()
-    # Rows that go to files of their own need not be stored a second time.
-    kept = keep_columns(shared.keep_columns or (["none"] if sorts_rows else ["all"]))
-    check_kept(kept, dataset.columns)
-    run_options = _run_options(shared, kept)
-    if shared.dry_run:
-        return _dry_run(scorer, dataset, task, run_options)
-    run = _scored(shared, scorer, dataset, task, run_options)
-    _sort_rows(run, task, dataset)
-    return _show(run, shared)
+    return _dry_run(scorer, job) if shared.dry_run else _show(_scored(shared, scorer, job), shared)
 
 
-def _task(name: str, shared: SharedOptions, own: Mapping[str, Any], dataset: Dataset) -> Task:
-    kind = task_class(name)
-    named = {role: own[_COLUMN + role] for role in kind.column_options}
-    options = {}
-    for option, setting in options_of(kind).items():
+def _fields(name: str, shared: SharedOptions, own: Mapping[str, Any]) -> dict[str, str]:
+    named = {role: own[_COLUMN + role] for role in task_class(name).column_options}
+    return _named_fields(shared.field or [], named)
+
+
+def _settings(name: str, shared: SharedOptions, own: Mapping[str, Any]) -> dict[str, Any]:
+    settings = {}
+    for option, setting in options_of(task_class(name)).items():
         if not setting.option.reads_file:
-            options[option] = own[option]
+            settings[option] = own[option]
         elif own[option] is not None:
-            options[option] = _text_of(own[option], shared.encoding)
-    return make_task(name, dataset.columns, fields=_named_fields(shared.field or [], named), **options)
+            settings[option] = _text_of(own[option], shared.encoding)
+    return settings
 
 
 def _text_of(path: Path, encoding: str) -> str:
@@ -123,64 +126,30 @@ def _named_fields(given: list[str], more: Mapping[str, str | None]) -> dict[str,
     return named
 
 
-def _run_options(shared: SharedOptions, kept: KeepColumns) -> RunOptions:
-    from seqscore.evaluate.run.run_options import RunOptions
-
-    return RunOptions(
-        policies=shared.policies(),
-        keep=shared.keep,
-        keep_columns=kept,
-        part_rows=shared.part_rows,
-        level=shared.level,
-        resamples=shared.resamples,
-        seed=shared.seed,
-    )
-
-
-def _dry_run(scorer: Scorer, dataset: Dataset, task: Task, run_options: RunOptions) -> int:
+def _dry_run(scorer: Scorer, job: Job) -> int:
     from seqscore.evaluate.run.evaluation import dry_run
     from seqscore.output.evaluations import print_dry_run
 
-    print_dry_run(dry_run(scorer, dataset, task, options=run_options))
+    print_dry_run(dry_run(scorer, job.dataset, job.task, options=job.options))
     return 0
 
 
-def _scored(
-    shared: SharedOptions,
-    scorer: Scorer,
-    dataset: Dataset,
-    task: Task,
-    run_options: RunOptions,
-) -> Run:
-    """The run, scored here or on a cluster, its progress told."""
+def _scored(shared: SharedOptions, scorer: Scorer, job: Job) -> Run:
+    """The run, scored here or on a cluster, its progress and its files told."""
     from seqscore.cli.eval.progress import run_progress
-    from seqscore.evaluate.run.evaluation import evaluate
-
-    with run_progress(dataset.num_rows) as report:
-        if shared.ray is None:
-            return evaluate(scorer, dataset, task, shared.folder(), options=run_options, report=report)
-        from seqscore.integrations.ray import evaluate_on_ray
-
-        return evaluate_on_ray(
-            scorer,
-            dataset,
-            task,
-            shared.folder(),
-            options=run_options,
-            report=report,
-            address=shared.ray,
-            workers=shared.ray_workers,
-            load=shared.settings(),
-        )
-
-
-def _sort_rows(run: Run, task: Task, dataset: Dataset) -> None:
     from seqscore.cli.session import say
-    from seqscore.evaluate.filter.buckets import split_run
 
-    if task.sorting is not None:
-        found = split_run(run, task.sorting.rule, by=task.sorting.by, dataset=dataset)
-        say("; ".join(f"{bucket.path}: {bucket.num_rows:,} rows" for bucket in found.values()))
+    with run_progress(job.dataset.num_rows) as report:
+        if shared.ray is None:
+            run, buckets = job.run(scorer, shared.folder(), report=report)
+        else:
+            from seqscore.integrations.ray import evaluate_on_ray
+
+            on_ray = partial(evaluate_on_ray, address=shared.ray, workers=shared.ray_workers, load=shared.settings())
+            run, buckets = job.run(scorer, shared.folder(), report=report, score=on_ray)
+    if buckets:
+        say("; ".join(f"{bucket.path}: {bucket.num_rows:,} rows" for bucket in buckets.values()))
+    return run
 
 
 def _show(run: Run, shared: SharedOptions) -> int:

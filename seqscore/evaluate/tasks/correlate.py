@@ -10,7 +10,6 @@ from typing import Any, ClassVar, Literal, TypeAlias
 
 import numpy as np
 
-from seqscore.errors import OptionError
 from seqscore.evaluate.data.column_names import TARGET, TEXT
 from seqscore.evaluate.data.dataset import DataRow, Dataset
 from seqscore.evaluate.data.fields import Form, ranked
@@ -28,6 +27,7 @@ from seqscore.evaluate.tasks.rows import (
     item_of,
     joined,
 )
+from seqscore.policies import check_choice
 from seqscore.scores.reductions import bits_per, perplexity
 from seqscore.scores.statistics.intervals import Interval, Items
 from seqscore.text.items import check_delimiter
@@ -85,8 +85,7 @@ class CorrelateTask(Task):
 
     def __post_init__(self) -> None:
         check_delimiter(self.delimiter)
-        if self.score not in _UNITS:
-            raise OptionError(f"score={self.score!r} is unknown; expected one of {', '.join(_UNITS)}")
+        check_choice("score", self.score, tuple(_UNITS))
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """One item a row, with the number that stands beside it."""

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args, get_origin, get_type_hints
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.data.fields import Fields, fields_for
 from seqscore.evaluate.tasks.base import Option, Task
+from seqscore.policies import check_choice
 
 TASKS: dict[str, str] = {
     "perplexity": "seqscore.evaluate.tasks.perplexity.PerplexityTask",
@@ -73,8 +74,8 @@ def make_task(name: str, columns: Sequence[str], /, *, fields: Mapping[str, str]
 def _check_choice(option: str, value: Any, annotation: Any) -> None:
     parts = (annotation, *get_args(annotation))
     choices = [one for part in parts if get_origin(part) is Literal for one in get_args(part)]
-    if choices and value not in choices and not (value is None and type(None) in parts):
-        raise OptionError(f"{option}={value!r} is unknown; expected one of {', '.join(map(str, choices))}")
+    if choices and not (value is None and type(None) in parts):
+        check_choice(option, value, choices)
 
 
 @dataclass(frozen=True, slots=True)
