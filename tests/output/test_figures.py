@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable, Iterator
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
+from typing import Any, get_args
 
 import matplotlib
 import numpy as np
@@ -15,22 +17,27 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from seqscore.errors import InputError
+from seqscore.errors import InputError, OptionError
+from seqscore.evaluate.read import charts as read_charts
 from seqscore.evaluate.read.charts import CorrelationChart, GroupBar, GroupChart, ValueChart
 from seqscore.evaluate.read.compare import PairedValues
+from seqscore.evaluate.tasks import charts
+from seqscore.evaluate.tasks.charts import CHARTS, Chart, ChartNumbers
+from seqscore.evaluate.tasks.measure import Measure
 from seqscore.explain.exponential import exponential_lesson
 from seqscore.explain.figures.loss_figure import loss_figure
 from seqscore.explain.figures.softmax_figure import softmax_figure
 from seqscore.explain.training import LossCurve
+from seqscore.output.plots import saving
 from seqscore.output.plots.canvas import save_figure, svg_text
 from seqscore.output.plots.distributions import frequency_figure, perplexity_figure
 from seqscore.output.plots.runs import (
     calibration_figure,
-    correlation_figure,
     groups_figure,
     margin_figure,
     scatter_figure,
 )
+from seqscore.output.plots.saving import picture_of, run_figures
 from seqscore.output.plots.tokens import heat_map_figure, surprisal_figure
 from seqscore.scores.show.runs import Piece
 from seqscore.scores.show.surprisal_scale import BOUNDS, COLOURS, LABELS, LETTER_COLOURS, colour_of
@@ -57,19 +64,46 @@ CORRELATION = CorrelationChart(
     "pearson", ("surprisal [bits]", "rating"), np.array([1.0, 2, 4]), np.array([3.0, 1, 2]), 0.1
 )
 
+NUMBERS: dict[str, Any] = {
+    "values": MARGINS,
+    "points": CORRELATION,
+    "groups": GROUPS,
+    "calibration": CALIBRATION,
+    "frequencies": FREQUENCIES,
+    "paired": PAIR,
+}
+"""What charts show; every chart of the table is drawn from it."""
+
+
+def drawn(chart: str) -> Figure:
+    """A chart of the table, of numbers as it takes."""
+    names = {"a": "runs/$a$", "b": "runs/b"} if CHARTS[chart].numbers == "paired" else {}
+    return picture_of(CHARTS[chart])(NUMBERS[CHARTS[chart].numbers], **names)
+
+
 MAKERS: dict[str, Callable[[], Figure]] = {
+    **{name: partial(drawn, name) for name in CHARTS},
     "softmax": lambda: softmax_figure(exponential_lesson(tiny_scorer(), "The quick brown fox jumps.")),
-    "frequencies": lambda: frequency_figure(FREQUENCIES),
     "perplexities": lambda: perplexity_figure(PERPLEXITIES, corpus=60.0, interval=Interval(50.0, 70.0, 0.95, "x")),
     "loss": lambda: loss_figure(LossCurve(np.geomspace(5.5, 0.003, 100), 1000, 64)),
     "surprisal": lambda: surprisal_figure(PIECES, title="A $title$ <b>"),
     "tokens": lambda: heat_map_figure(PIECES, title="A $title$"),
-    "groups": lambda: groups_figure(GROUPS),
-    "calibration": lambda: calibration_figure(CALIBRATION),
-    "margins": lambda: margin_figure(MARGINS),
-    "correlation": lambda: correlation_figure(CORRELATION),
-    "scatter": lambda: scatter_figure(PAIR, a="runs/$a$", b="runs/b"),
 }
+
+
+def test_a_chart_of_a_measure_is_one_line_and_what_draws_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    toy = Chart("Toy", "tall", "values", "runs.margin_figure")
+    monkeypatch.setattr(charts, "CHARTS", {**CHARTS, "toy": toy})
+    monkeypatch.setattr(saving, "CHARTS", charts.CHARTS)
+    assert Measure(name="m", figure="mean", unit="nats", chart="toy").chart == "toy"
+    assert [name for name, _ in run_figures({"toy": MARGINS})] == ["toy"]
+    with pytest.raises(OptionError, match=r"chart='groups' is unknown; expected one of .*toy"):
+        Measure(name="m", figure="mean", unit="nats", chart="groups")
+
+
+def test_the_numbers_of_every_chart_are_made() -> None:
+    of_a_run = {one.numbers for one in CHARTS.values()} - {"paired"}
+    assert of_a_run == set(read_charts._MAKERS) and set(get_args(ChartNumbers)) == {*of_a_run, "paired"}
 
 
 @pytest.fixture(params=MAKERS)

@@ -1,20 +1,20 @@
-"""What the figures of a run show, as numbers: distributions, groups, calibration, two runs side by side."""
+"""What the charts of a run show, as numbers: distributions, groups, calibration, two runs side by side."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError
-from seqscore.evaluate.read.compare import PairedValues
 from seqscore.evaluate.read.measures import measures_of_run, task_of_run
 from seqscore.evaluate.run.figures import Measured, row_values, stored_interval
 from seqscore.evaluate.run.run_folder import Run
 from seqscore.evaluate.run.stored_rows import stored_rows
+from seqscore.evaluate.tasks.charts import CHARTS, ChartNumbers
 from seqscore.scores.statistics.calibration import Calibration, CalibrationBin
 from seqscore.scores.statistics.frequency import RankFrequency, rank_frequency
 from seqscore.scores.statistics.intervals import Interval
@@ -69,21 +69,29 @@ class CorrelationChart:
     figure: float | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class RunCharts:
-    """The charts that a run has something finite for; None the others. ``frequencies`` needs stored tokens."""
-
-    perplexities: ValueChart | None
-    margins: ValueChart | None
-    groups: GroupChart | None
-    calibration: Calibration | None
-    frequencies: RankFrequency | None
-    pair: PairedValues | None = None
-    correlation: CorrelationChart | None = None
+RunCharts: TypeAlias = Mapping[str, Any]
+"""Of the charts in ``tasks.charts.CHARTS`` those that a run has something finite for, by name: what they show, a
+``ValueChart``, ``CorrelationChart``, ``GroupChart``, ``Calibration``, ``RankFrequency`` (which needs stored tokens) or
+``PairedValues``."""
 
 
-def charts_of_run(run: Run, *, frequencies: bool = True) -> RunCharts:
-    """The charts of a complete run. ``frequencies``: also count its tokens, which reads them all.
+@dataclass(frozen=True, slots=True)
+class _Source:
+    """A complete run: its summary, its figures by name and group, and what its rows add up to."""
+
+    run: Run
+    summary: Mapping[str, Any]
+    figures: Mapping[tuple[str, str | None], Mapping[str, Any]]
+    measured: Mapping[str, Measured]
+
+    def drawn_by(self, chart: str) -> tuple[str, Measured] | None:
+        """The first measure that asks for a chart and has rows."""
+        found = ((name, one) for name, one in self.measured.items() if one.measure.chart == chart and len(one.numbers))
+        return next(found, None)
+
+
+def charts_of_run(run: Run) -> RunCharts:
+    """The charts of a complete run, but for those of two.
 
     Raises:
         InputError: the run is not complete, or a part is damaged.
@@ -91,47 +99,32 @@ def charts_of_run(run: Run, *, frequencies: bool = True) -> RunCharts:
     if run.summary is None:
         raise InputError(f"{str(run.path)!r} is not complete; run its eval again, which goes on where it was left")
     figures = {(one["name"], one["group"]): one for one in run.summary["figures"]}
-    found = measures_of_run(run)
-
-    def values(chart: str) -> ValueChart | None:
-        drawn = (one for one, own in found.items() if own.measure.chart == chart and len(own.numbers))
-        name = next(drawn, None)
-        if name is None:
-            return None
-        figure, measure = figures.get((name, None)), found[name].measure
-        if figure is None:
-            raise InputError(f"the summary of {str(run.path)!r} has no figure {name!r}; was it changed?")
-        own = row_values(measure, found[name].sums)
-        own = own[~np.isnan(own)]
-        if not np.isfinite(own).any():
-            return None
-        return ValueChart(
-            name,
-            measure.unit,
-            own,
-            _number(figure["value"]),
-            stored_interval(figure["interval"]),
-            measure.axes,
-            measure.sides,
-        )
-
-    return RunCharts(
-        perplexities=values("perplexities"),
-        margins=values("margins"),
-        groups=_groups(run.summary),
-        calibration=_calibration(run.summary),
-        frequencies=_frequencies(run) if frequencies else None,
-        correlation=_correlation(found, figures),
-    )
+    source = _Source(run, run.summary, figures, measures_of_run(run))
+    made = {name: _MAKERS[chart.numbers](source, name) for name, chart in CHARTS.items() if chart.numbers in _MAKERS}
+    return {name: one for name, one in made.items() if one is not None}
 
 
-def _correlation(
-    found: Mapping[str, Measured], figures: Mapping[tuple[str, str | None], Mapping[str, Any]]
-) -> CorrelationChart | None:
-    for name, one in found.items():
-        if one.measure.chart == "correlation" and len(one.numbers):
+def _values(source: _Source, chart: str) -> ValueChart | None:
+    drawn = source.drawn_by(chart)
+    if drawn is None:
+        return None
+    name, found = drawn
+    figure, measure = source.figures.get((name, None)), found.measure
+    if figure is None:
+        raise InputError(f"the summary of {str(source.run.path)!r} has no figure {name!r}; was it changed?")
+    own = row_values(measure, found.sums)
+    own = own[~np.isnan(own)]
+    if not np.isfinite(own).any():
+        return None
+    interval = stored_interval(figure["interval"])
+    return ValueChart(name, measure.unit, own, _number(figure["value"]), interval, measure.axes, measure.sides)
+
+
+def _points(source: _Source, chart: str) -> CorrelationChart | None:
+    for name, one in source.measured.items():
+        if one.measure.chart == chart and len(one.numbers):
             x, y = one.sums.columns
-            stored = figures.get((name, None))
+            stored = source.figures.get((name, None))
             if (np.isfinite(x) & np.isfinite(y)).any():
                 value = None if stored is None else _number(stored["value"])
                 return CorrelationChart(name, one.measure.axes, x, y, value)
@@ -187,3 +180,13 @@ def _token_ids(run: Run) -> Iterator[list[int]]:
 def _number(stored: float | str | None) -> float | None:
     """A figure as it was stored; infinities are stored as text."""
     return None if stored is None else float(stored)
+
+
+_MAKERS: Mapping[ChartNumbers, Callable[[_Source, str], Any]] = {
+    "values": _values,
+    "points": _points,
+    "groups": lambda source, _: _groups(source.summary),
+    "calibration": lambda source, _: _calibration(source.summary),
+    "frequencies": lambda source, _: _frequencies(source.run),
+}
+"""What makes the numbers of a chart; those of two runs are theirs who have both."""

@@ -27,8 +27,8 @@ def charts_of(source: Path, other: Path | None = None) -> RunCharts:
         if not (source.is_dir() and other.is_dir()):
             raise OptionError(f"two sources must be folders of runs, got {str(source)!r} and {str(other)!r}")
         run = read_run(source)
-        charts = replace(charts_of_run(run), pair=paired_values(run, read_run(other)))
-    if all(getattr(charts, name) is None for name in RunCharts.__dataclass_fields__):
+        charts = {**charts_of_run(run), "scatter": paired_values(run, read_run(other))}
+    if not charts:
         raise InputError(f"{str(source)!r} holds no score, so there is nothing to draw")
     return charts
 

@@ -76,7 +76,7 @@ def report_of_runs(paths: tuple[Path, ...], *, limit: int = 20_000) -> Report:
     charts = charts_of_run(opened[0])
     comparison = None
     if len(opened) > 1:
-        charts = replace(charts, pair=paired_values(opened[0], opened[1]))
+        charts = {**charts, "scatter": paired_values(opened[0], opened[1])}
         comparison = compare_runs(paths[0], paths[1])
     return Report(
         task=str(opened[0].fingerprint["task"]["task"]),
@@ -101,7 +101,7 @@ def _reported(run: Run) -> ReportedRun:
 def _columns(run: Run, charts: RunCharts) -> Iterator[Column]:
     """Of one run all that a row has; of two the hits and the measure that tells most, side by side."""
     task = task_of_run(run)
-    if charts.pair is None:
+    if "scatter" not in charts:
         for one in task.measures():
             if one.use == "figure" and one.column:
                 yield _column(one, _title(one.name))
@@ -113,7 +113,7 @@ def _columns(run: Run, charts: RunCharts) -> Iterator[Column]:
         if one.headline and one.is_hit:
             yield _column(one, f"{_title(one.name)} a")
             yield replace(_column(one, f"{_title(one.name)} b"), run="b")
-    name, unit = charts.pair.name, charts.pair.unit
+    name, unit = charts["scatter"].name, charts["scatter"].unit
     yield Column(name, f"{_title(name)} a", unit, "number", "a")
     yield Column(name, f"{_title(name)} b", unit, "number", "b")
     yield Column(name, "difference b − a", unit, "number", "difference")

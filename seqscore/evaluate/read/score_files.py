@@ -203,17 +203,16 @@ def charts_of_scores(rows: Iterator[RowView]) -> RunCharts:
                 if item.tokens is not None:
                     ids.append(item.tokens.ids)
     if not totals:
-        return RunCharts(perplexities=None, margins=None, groups=None, calibration=None, frequencies=None)
+        return {}
     sums = Sums.of(totals, counts)
     with np.errstate(over="ignore"):
         values = np.exp(-sums.totals / sums.counts)
     finite = bool(np.isfinite(values).any())
     figure = perplexity(log_likelihood(sums.totals), int(sum(counts)))
     interval = bootstrap_interval(sums, "perplexity")
-    return RunCharts(
-        perplexities=ValueChart("perplexity", "per token", values, figure, interval) if finite else None,
-        margins=None,
-        groups=None,
-        calibration=None,
-        frequencies=rank_frequency(ids) if ids else None,
-    )
+    charts: dict[str, Any] = {}
+    if finite:
+        charts["perplexities"] = ValueChart("perplexity", "per token", values, figure, interval)
+    if ids:
+        charts["frequencies"] = rank_frequency(ids)
+    return charts

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from seqscore.errors import OptionError
+from seqscore.evaluate.tasks.charts import charts_of_rows
 from seqscore.scores.statistics.intervals import Figure, Interval, Items
 
 RowValues: TypeAlias = Mapping[str, tuple[float, ...]]
@@ -30,7 +32,7 @@ class Measure:
         headline: the figure that stands for the task; where it counts hits, rows are right or wrong by it.
         per_row: the one that tells most of a single row, by which rows of two runs are compared.
         column: whether a table of rows has a column for it.
-        chart: which picture shows the rows' own values.
+        chart: which chart shows the rows by it, by its name in ``charts.CHARTS``.
         axes: of a picture, what stands on its axes.
         sides: of margins, what a row is on either side of 0: above, and below or at it.
         why_undefined: of a function, why it has no value for these numbers of the rows.
@@ -48,11 +50,17 @@ class Measure:
     headline: bool = False
     per_row: bool = False
     column: bool = True
-    chart: Literal["perplexities", "margins", "correlation"] | None = None
+    chart: str | None = None
     axes: tuple[str, str] = ("value", "rows")
     sides: tuple[str, str] = ("above 0", "0 or below")
     why_undefined: Callable[..., str] | None = None
     closed_form: Callable[[Items, float], Interval | None] | None = None
+
+    def __post_init__(self) -> None:
+        if self.chart is not None and self.chart not in charts_of_rows():
+            raise OptionError(
+                f"measure {self.name!r}: chart={self.chart!r} is unknown; expected one of {', '.join(charts_of_rows())}"
+            )
 
     @property
     def sums_up(self) -> bool:

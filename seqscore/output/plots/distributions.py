@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from seqscore.evaluate.read.charts import ValueChart
     from seqscore.scores.statistics.intervals import Interval
 
 _BINS = 40
@@ -60,6 +61,12 @@ def frequency_figure(found: RankFrequency) -> Figure:
         _plain_numbers(axes, scale)
     heading(figure, f"Token frequencies: {found.total:,} tokens, {len(found.counts):,} different ones")
     return figure
+
+
+def perplexities_of(chart: ValueChart) -> Figure:
+    """``perplexity_figure`` of the chart of a run."""
+    name = chart.name.replace("_", " ")
+    return perplexity_figure(chart.values, corpus=chart.figure, interval=chart.interval, name=name)
 
 
 @styled

@@ -3,20 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from seqscore.errors import OptionError
+from seqscore.evaluate.tasks.charts import CHARTS, Chart
 from seqscore.output.plots.canvas import save_figure
-from seqscore.output.plots.distributions import frequency_figure, perplexity_figure
-from seqscore.output.plots.runs import (
-    calibration_figure,
-    correlation_figure,
-    groups_figure,
-    margin_figure,
-    scatter_figure,
-)
 from seqscore.output.plots.tokens import heat_map_figure, surprisal_figure
 
 if TYPE_CHECKING:
@@ -80,22 +74,17 @@ def save_figures(figures: Iterable[Named], folder: Path, picture: Picture) -> li
 
 def run_figures(charts: RunCharts, names: Sequence[str] = ("a", "b")) -> Iterator[Named]:
     """Every figure that a run has something for; ``names``: of two runs that are compared."""
-    if charts.groups is not None:
-        yield "groups", groups_figure(charts.groups)
-    if charts.margins is not None:
-        yield "margins", margin_figure(charts.margins)
-    if charts.perplexities is not None:
-        found = charts.perplexities
-        name = found.name.replace("_", " ")
-        yield (
-            "perplexities",
-            perplexity_figure(found.values, corpus=found.figure, interval=found.interval, name=name),
-        )
-    if charts.calibration is not None:
-        yield "calibration", calibration_figure(charts.calibration)
-    if charts.frequencies is not None:
-        yield "frequencies", frequency_figure(charts.frequencies)
-    if charts.correlation is not None:
-        yield "correlation", correlation_figure(charts.correlation)
-    if charts.pair is not None and charts.pair.finite.any():
-        yield "scatter", scatter_figure(charts.pair, a=names[0], b=names[1])
+    for name, chart in CHARTS.items():
+        if name not in charts:
+            continue
+        draw = picture_of(chart)
+        if chart.numbers != "paired":
+            yield name, draw(charts[name])
+        elif charts[name].finite.any():
+            yield name, draw(charts[name], a=names[0], b=names[1])
+
+
+def picture_of(chart: Chart) -> Callable[..., Figure]:
+    """What draws a chart."""
+    module, _, name = chart.picture.rpartition(".")
+    return cast("Callable[..., Figure]", getattr(import_module(f"seqscore.output.plots.{module}"), name))

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqscore._version import __version__
+from seqscore.evaluate.tasks.charts import CHARTS
 from seqscore.output.destination import Output
 from seqscore.output.numbers import NOTHING, shown_interval, shown_number, shown_p, shown_signed
 from seqscore.output.plots.canvas import svg_text
@@ -22,16 +23,6 @@ if TYPE_CHECKING:
     from seqscore.evaluate.read.compare import ComparedMeasure, Comparison
     from seqscore.evaluate.read.reports import Report, ReportedRun
     from seqscore.scores.statistics.intervals import Interval
-
-_TITLES: Mapping[str, tuple[str, str]] = {
-    "groups": ("Figure by group, with intervals", "tall"),
-    "margins": ("How many pairs have which margin", "tall"),
-    "perplexities": ("How many texts have which perplexity, on a linear and a logarithmic axis", "broad"),
-    "calibration": ("Confidence against accuracy", "tall"),
-    "correlation": ("Every row's value over its score", "tall"),
-    "frequencies": ("How often the token of each rank occurs, on linear and logarithmic axes", "broad"),
-    "scatter": ("Every row's value in run b over that in run a", "tall"),
-}
 
 
 def write_report(report: Report, path: Path, *, title: str | None = None) -> int:
@@ -167,6 +158,6 @@ def _figures(report: Report) -> Iterator[dict[str, str]]:
     """The figures as SVG elements; those of one run where there are two are of the first."""
     names = [run.name for run in report.runs]
     for name, figure in run_figures(report.charts, names):
-        title, shape = _TITLES[name]
-        suffix = f" (run a: {names[0]})" if len(names) > 1 and name != "scatter" else ""
-        yield {"name": name, "title": title + suffix, "shape": shape, "svg": svg_text(figure)}
+        chart = CHARTS[name]
+        suffix = f" (run a: {names[0]})" if len(names) > 1 and chart.numbers != "paired" else ""
+        yield {"name": name, "title": chart.title + suffix, "shape": chart.shape, "svg": svg_text(figure)}

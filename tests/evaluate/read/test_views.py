@@ -84,43 +84,45 @@ def test_charts_are_the_summary_s_figures(tmp_path: Path) -> None:
     ]
     run = run_task(tmp_path, "pairs", rows, OPTIONS)
     charts = charts_of_run(run)
-    assert run.summary is not None and charts.groups is not None and charts.margins is not None
+    assert run.summary is not None and "groups" in charts and "margins" in charts
     grouped = [one for one in run.summary["figures"] if one["group"] is not None]
-    assert [(bar.group, bar.value, bar.count) for bar in charts.groups.bars] == [
+    assert [(bar.group, bar.value, bar.count) for bar in charts["groups"].bars] == [
         (one["group"], one["value"], one["count"]) for one in grouped
     ]
-    assert [(bar.low, bar.high) for bar in charts.groups.bars] == [
+    assert [(bar.low, bar.high) for bar in charts["groups"].bars] == [
         (one["interval"]["low"], one["interval"]["high"]) for one in grouped
     ]
-    assert charts.groups.whole == figures(run)["accuracy"] and charts.margins.figure == figures(run)["mean_margin"]
+    assert (
+        charts["groups"].whole == figures(run)["accuracy"] and charts["margins"].figure == figures(run)["mean_margin"]
+    )
     scores = [tiny_scorer().score([row["sentence_good"], row["sentence_bad"]]) for row in rows]
-    assert charts.margins.values.tolist() == [a.log_likelihood - b.log_likelihood for a, b in scores]
-    assert charts.frequencies is not None
-    assert charts.frequencies.total == sum(one.num_tokens for pair in scores for one in pair)
-    assert charts.perplexities is None and charts.calibration is None and charts.pair is None
+    assert charts["margins"].values.tolist() == [a.log_likelihood - b.log_likelihood for a, b in scores]
+    assert "frequencies" in charts
+    assert charts["frequencies"].total == sum(one.num_tokens for pair in scores for one in pair)
+    assert "perplexities" not in charts and "calibration" not in charts and "scatter" not in charts
 
 
 def test_choices_have_their_calibration_and_texts_their_perplexities(tmp_path: Path) -> None:
     rows = [{"query": f"{i} is", "choices": ["one", "two", "three"], "gold": i % 3} for i in range(8)]
     run = run_task(tmp_path / "choices", "choices", rows, OPTIONS)
     charts = charts_of_run(run)
-    assert run.summary is not None and charts.calibration is not None
-    assert charts.calibration.error == figures(run)["calibration_error"]
-    assert [one.count for one in charts.calibration.bins] == [one["count"] for one in run.summary["calibration"]]
+    assert run.summary is not None and "calibration" in charts
+    assert charts["calibration"].error == figures(run)["calibration_error"]
+    assert [one.count for one in charts["calibration"].bins] == [one["count"] for one in run.summary["calibration"]]
     choices = [item for row in view_run(run) for item in row.items if item.role == "choice"]
-    assert charts.frequencies is not None and len(choices) == 24, "what is scored again without its context counts once"
-    assert charts.frequencies.total == sum(item.num_scored for item in choices)
+    assert "frequencies" in charts and len(choices) == 24, "what is scored again without its context counts once"
+    assert charts["frequencies"].total == sum(item.num_scored for item in choices)
     run = run_task(tmp_path / "texts", "perplexity", [{"text": text} for text in TEXTS], OPTIONS)
     charts = charts_of_run(run)
-    assert charts.perplexities is not None and charts.perplexities.figure == figures(run)["perplexity"]
+    assert "perplexities" in charts and charts["perplexities"].figure == figures(run)["perplexity"]
     expected = [score.perplexity for score in tiny_scorer().score(TEXTS) if score.num_scored]
-    assert charts.perplexities.values.tolist() == pytest.approx(expected, rel=1e-15)
+    assert charts["perplexities"].values.tolist() == pytest.approx(expected, rel=1e-15)
 
 
 def test_values_that_are_all_infinite_make_no_chart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     run = run_task(tmp_path, "perplexity", [{"text": "a b c"}], OPTIONS)
     monkeypatch.setattr("seqscore.evaluate.read.charts.row_values", lambda measure, sums: np.array([np.inf]))
-    assert charts_of_run(run).perplexities is None
+    assert "perplexities" not in charts_of_run(run)
 
 
 def test_a_run_that_is_not_complete_has_no_charts(tmp_path: Path) -> None:
@@ -160,10 +162,10 @@ def test_a_file_of_scores_is_read_back(tmp_path: Path, unit: str) -> None:
     assert rows[-1].error == "bad_input: no" and len(rows) == 6
     charts = charts_of_scores(iter(rows))
     total = math.fsum(score.log_likelihood for score in scores)
-    assert charts.perplexities is not None and charts.perplexities.figure is not None
+    assert "perplexities" in charts and charts["perplexities"].figure is not None
     expected = math.exp(-total / sum(score.num_scored for score in scores))
-    assert charts.perplexities.figure == pytest.approx(expected, rel=1e-14)
-    assert charts.frequencies is not None and charts.frequencies.total == sum(score.num_scored for score in scores)
+    assert charts["perplexities"].figure == pytest.approx(expected, rel=1e-14)
+    assert "frequencies" in charts and charts["frequencies"].total == sum(score.num_scored for score in scores)
 
 
 def test_sources_that_cannot_be_drawn(tmp_path: Path) -> None:
@@ -218,7 +220,7 @@ def test_infinite_perplexities_alone_are_no_chart(tmp_path: Path) -> None:
     path = tmp_path / "scores.jsonl"
     path.write_text(json.dumps(record), encoding="utf-8")
     charts = charts_of(path)
-    assert charts.perplexities is None and charts.frequencies is not None
+    assert "perplexities" not in charts and "frequencies" in charts
 
 
 def test_a_damaged_row_of_a_run_is_refused(tmp_path: Path) -> None:
