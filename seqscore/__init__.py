@@ -1,4 +1,4 @@
-"""The probability that a causal language model gives a text: right, reproducible, fast.
+"""The probability that a language model gives a text: right, reproducible, fast.
 
     from seqscore import Scorer
     scorer = Scorer.from_pretrained()

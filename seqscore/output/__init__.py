@@ -1,1 +1,1 @@
-"""Scores to tables, files and figures. Text is untrusted here: whatever is shown is escaped."""
+"""Scores to tables, files and charts. Text is untrusted here: whatever is shown is escaped."""

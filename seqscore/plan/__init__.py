@@ -1,1 +1,12 @@
-"""Which forward passes to run for which targets. Plain Python and NumPy: imports without torch."""
+"""Which forward passes to run for which targets. Plain Python and NumPy: imports without torch.
+
+| module | what it is for |
+|---|---|
+| ``chunks`` | a stream in consecutive pieces, so that its length does not matter to memory |
+| ``requests`` | what a model is given, a stretch of tokens and which of them are targets, and what it gives back |
+| ``workload`` | how much work requests are, before any is done |
+| ``batches`` | requests of like length side by side, padded |
+| ``trie`` | requests as a prefix tree: every distinct prefix once |
+| ``cuts`` | a count of rows cut into packs of the sizes that may be used |
+| ``packs`` | the rows of a tree cut into packs, and what the attention of each reads |
+"""

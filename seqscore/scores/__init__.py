@@ -1,1 +1,1 @@
-"""Token log-probabilities to numbers: sums, perplexities, protocols, statistics. NumPy only."""
+"""Token log-probabilities to numbers: sums, perplexities, signatures, statistics. NumPy and SciPy, no torch."""

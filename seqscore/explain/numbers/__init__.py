@@ -1,1 +1,1 @@
-"""The arithmetic of the logarithm's lessons: naive products, softmax, formats, frequencies."""
+"""The arithmetic of the logarithm's lessons: naive products, softmax, number formats."""

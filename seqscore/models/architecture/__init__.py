@@ -1,1 +1,13 @@
-"""What a causal torch model is made of and can do, found by trial: trunk, head, limits, causality."""
+"""What a causal torch model is made of and can do, found by trial: trunk, head, limits, causality.
+
+| module | what it is for |
+|---|---|
+| ``adapter`` | what an engine needs to know of a model: trunk, head, what its forward pass takes |
+| ``causality`` | what a configuration says that a token is predicted from |
+| ``probes`` | what a model does with a few tokens, before it is trusted |
+| ``limits`` | how many positions a model may read at once |
+| ``passes`` | the surroundings of every forward pass |
+| ``precision`` | the arithmetic is what the weights' dtype says |
+| ``sharing`` | one model that several scorers use at once |
+| ``threads`` | how many threads a run uses |
+"""

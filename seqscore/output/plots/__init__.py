@@ -1,1 +1,1 @@
-"""Figures, drawn without a display and without touching matplotlib's global state; one module a subject."""
+"""Charts, drawn without a display and without touching matplotlib's global state; one module a subject."""

@@ -1,4 +1,4 @@
-"""Figures of runs: groups with their intervals, calibration, margins, and two runs against each other."""
+"""Charts of runs: groups with their intervals, calibration, margins, and two runs against each other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which figures there are of texts and of runs, and their files in a folder."""
+"""The charts of texts and of runs, and their files in a folder."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def save_figures(figures: Iterable[Named], folder: Path, picture: Picture) -> li
 
 
 def run_figures(charts: RunCharts, names: Sequence[str] = ("a", "b")) -> Iterator[Named]:
-    """Every figure that a run has something for; ``names``: of two runs that are compared."""
+    """Every chart that a run has something for; ``names``: of two runs that are compared."""
     for name, chart in CHARTS.items():
         if name not in charts:
             continue
