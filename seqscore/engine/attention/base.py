@@ -49,7 +49,7 @@ class PackAttention(Protocol):
 
         Args:
             query: [T, H, d], the pack's rows.
-            keys: [slots, G, d]; slots 0 .. carried + num_rows - 1 hold keys, what is behind them may be anything, NaN too.
+            keys: [slots, G, d]; slots 0 .. carried + num_rows - 1 hold keys, those behind may hold anything, NaN too.
             values: [slots, G, d].
             scale: s_ij = scale * q_i k_j, before the cap.
             cap: s_ij becomes cap * tanh(s_ij / cap); None for none.
