@@ -208,6 +208,16 @@ def paired_values(a: Run, b: Run) -> PairedValues | None:
     return _row_values(measures_of_run(a), measures_of_run(b), _partners(ids, _ids(b)), ids)
 
 
+def with_scatter(charts: Mapping[str, Any], a: Run, b: Run) -> dict[str, Any]:
+    """The charts of a run and the values of its rows beside those of another, where rows have values of their own.
+
+    Raises:
+        OptionError: the runs are of different tasks or data.
+    """
+    found = paired_values(a, b)
+    return dict(charts) if found is None else {**charts, "scatter": found}
+
+
 def _partners(ids: Sequence[str], others: Sequence[str]) -> IntArray:
     """For each row of the one run the number of the row of the same id in the other, or -1; of several rows of one id
     the first is that of the first, and so on."""

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluate.read.charts import RunCharts, charts_of_run
-from seqscore.evaluate.read.compare import paired_values
+from seqscore.evaluate.read.compare import with_scatter
 from seqscore.evaluate.read.score_files import charts_of_scores, read_scores
 from seqscore.evaluate.read.views import RowView, view_run
 from seqscore.evaluate.run.run_folder import read_run
@@ -27,7 +27,7 @@ def charts_of(source: Path, other: Path | None = None) -> RunCharts:
         if not (source.is_dir() and other.is_dir()):
             raise OptionError(f"two sources must be folders of runs, got {str(source)!r} and {str(other)!r}")
         run = read_run(source)
-        charts = {**charts_of_run(run), "scatter": paired_values(run, read_run(other))}
+        charts = with_scatter(charts_of_run(run), run, read_run(other))
     if not charts:
         raise InputError(f"{str(source)!r} holds no score, so there is nothing to draw")
     return charts

@@ -10,7 +10,7 @@ from typing import Any, Literal, TypeAlias
 
 from seqscore.errors import InputError
 from seqscore.evaluate.read.charts import RunCharts, charts_of_run
-from seqscore.evaluate.read.compare import Comparison, compare_runs, paired_values
+from seqscore.evaluate.read.compare import Comparison, compare_runs, with_scatter
 from seqscore.evaluate.read.measures import task_of_run
 from seqscore.evaluate.read.views import RowView, view_run
 from seqscore.evaluate.run.run_folder import Run, read_run
@@ -76,7 +76,7 @@ def report_of_runs(paths: tuple[Path, ...], *, limit: int = 20_000) -> Report:
     charts = charts_of_run(opened[0])
     comparison = None
     if len(opened) > 1:
-        charts = {**charts, "scatter": paired_values(opened[0], opened[1])}
+        charts = with_scatter(charts, opened[0], opened[1])
         comparison = compare_runs(paths[0], paths[1])
     return Report(
         task=str(opened[0].fingerprint["task"]["task"]),
