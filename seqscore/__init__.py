@@ -58,14 +58,13 @@ _HOME = {
     "TurnScore": "seqscore.scores.sequence_score",
     "WordScore": "seqscore.scores.sequence_score",
     "compare": "seqscore.api",
+    "evaluate": "seqscore.api",
     "plot": "seqscore.api",
     "report": "seqscore.api",
 }
 
 
 def __getattr__(name: str) -> object:
-    if name == "evaluate":  # the room, which can be called
-        return import_module("seqscore.evaluate")
     if name not in _HOME:
         raise AttributeError(f"module 'seqscore' has no attribute {name!r}")
     value = getattr(import_module(_HOME[name]), name)

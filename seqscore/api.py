@@ -17,12 +17,12 @@ from seqscore.policies import Policies
 if TYPE_CHECKING:
     import pandas as pd
 
-    from seqscore.evaluate.data.dataset import Dataset
-    from seqscore.evaluate.read.compare import Comparison
-    from seqscore.evaluate.read.views import RowView
-    from seqscore.evaluate.run.figures import FigureRow
-    from seqscore.evaluate.run.progress import Progress
-    from seqscore.evaluate.run.run_folder import Run as StoredRun
+    from seqscore.evaluation.data.dataset import Dataset
+    from seqscore.evaluation.read.compare import Comparison
+    from seqscore.evaluation.read.views import RowView
+    from seqscore.evaluation.run.figures import FigureRow
+    from seqscore.evaluation.run.progress import Progress
+    from seqscore.evaluation.run.run_folder import Run as StoredRun
     from seqscore.scorer import Scorer
 
 Data: TypeAlias = "str | os.PathLike[str] | Iterable[Any] | object"
@@ -58,7 +58,7 @@ class Run:
 
     @cached_property
     def _stored(self) -> StoredRun:
-        from seqscore.evaluate.run.run_folder import read_run
+        from seqscore.evaluation.run.run_folder import read_run
 
         with naming_extras():
             return read_run(self.path)
@@ -71,7 +71,7 @@ class Run:
     @property
     def signature(self) -> str:
         """All that the numbers depend on, in one line."""
-        from seqscore.evaluate.run.summary import run_signature
+        from seqscore.evaluation.run.summary import run_signature
 
         return str(run_signature(self._stored))
 
@@ -85,7 +85,7 @@ class Run:
         return {one.group: one for one in self._figures() if one.name == name and one.group is not None}
 
     def _figures(self) -> Iterator[FigureRow]:
-        from seqscore.evaluate.run.figures import FigureRow
+        from seqscore.evaluation.run.figures import FigureRow
 
         return map(FigureRow.stored, self.summary["figures"])
 
@@ -95,7 +95,7 @@ class Run:
         Raises:
             InputError: a part of the run is damaged.
         """
-        from seqscore.evaluate.read.views import view_run
+        from seqscore.evaluation.read.views import view_run
 
         yield from view_run(self._stored)  # a generator of this object: it keeps a temporary folder while it runs
 
@@ -109,7 +109,7 @@ class Run:
         with naming_extras():
             import pandas as pd
 
-        from seqscore.evaluate.read.export import export_fields, exported
+        from seqscore.evaluation.read.export import export_fields, exported
         from seqscore.output.naming import Names
 
         names = Names(export_fields(self._stored), lambda message: None)
@@ -141,7 +141,7 @@ def evaluate(
 
     Args:
         scorer: see ``Scorer.from_pretrained``.
-        task: "perplexity", "pairs", "choices", "nbest", "filter", ...: see ``seqscore/evaluate/README.md``.
+        task: "perplexity", "pairs", "choices", "nbest", "filter", ...: see ``seqscore/evaluation/README.md``.
         data: a path or a name on the hub, several of them, a DataFrame of pandas or polars, an Arrow table, a
             ``Dataset`` of the datasets library, or an iterable of mappings from column to value.
         out: the folder of the run; None: a temporary one that is deleted with the ``Run``.
@@ -169,7 +169,7 @@ def evaluate(
         [3.86, 1.83]
     """
     with naming_extras():
-        from seqscore.evaluate.job import Job
+        from seqscore.evaluation.job import Job
 
         chosen = _Options.of(task, options)
         dataset = _dataset(data, chosen.data)
@@ -201,9 +201,9 @@ class _Options:
 
     @classmethod
     def of(cls, task: str, given: Mapping[str, Any]) -> _Options:
-        from seqscore.evaluate.data.data_options import DataOptions
-        from seqscore.evaluate.run.run_options import RunOptions
-        from seqscore.evaluate.tasks.registry import options_of, task_class
+        from seqscore.evaluation.data.data_options import DataOptions
+        from seqscore.evaluation.run.run_options import RunOptions
+        from seqscore.evaluation.tasks.registry import options_of, task_class
 
         known = {
             "task": list(options_of(task_class(task))),
@@ -221,9 +221,9 @@ class _Options:
 
 
 def _dataset(data: Data, options: Mapping[str, Any]) -> Dataset:
-    from seqscore.evaluate.data.data_options import DataOptions
-    from seqscore.evaluate.data.dataset import open_dataset
-    from seqscore.evaluate.data.in_memory import dataset_in_memory
+    from seqscore.evaluation.data.data_options import DataOptions
+    from seqscore.evaluation.data.dataset import open_dataset
+    from seqscore.evaluation.data.in_memory import dataset_in_memory
 
     reading = DataOptions(**options)
     if isinstance(data, str | os.PathLike):
@@ -234,8 +234,8 @@ def _dataset(data: Data, options: Mapping[str, Any]) -> Dataset:
 
 
 def _check_files(task: str, dataset: Dataset) -> None:
-    from seqscore.evaluate.data.in_memory import MemoryRecords
-    from seqscore.evaluate.tasks.registry import task_class
+    from seqscore.evaluation.data.in_memory import MemoryRecords
+    from seqscore.evaluation.tasks.registry import task_class
 
     if task_class(task).sorts_rows and any(isinstance(part, MemoryRecords) for part in dataset.parts):
         raise InputError(
@@ -283,7 +283,7 @@ def compare(
         [('accuracy', 1.0, 1.0), ('ties', 0.0, 0.0)]
     """
     with naming_extras():
-        from seqscore.evaluate.read.compare import compare_runs
+        from seqscore.evaluation.read.compare import compare_runs
 
         return compare_runs(_folder(a), _folder(b), level=level, resamples=resamples, seed=seed, largest=largest)
 
@@ -320,7 +320,7 @@ def report(
         'report.html'
     """
     with naming_extras():
-        from seqscore.evaluate.read.reports import report_of_runs
+        from seqscore.evaluation.read.reports import report_of_runs
         from seqscore.output.report.page import write_report
 
         folders = (_folder(run),) if other is None else (_folder(run), _folder(other))
@@ -360,7 +360,7 @@ def plot(
         ['perplexities.png', 'frequencies.png']
     """
     with naming_extras():
-        from seqscore.evaluate.read.drawable import charts_of, rows_named
+        from seqscore.evaluation.read.drawable import charts_of, rows_named
         from seqscore.output.plots.saving import picture_folder, run_figures, save_figures, text_figures
 
         first, second = _folder(source), None if other is None else _folder(other)

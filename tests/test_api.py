@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import gc
-import inspect
 import json
-import subprocess
-import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -18,13 +15,13 @@ import xxhash
 
 import seqscore
 from seqscore import InputError, OptionError, Run, compare
-from seqscore.evaluate.data.data_options import DataOptions
-from seqscore.evaluate.data.in_memory import dataset_in_memory
-from seqscore.evaluate.run.run_options import RunOptions
-from seqscore.evaluate.tasks.registry import TASKS, options_of, task_class
+from seqscore.evaluation.data.data_options import DataOptions
+from seqscore.evaluation.data.in_memory import dataset_in_memory
+from seqscore.evaluation.run.run_options import RunOptions
+from seqscore.evaluation.tasks.registry import TASKS, options_of, task_class
 from seqscore.policies import Policies
 from seqscore.typed_json import encoded
-from tests.evaluate.evaluated import tiny_scorer
+from tests.evaluation.evaluated import tiny_scorer
 
 ROWS = [
     {"good": "It rained.", "bad": "It rained rained.", "kind": "a"},
@@ -279,13 +276,3 @@ def _written(folder: Path) -> Path:
     path = folder / "pairs.jsonl"
     path.write_text("".join(json.dumps(row) + "\n" for row in ROWS))
     return path
-
-
-# ---- the name that is a room and a function ----
-
-
-def test_the_room_can_be_called_whatever_was_imported_before() -> None:
-    assert inspect.signature(seqscore.evaluate) == inspect.signature(seqscore.api.evaluate)
-    assert seqscore.evaluate.data.__name__ == "seqscore.evaluate.data"
-    program = "import seqscore.evaluate.data.fields, seqscore; assert callable(seqscore.evaluate)"
-    subprocess.run([sys.executable, "-c", program], check=True)

@@ -79,8 +79,8 @@ found["packs"] = len(calls)
 found["fluent"] = [
     seqscore.evaluate(Scorer.from_pretrained("model"), "fluent", [{"text": text} for text in texts], below=below)
     .figures["fluent"].value for below in (1.0, 1e9)]
-from seqscore.evaluate.tasks.registry import TASKS
-from tests.evaluate.tasks.test_registry import test_every_task_says_what_its_readers_ask as check
+from seqscore.evaluation.tasks.registry import TASKS
+from tests.evaluation.tasks.test_registry import test_every_task_says_what_its_readers_ask as check
 for name in TASKS:
     check(name)
 
@@ -96,7 +96,7 @@ def test_the_page_has_an_example_of_each() -> None:
     assert sorted(FILES) == [
         "seqscore/engine/attention/dense.py",
         "seqscore/engine/stepwise.py",
-        "seqscore/evaluate/tasks/fluent.py",
+        "seqscore/evaluation/tasks/fluent.py",
         "seqscore/models/uniform.py",
     ]
     assert sorted(found[1] for found in ENTRIES) == ["BACKENDS", "ENGINES", "KINDS", "TASKS"]

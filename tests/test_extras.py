@@ -14,7 +14,7 @@ import pytest
 from seqscore import evaluate, plot, report
 from seqscore.errors import MissingDependencyError
 from seqscore.extras import EXTRA_OF, naming_extras
-from tests.evaluate.evaluated import tiny_scorer
+from tests.evaluation.evaluated import tiny_scorer
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 

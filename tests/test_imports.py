@@ -38,7 +38,7 @@ def test_a_broken_contract_is_found(tmp_path: Path) -> None:
         "plan/trie.py": "def f():\n    import torch",
         "engine/padded.py": "from seqscore.engine.packed import PackedEngine",
         "engine/fourth.py": "from seqscore.engine.reference import ReferenceEngine",
-        "evaluate/tasks/base.py": "from seqscore.engine.base import Engine",
+        "evaluation/tasks/base.py": "from seqscore.engine.base import Engine",
         "scores/reductions.py": "from seqscore.scores.sequence_score import SequenceScore",
     }.items():
         with (tmp_path / "seqscore" / module).open("a", encoding="utf-8") as file:
@@ -49,7 +49,7 @@ def test_a_broken_contract_is_found(tmp_path: Path) -> None:
         "seqscore.plan.trie -> torch",
         "seqscore.engine.padded -> seqscore.engine.packed",
         "seqscore.engine.fourth",
-        "seqscore.evaluate.tasks.base -> seqscore.engine.base",
+        "seqscore.evaluation.tasks.base -> seqscore.engine.base",
         "No cycles are allowed in seqscore.scores",
     ):
         assert said in found

@@ -15,8 +15,8 @@ def cite(
     debug: options.Debug = False,
 ) -> int:
     """The signature of a run: all that its numbers depend on, in one line, and its figures."""
-    from seqscore.evaluate.run.run_folder import read_run
-    from seqscore.evaluate.run.summary import run_signature
+    from seqscore.evaluation.run.run_folder import read_run
+    from seqscore.evaluation.run.summary import run_signature
     from seqscore.output.evaluations import print_citation
 
     found = read_run(run)

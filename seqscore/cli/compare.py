@@ -21,7 +21,7 @@ def compare(
     debug: options.Debug = False,
 ) -> int:
     """Is the difference of two runs more than chance? Paired tests over stored scores."""
-    from seqscore.evaluate.read.compare import compare_runs
+    from seqscore.evaluation.read.compare import compare_runs
     from seqscore.output.evaluations import print_comparison, write_comparison_json
 
     found = compare_runs(run_a, run_b, level=level, resamples=resamples, seed=seed, largest=largest)

@@ -44,7 +44,7 @@ def explain(
     overflows, and its gradient. axes: what spans powers of ten becomes visible (this one trains a tiny model, seconds).
     """
     from seqscore.cli.session import say
-    from seqscore.evaluate.data.texts import InputOptions, only_texts, open_inputs
+    from seqscore.evaluation.data.texts import InputOptions, only_texts, open_inputs
     from seqscore.explain.example import EXAMPLE_TEXTS
     from seqscore.explain.figures.lesson_figures import save_lesson
     from seqscore.explain.lessons import LESSONS, teach

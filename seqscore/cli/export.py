@@ -34,10 +34,10 @@ def export(
     """The rows of a run as a flat table: a row an item, with the columns of the data."""
     from seqscore.cli.session import say
     from seqscore.errors import OptionError
-    from seqscore.evaluate.data.kept_columns import keep_columns as chosen_columns
-    from seqscore.evaluate.read.export import export_fields, exported
-    from seqscore.evaluate.run.run_folder import read_run
-    from seqscore.evaluate.run.summary import run_signature
+    from seqscore.evaluation.data.kept_columns import keep_columns as chosen_columns
+    from seqscore.evaluation.read.export import export_fields, exported
+    from seqscore.evaluation.run.run_folder import read_run
+    from seqscore.evaluation.run.summary import run_signature
     from seqscore.output.record_writer import WriterOptions
     from seqscore.output.writers import open_records
 

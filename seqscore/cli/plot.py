@@ -28,7 +28,7 @@ def plot(
 ) -> int:
     """Figures of scores: perplexities, groups, margins, calibration, token frequencies, and the tokens of items."""
     from seqscore.cli.session import say
-    from seqscore.evaluate.read.drawable import charts_of, rows_named
+    from seqscore.evaluation.read.drawable import charts_of, rows_named
     from seqscore.output.plots.saving import picture_folder, run_figures, save_figures, text_figures
 
     charts = charts_of(source, other)

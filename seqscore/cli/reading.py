@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.data.data_options import DataOptions
+    from seqscore.evaluation.data.data_options import DataOptions
 
 _DATA = "Data"
 
@@ -83,7 +83,7 @@ _NAMES = "id_column whole_file limit split config read_as encoding field_separat
 def data_options(given: Mapping[str, Any]) -> DataOptions:
     """How data are read, by the options of a command among ``given``; notices go to standard error."""
     from seqscore.cli.session import say
-    from seqscore.evaluate.data.data_options import DataOptions
+    from seqscore.evaluation.data.data_options import DataOptions
 
     found = {name: given[name] for name in _NAMES if name in given}
     return DataOptions(**found, revision=given.get("data_revision"), notify=say)

@@ -22,7 +22,7 @@ def report(
 ) -> int:
     """One page of a run, or of two: summary, figures, and every item with its tokens. It loads nothing."""
     from seqscore.cli.session import say
-    from seqscore.evaluate.read.reports import report_of_runs
+    from seqscore.evaluation.read.reports import report_of_runs
     from seqscore.output.report.page import write_report
 
     found = report_of_runs((run,) if other is None else (run, other), limit=rows)

@@ -74,10 +74,10 @@ def score(
     """
     from seqscore.cli.hints import refuse_file_names
     from seqscore.cli.session import progress, say
-    from seqscore.evaluate.data.kept_columns import keep_columns as chosen_columns
-    from seqscore.evaluate.data.texts import InputOptions, open_inputs
-    from seqscore.evaluate.scored.row_stream import score_rows
-    from seqscore.evaluate.scored.tally import Tally
+    from seqscore.evaluation.data.kept_columns import keep_columns as chosen_columns
+    from seqscore.evaluation.data.texts import InputOptions, open_inputs
+    from seqscore.evaluation.scored.row_stream import score_rows
+    from seqscore.evaluation.scored.tally import Tally
     from seqscore.output.destination import refuse_overwriting
     from seqscore.output.run_notes import tally_lines
     from seqscore.output.writers import open_writer

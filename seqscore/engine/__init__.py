@@ -11,9 +11,9 @@
 | ``head/`` | hidden states to values of targets, without the logits of the whole vocabulary |
 | ``experts`` | mixtures of experts whose rows keep their bits |
 | ``row_counts`` | row counts at which products keep a row's bits, found by trying |
-| ``fitness`` | whether the packed engine may run a model, found by trying |
-| ``guard`` | the surroundings of a forward pass: a model that is unchanged, memory errors named |
-| ``former`` | what a model used before ours took its place, for passes of the caller's own meanwhile |
+| ``packed_trial`` | whether the packed engine may run a model, found by trying |
+| ``forward_passes`` | the surroundings of a forward pass: a model that is unchanged, memory errors named |
+| ``callers_functions`` | what a model used before ours took its place, for passes of the caller's own meanwhile |
 
 Shapes, in all docstrings of this room:
 

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
-from seqscore.engine.former import former_experts
+from seqscore.engine.callers_functions import former_experts
 from seqscore.engine.row_counts import CANDIDATES, steady_products, whole_vectors
 from seqscore.models.architecture.passes import current_run
 from seqscore.models.architecture.sharing import switched

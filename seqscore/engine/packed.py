@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from seqscore.engine.attention.backends import backend_for
 from seqscore.engine.attention.open_path import OpenPath, packed_attention
 from seqscore.engine.experts import ExpertRows, steady_experts
-from seqscore.engine.guard import forward_passes
+from seqscore.engine.forward_passes import forward_passes
 from seqscore.engine.head.by_words import TILE_WORDS, tiled_values
 from seqscore.engine.head.masses import SubsetsAsked, asked_of
 from seqscore.engine.row_counts import CANDIDATES, steady_products

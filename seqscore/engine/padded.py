@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
-from seqscore.engine.guard import forward_passes
+from seqscore.engine.forward_passes import forward_passes
 from seqscore.engine.head.by_rows import target_values
 from seqscore.engine.head.masses import asked_of
 from seqscore.plan.batches import PaddedBatch, padded_batches

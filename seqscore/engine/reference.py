@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, ClassVar
 
-from seqscore.engine.guard import forward_passes
+from seqscore.engine.forward_passes import forward_passes
 from seqscore.engine.head.by_rows import target_values
 from seqscore.engine.head.masses import asked_of
 from seqscore.plan.requests import Request, Values, common_subsets

@@ -8,8 +8,8 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from seqscore.engine.base import Engine
-from seqscore.engine.fitness import why_not
 from seqscore.engine.packed import PackedEngine
+from seqscore.engine.packed_trial import why_not
 from seqscore.engine.padded import PaddedEngine
 from seqscore.engine.reference import ReferenceEngine
 from seqscore.errors import EngineError, OptionError, SeqscoreWarning

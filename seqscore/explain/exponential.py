@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from seqscore.errors import InputError
 from seqscore.explain.gradients import GradientTrial, gradient_trials
-from seqscore.explain.numbers.formats import FORMATS, FormatName, largest_exponent, rounded
+from seqscore.explain.numbers.float_formats import FORMATS, FormatName, largest_exponent, rounded
 from seqscore.explain.numbers.softmax import (
     SOFTMAX_EXAMPLE,
     SoftmaxComparison,

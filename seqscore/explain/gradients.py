@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.explain.numbers.formats import FORMATS, FormatName
+from seqscore.explain.numbers.float_formats import FORMATS, FormatName
 
 if TYPE_CHECKING:
     from torch import Tensor

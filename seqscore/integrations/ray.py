@@ -22,13 +22,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqscore.errors import InputError, MissingDependencyError, OptionError, SeqscoreWarning
-from seqscore.evaluate.data.dataset import Dataset
-from seqscore.evaluate.run.evaluation import ScoredEntry, ScoredPart, evaluate_parts, fingerprint_of, scored, settled
-from seqscore.evaluate.run.progress import InputDigest, Progress
-from seqscore.evaluate.run.run_folder import Run
-from seqscore.evaluate.run.run_options import RunOptions
-from seqscore.evaluate.tasks.base import Task
-from seqscore.evaluate.tasks.rows import Entry
+from seqscore.evaluation.data.dataset import Dataset
+from seqscore.evaluation.run.progress import InputDigest, Progress
+from seqscore.evaluation.run.run_folder import Run
+from seqscore.evaluation.run.run_options import RunOptions
+from seqscore.evaluation.run.run_task import ScoredEntry, ScoredPart, evaluate_parts, fingerprint_of, scored, settled
+from seqscore.evaluation.tasks.base import Task
+from seqscore.evaluation.tasks.rows import Entry
 
 if TYPE_CHECKING:
     from seqscore.scorer import Scorer
@@ -46,7 +46,7 @@ def evaluate_on_ray(
     workers: int = 1,
     report: Callable[[Progress], None] = lambda progress: None,
 ) -> Run:
-    """``seqscore.evaluate.run.evaluation.evaluate`` with ``workers`` scorers on the Ray cluster at ``address``.
+    """``seqscore.evaluation.run.run_task.evaluate`` with ``workers`` scorers on the Ray cluster at ``address``.
 
     ``address``: of a cluster, ``auto``, or ``local`` for one that is started here and ends with the call; a cluster
     that this process is already connected to is used as it is. ``load``: the keywords that made ``scorer`` (``model``,

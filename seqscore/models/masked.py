@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.engine.guard import forward_passes
+from seqscore.engine.forward_passes import forward_passes
 from seqscore.engine.head.by_rows import logits_values
 from seqscore.errors import ModelError, OptionError, TokenizerError
 from seqscore.models.architecture.adapter import ModelAdapter

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from seqscore.evaluate.scored.scored_rows import OutputRecord
+from seqscore.evaluation.scored.scored_rows import OutputRecord
 from seqscore.output.parquet import ParquetWriter, arrow_value, column_array
 from seqscore.output.record_writer import RecordWriter, Sheet
 from seqscore.output.spool import SpooledWriter

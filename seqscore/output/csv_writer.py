@@ -7,7 +7,7 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord
+from seqscore.evaluation.scored.scored_rows import FieldKind, OutputRecord
 from seqscore.output.destination import Output
 from seqscore.output.escape import csv_text, terminal_text
 from seqscore.output.naming import Notify

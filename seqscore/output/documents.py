@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeAlias
 
-from seqscore.evaluate.scored.scored_rows import OutputRecord
+from seqscore.evaluation.scored.scored_rows import OutputRecord
 from seqscore.output.destination import Output
 from seqscore.output.escape import terminal_text
 from seqscore.output.numbers import shown_log, shown_perplexity, shown_probability

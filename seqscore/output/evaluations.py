@@ -16,8 +16,8 @@ from seqscore.output.numbers import NOTHING, shown_interval, shown_number, shown
 from seqscore.output.run_notes import run_notes, scored_line
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.read.compare import Comparison
-    from seqscore.evaluate.run.evaluation import DryRun
+    from seqscore.evaluation.read.compare import Comparison
+    from seqscore.evaluation.run.run_task import DryRun
     from seqscore.plan.workload import Workload
     from seqscore.scores.statistics.intervals import Interval
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 from typing import Literal, TypeAlias
 
 from seqscore.errors import OptionError
-from seqscore.evaluate.data.kinds import ends_of
+from seqscore.evaluation.data.kinds import ends_of
 from seqscore.output.destination import is_standard_output
 
 Records: TypeAlias = Literal["flat", "lists", "json", "rows"]

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from seqscore.evaluate.scored.scored_rows import OutputRecord
+from seqscore.evaluation.scored.scored_rows import OutputRecord
 from seqscore.files import plain
 from seqscore.output.destination import Output
 from seqscore.output.escape import json_text

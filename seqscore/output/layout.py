@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from seqscore.evaluate.data.problem import Problem
-from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord, ScoredItem, ScoredRow
+from seqscore.evaluation.data.problem import Problem
+from seqscore.evaluation.scored.scored_rows import FieldKind, OutputRecord, ScoredItem, ScoredRow
 from seqscore.scores.reductions import Unit
 
 ROW_FIELDS: Mapping[str, FieldKind] = {

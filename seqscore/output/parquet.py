@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord
+from seqscore.evaluation.scored.scored_rows import FieldKind, OutputRecord
 from seqscore.output.destination import Output
 from seqscore.typed_json import cell, without_lone_surrogates
 

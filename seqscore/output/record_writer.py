@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias, get_args
 
 from seqscore.errors import OptionError
-from seqscore.evaluate.scored.scored_rows import FieldKind
+from seqscore.evaluation.scored.scored_rows import FieldKind
 from seqscore.output.destination import Output
 from seqscore.output.naming import Names, Notify
 from seqscore.scores.reductions import Unit, in_unit

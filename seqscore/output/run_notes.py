@@ -10,7 +10,7 @@ from seqscore.output.numbers import shown_interval
 from seqscore.scores.signature import Signature
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.scored.tally import Tally
+    from seqscore.evaluation.scored.tally import Tally
 
 _USUAL_BOUNDARIES = ("clean", "separate")  # the tokens agree with the boundary, or the two came apart
 _BOUNDARIES = {

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing
 from tempfile import TemporaryFile
 
-from seqscore.evaluate.scored.scored_rows import OutputRecord
+from seqscore.evaluation.scored.scored_rows import OutputRecord
 from seqscore.output.destination import Output
 from seqscore.output.record_writer import RecordWriter
 from seqscore.typed_json import decoded, encoded

@@ -12,8 +12,8 @@ from rich.cells import cell_len
 from rich.table import Table
 from rich.text import Text
 
-from seqscore.evaluate.data.problem import Problem
-from seqscore.evaluate.scored.scored_rows import ScoredItem, ScoredRow
+from seqscore.evaluation.data.problem import Problem
+from seqscore.evaluation.scored.scored_rows import ScoredItem, ScoredRow
 from seqscore.output.colours import coloured_text, legend
 from seqscore.output.console import console_on
 from seqscore.output.destination import Output

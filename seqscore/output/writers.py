@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Protocol, cast
 
 from seqscore.errors import OptionError
-from seqscore.evaluate.scored.scored_rows import FieldKind, OutputRecord, ScoredItem, ScoredRow
+from seqscore.evaluation.scored.scored_rows import FieldKind, OutputRecord, ScoredItem, ScoredRow
 from seqscore.output.destination import Output
 from seqscore.output.formats import Format, format_named, is_gzipped
 from seqscore.output.layout import LIST_FIELDS, ROW_FIELDS, TOKEN_FIELDS, json_record, text_record, token_records

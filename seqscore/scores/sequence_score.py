@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from seqscore.errors import MissingDependencyError
 from seqscore.files import plain
 from seqscore.scores.reductions import Unit, bits_per, in_unit, log_likelihood, perplexity
-from seqscore.scores.show.runs import Piece, pieces_of
+from seqscore.scores.show.pieces import Piece, pieces_of
 from seqscore.scores.signature import Signature
 from seqscore.text.joins import run_together
 from seqscore.text.turns import TurnSpan

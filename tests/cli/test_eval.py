@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from seqscore.cli.eval.progress import Pace
-from seqscore.evaluate.run.progress import Progress
+from seqscore.evaluation.run.progress import Progress
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 

@@ -11,7 +11,7 @@ from types import ModuleType
 import pytest
 
 from seqscore.errors import OptionError
-from seqscore.evaluate.scored.scored_rows import OutputRecord
+from seqscore.evaluation.scored.scored_rows import OutputRecord
 from seqscore.output import formats
 from seqscore.output.destination import Output
 from seqscore.output.formats import FORMATS, Format, format_of

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from seqscore.cli.eval.progress import Pace
 from seqscore.cli.pulse import EVERY, beat
-from seqscore.evaluate.run.progress import Progress
+from seqscore.evaluation.run.progress import Progress
 from tests.cli.told import told
 
 

@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from seqscore.engine import fitness
+from seqscore.engine import packed_trial
 from seqscore.engine import row_counts as rows
-from seqscore.engine.fitness import why_not
 from seqscore.engine.packed import PackedEngine
+from seqscore.engine.packed_trial import why_not
 from seqscore.engine.resolve import resolve_engine
 from seqscore.errors import EngineError, SeqscoreWarning
 from seqscore.models.architecture.adapter import ModelAdapter, adapt
@@ -231,7 +231,7 @@ def test_a_model_that_leaks_between_neighbours_is_found_out(monkeypatch: pytest.
     kind = type(model.model.layers[0].mlp)
     plain = kind.forward
     monkeypatch.setattr(kind, "forward", lambda self, x: plain(self, x + torch.roll(x, 1, 1)))
-    monkeypatch.setattr("seqscore.engine.fitness._VERDICTS", {})
+    monkeypatch.setattr("seqscore.engine.packed_trial._VERDICTS", {})
     monkeypatch.setattr("seqscore.models.architecture.adapter.check_causal", lambda *_: None)
     reason = why_not(PackedEngine, adapt(model))
     assert reason is not None and "depends on what runs beside it" in reason.reason
@@ -301,7 +301,7 @@ def test_auto_tries_a_model_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_defect_of_an_engine_is_an_error_and_not_a_property_of_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitness, "_VERDICTS", {})
+    monkeypatch.setattr(packed_trial, "_VERDICTS", {})
     own = adapt(tiny_model("llama"))
 
     def defect(*_: object, **__: object) -> None:
@@ -328,7 +328,7 @@ def _raising_below_a_layer() -> Callable[..., None]:
 
 
 def test_what_a_model_cannot_do_is_told_with_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitness, "_VERDICTS", {})
+    monkeypatch.setattr(packed_trial, "_VERDICTS", {})
     model = tiny_model("llama")
     own, kind = adapt(model), type(model.model.layers[0].mlp)
     plain = kind.forward
@@ -348,7 +348,7 @@ def test_what_a_model_cannot_do_is_told_with_its_own_words(monkeypatch: pytest.M
 
 
 def test_an_assertion_of_a_model_is_no_defect(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitness, "_VERDICTS", {})
+    monkeypatch.setattr(packed_trial, "_VERDICTS", {})
     model = tiny_model("llama")
     own, kind = adapt(model), type(model.model.layers[0].mlp)
     plain = kind.forward
@@ -375,7 +375,7 @@ def test_an_error_of_a_compiled_layer_is_the_models(layer: Any) -> None:
     exec("def forward(layer, rows):\n    return layer(rows)", names)
     with pytest.raises(ValueError, match="not these rows") as found:
         names["forward"](layer, torch.ones(2))
-    assert fitness._is_the_models(found.value)
+    assert packed_trial._is_the_models(found.value)
 
 
 def _mixed(hidden: torch.Tensor) -> torch.Tensor:
@@ -385,7 +385,7 @@ def _mixed(hidden: torch.Tensor) -> torch.Tensor:
 
 def test_a_verdict_is_that_of_what_was_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     """A class derived from a model's, with the same config, is another model."""
-    monkeypatch.setattr(fitness, "_VERDICTS", {})
+    monkeypatch.setattr(packed_trial, "_VERDICTS", {})
     model = tiny_model("llama")
     assert why_not(PackedEngine, adapt(model)) is None
 

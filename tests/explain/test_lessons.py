@@ -18,7 +18,7 @@ from seqscore.explain.example import EXAMPLE_TEXTS
 from seqscore.explain.exponential import LOSS_TABLE, ExponentialLesson, exponential_lesson
 from seqscore.explain.gradients import gradient_trials
 from seqscore.explain.lessons import LESSONS, teach
-from seqscore.explain.numbers.formats import largest_exponent
+from seqscore.explain.numbers.float_formats import largest_exponent
 from seqscore.explain.training import train_tiny
 from seqscore.files import plain
 from tests.tiny_models import tiny_model

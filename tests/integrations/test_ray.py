@@ -15,10 +15,10 @@ import pytest
 
 from seqscore import Scorer
 from seqscore.errors import OptionError, SeqscoreWarning
-from seqscore.evaluate.run.evaluation import evaluate
-from seqscore.evaluate.run.run_options import RunOptions
+from seqscore.evaluation.run.run_options import RunOptions
+from seqscore.evaluation.run.run_task import evaluate
 from seqscore.integrations.ray import _Work, _Worker, evaluate_on_ray, worker_device
-from tests.evaluate.evaluated import dataset, files, made
+from tests.evaluation.evaluated import dataset, files, made
 from tests.masked_models import masked_model, word_pieces
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer

@@ -15,7 +15,7 @@ import pytest
 from seqscore import Pair, Scorer
 from seqscore.cli.app import run as command
 from seqscore.errors import InputError, ModelError, NumericsError, OptionError, SeqscoreError, StartWarning
-from seqscore.evaluate.tasks.protocol import protocol_settings
+from seqscore.evaluation.tasks.protocol_task import protocol_settings
 from seqscore.models import registry
 from seqscore.models.base import Conditioning, Identity, RunSettings, TextModel, TextValues, TokenModel
 from seqscore.models.registry import KINDS, Named

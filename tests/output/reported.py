@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from seqscore.evaluate.read.reports import Report, report_of_runs
-from seqscore.evaluate.run.run_folder import Run
-from seqscore.evaluate.run.run_options import RunOptions
-from tests.evaluate.evaluated import run_task
+from seqscore.evaluation.read.reports import Report, report_of_runs
+from seqscore.evaluation.run.run_folder import Run
+from seqscore.evaluation.run.run_options import RunOptions
+from tests.evaluation.evaluated import run_task
 
 __all__ = ["EVIL", "PAIRS", "TEXTS", "PageReader", "options", "packed", "read_page", "report_of", "unpacked"]
 

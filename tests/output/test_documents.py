@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from seqscore.errors import InputError
-from seqscore.evaluate.data.problem import Problem
-from seqscore.evaluate.scored.scored_rows import ScoredRow
+from seqscore.evaluation.data.problem import Problem
+from seqscore.evaluation.scored.scored_rows import ScoredRow
 from seqscore.output.documents import latex_text, markdown_text
 from seqscore.output.escape import terminal_text
 from seqscore.output.writers import open_writer

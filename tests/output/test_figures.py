@@ -18,12 +18,12 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.read import charts as read_charts
-from seqscore.evaluate.read.charts import CorrelationChart, GroupBar, GroupChart, ValueChart
-from seqscore.evaluate.read.compare import PairedValues
-from seqscore.evaluate.tasks import charts
-from seqscore.evaluate.tasks.charts import CHARTS, Chart, ChartNumbers
-from seqscore.evaluate.tasks.measure import Measure
+from seqscore.evaluation.read import charts as read_charts
+from seqscore.evaluation.read.charts import CorrelationChart, GroupBar, GroupChart, ValueChart
+from seqscore.evaluation.read.compare import PairedValues
+from seqscore.evaluation.tasks import charts
+from seqscore.evaluation.tasks.charts import CHARTS, Chart, ChartNumbers
+from seqscore.evaluation.tasks.measure import Measure
 from seqscore.explain.exponential import exponential_lesson
 from seqscore.explain.figures.loss_figure import loss_figure
 from seqscore.explain.figures.softmax_figure import softmax_figure
@@ -39,12 +39,12 @@ from seqscore.output.plots.runs import (
 )
 from seqscore.output.plots.saving import picture_of, run_figures
 from seqscore.output.plots.tokens import heat_map_figure, surprisal_figure
-from seqscore.scores.show.runs import Piece
+from seqscore.scores.show.pieces import Piece
 from seqscore.scores.show.surprisal_scale import BOUNDS, COLOURS, LABELS, LETTER_COLOURS, colour_of
 from seqscore.scores.statistics.calibration import calibration_of
 from seqscore.scores.statistics.frequency import rank_frequency
 from seqscore.scores.statistics.intervals import Interval
-from tests.evaluate.evaluated import tiny_scorer
+from tests.evaluation.evaluated import tiny_scorer
 from tests.output.scored import scored
 
 RANDOM = np.random.default_rng(5)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.read.compare import compare_runs
-from seqscore.evaluate.read.reports import report_of_runs
-from seqscore.evaluate.read.views import view_run
+from seqscore.evaluation.read.compare import compare_runs
+from seqscore.evaluation.read.reports import report_of_runs
+from seqscore.evaluation.read.views import view_run
 from seqscore.output.report.page import report_html, write_report
 from seqscore.output.report.payload import payload_of, script_json
-from tests.evaluate.evaluated import run_task, tiny_scorer
+from tests.evaluation.evaluated import run_task, tiny_scorer
 from tests.output.reported import EVIL, PAIRS, TEXTS, options, read_page, report_of, unpacked
 
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from seqscore.evaluate.read.reports import report_of_runs
-from seqscore.evaluate.read.views import view_run
+from seqscore.evaluation.read.reports import report_of_runs
+from seqscore.evaluation.read.views import view_run
 from seqscore.output.numbers import shown_number
 from seqscore.output.report.page import report_html, write_report
 from seqscore.output.report.payload import payload_of
-from tests.evaluate.evaluated import run_task, tiny_scorer
+from tests.evaluation.evaluated import run_task, tiny_scorer
 from tests.output.reported import EVIL, PAIRS, TEXTS, options, packed, unpacked
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "microsoft-edge")

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from seqscore.errors import InputError
-from seqscore.evaluate.data.problem import Problem
-from seqscore.evaluate.scored.scored_rows import ScoredItem, ScoredRow
+from seqscore.evaluation.data.problem import Problem
+from seqscore.evaluation.scored.scored_rows import ScoredItem, ScoredRow
 from seqscore.output.escape import terminal_text
 from seqscore.output.notes import notes
 from seqscore.output.tables import BLOCK_ROWS

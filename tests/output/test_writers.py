@@ -24,8 +24,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqscore.errors import InputError, OptionError
-from seqscore.evaluate.data.problem import Problem
-from seqscore.evaluate.scored.scored_rows import ScoredItem, ScoredRow
+from seqscore.evaluation.data.problem import Problem
+from seqscore.evaluation.scored.scored_rows import ScoredItem, ScoredRow
 from seqscore.output import arrow_types as types
 from seqscore.output import parquet
 from seqscore.output.formats import FORMATS
@@ -298,7 +298,7 @@ from seqscore.errors import OptionError
 from seqscore.output.writers import open_writer
 from seqscore.scores.signature import Signature
 from seqscore.typed_json import cell
-from seqscore.evaluate.scored.scored_rows import ScoredRow
+from seqscore.evaluation.scored.scored_rows import ScoredRow
 from tests.output.scored import scored
 try:
     with open_writer("parquet", Path({str(tmp_path / target)!r}), tokens=True) as writer:
@@ -353,7 +353,7 @@ from seqscore.output.writers import open_writer
 from seqscore.scores.signature import Signature
 from seqscore.typed_json import cell
 from tests.output.scored import scored
-from seqscore.evaluate.scored.scored_rows import ScoredRow
+from seqscore.evaluation.scored.scored_rows import ScoredRow
 try:
     with open_writer({output_format!r}, None, tokens=True) as writer:
         for i in range(100_000):

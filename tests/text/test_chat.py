@@ -14,10 +14,10 @@ import torch
 
 from seqscore import Chat, Pair, Scorer
 from seqscore.errors import InputError, SeqscoreWarning
-from seqscore.evaluate.data.problem import Problem
-from seqscore.evaluate.data.texts import open_inputs
-from seqscore.evaluate.scored.row_stream import score_rows
-from seqscore.evaluate.scored.scored_rows import ScoredRow
+from seqscore.evaluation.data.problem import Problem
+from seqscore.evaluation.data.texts import open_inputs
+from seqscore.evaluation.scored.row_stream import score_rows
+from seqscore.evaluation.scored.scored_rows import ScoredRow
 from seqscore.text import template as template_module
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer

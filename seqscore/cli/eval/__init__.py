@@ -19,7 +19,7 @@ class TaskCommands(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """The names of the tasks."""
-        from seqscore.evaluate.tasks.registry import TASKS
+        from seqscore.evaluation.tasks.registry import TASKS
 
         return list(TASKS)
 

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from seqscore.cli.eval.shared import SharedOptions, with_shared_options
-from seqscore.evaluate.tasks.registry import options_of, task_class
+from seqscore.evaluation.tasks.registry import options_of, task_class
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.data.dataset import Dataset
-    from seqscore.evaluate.job import Job
-    from seqscore.evaluate.run.run_folder import Run
-    from seqscore.evaluate.tasks.base import Option, Task
+    from seqscore.evaluation.data.dataset import Dataset
+    from seqscore.evaluation.job import Job
+    from seqscore.evaluation.run.run_folder import Run
+    from seqscore.evaluation.tasks.base import Option, Task
     from seqscore.scorer import Scorer
 
 _MAX_FILE_BYTES = 16 * 2**20  # of a text that an option names the file of
@@ -56,7 +56,7 @@ def _parameter(name: str, type_: Any, default: Any, said: Option) -> inspect.Par
 def _evaluate(name: str, shared: SharedOptions, own: Mapping[str, Any]) -> int:
     """Open the data and the model, run the task and show its summary."""
     from seqscore.cli.session import say
-    from seqscore.evaluate.job import Job
+    from seqscore.evaluation.job import Job
 
     if not shared.dry_run:
         shared.folder()
@@ -95,17 +95,17 @@ def _settings(name: str, shared: SharedOptions, own: Mapping[str, Any]) -> dict[
 
 
 def _text_of(path: Path, encoding: str) -> str:
-    from seqscore.evaluate.data.encoding import known_encoding
-    from seqscore.evaluate.data.lines import read_whole
-    from seqscore.evaluate.data.streams import open_bytes
+    from seqscore.evaluation.data.charsets import known_encoding
+    from seqscore.evaluation.data.lines import read_whole
+    from seqscore.evaluation.data.streams import open_bytes
 
     with open_bytes(str(path)) as stream:
         return read_whole(stream, repr(str(path)), limit=_MAX_FILE_BYTES, encoding=known_encoding(encoding))
 
 
 def _dataset(shared: SharedOptions, *, keeps_streams: bool) -> Dataset:
-    from seqscore.evaluate.data.dataset import open_dataset
-    from seqscore.evaluate.run.kept_input import keep_streams
+    from seqscore.evaluation.data.dataset import open_dataset
+    from seqscore.evaluation.run.kept_input import keep_streams
 
     data_options = shared.data_options()
     sources = keep_streams(shared.data, shared.folder(), data_options) if keeps_streams else shared.data
@@ -127,7 +127,7 @@ def _named_fields(given: list[str], more: Mapping[str, str | None]) -> dict[str,
 
 
 def _dry_run(scorer: Scorer, job: Job) -> int:
-    from seqscore.evaluate.run.evaluation import dry_run
+    from seqscore.evaluation.run.run_task import dry_run
     from seqscore.output.evaluations import print_dry_run
 
     print_dry_run(dry_run(scorer, job.dataset, job.task, options=job.options))

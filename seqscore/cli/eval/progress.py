@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from seqscore.cli.session import say
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.run.progress import Progress
+    from seqscore.evaluation.run.progress import Progress
 
 _ENOUGH = 20  # rows, before a guess at the time left is worth anything
 
@@ -88,7 +88,7 @@ class _Notices:
 @contextmanager
 def _lines(pace: Pace) -> Iterator[Callable[[Progress], None]]:
     from seqscore.cli.pulse import pulse
-    from seqscore.evaluate.run.progress import Progress
+    from seqscore.evaluation.run.progress import Progress
 
     last, notices = Progress(0, 0, 0, 0), _Notices()
 

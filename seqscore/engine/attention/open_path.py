@@ -24,7 +24,7 @@ from seqscore.engine.attention.base import (
     UnsupportedAttentionError,
 )
 from seqscore.engine.attention.kernels import with_sink
-from seqscore.engine.former import former_attention, former_mask
+from seqscore.engine.callers_functions import former_attention, former_mask
 from seqscore.models.architecture.passes import current_run
 from seqscore.models.architecture.sharing import switched
 from seqscore.plan.packs import Pack

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.engine.guard import forward_passes
+from seqscore.engine.forward_passes import forward_passes
 from seqscore.plan.requests import Request
 
 if TYPE_CHECKING:

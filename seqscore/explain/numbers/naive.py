@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seqscore.errors import InputError, NumericsError
-from seqscore.explain.numbers.formats import FORMATS, FloatArray, FormatName, dtype_of, smallest_normal
+from seqscore.explain.numbers.float_formats import FORMATS, FloatArray, FormatName, dtype_of, smallest_normal
 from seqscore.scores.reductions import perplexity
 
 WORKED_EXAMPLE = (0.001, 0.002, 0.0005)

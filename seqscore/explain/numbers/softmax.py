@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from seqscore.errors import InputError
-from seqscore.explain.numbers.formats import FORMATS, FloatArray, FormatName, rounded
+from seqscore.explain.numbers.float_formats import FORMATS, FloatArray, FormatName, rounded
 
 SOFTMAX_EXAMPLE = (2.0, 1.0, 0.1)
 """Three logits whose softmax is 0.659, 0.242, 0.099; multiplied by a scale they grow as a network's logits do."""

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from seqscore.evaluate.read.charts import ValueChart
+    from seqscore.evaluation.read.charts import ValueChart
     from seqscore.scores.statistics.intervals import Interval
 
 _BINS = 40

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from seqscore.evaluate.read.charts import CorrelationChart, GroupChart, ValueChart
-    from seqscore.evaluate.read.compare import PairedValues
+    from seqscore.evaluation.read.charts import CorrelationChart, GroupChart, ValueChart
+    from seqscore.evaluation.read.compare import PairedValues
     from seqscore.scores.statistics.calibration import Calibration
 
 _WIDEST_NAME = 48

@@ -9,15 +9,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from seqscore.errors import OptionError
-from seqscore.evaluate.tasks.charts import CHARTS, Chart
+from seqscore.evaluation.tasks.charts import CHARTS, Chart
 from seqscore.output.plots.canvas import save_figure
 from seqscore.output.plots.tokens import heat_map_figure, surprisal_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from seqscore.evaluate.read.charts import RunCharts
-    from seqscore.evaluate.read.views import RowView
+    from seqscore.evaluation.read.charts import RunCharts
+    from seqscore.evaluation.read.views import RowView
 
 Picture: TypeAlias = Literal["png", "svg", "both"]
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from seqscore.scores.show.runs import Piece
+    from seqscore.scores.show.pieces import Piece
 
     FloatArray: TypeAlias = NDArray[np.float64]
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqscore._version import __version__
-from seqscore.evaluate.tasks.charts import CHARTS
+from seqscore.evaluation.tasks.charts import CHARTS
 from seqscore.output.destination import Output
 from seqscore.output.numbers import NOTHING, shown_interval, shown_number, shown_p, shown_signed
 from seqscore.output.plots.canvas import svg_text
@@ -20,8 +20,8 @@ from seqscore.output.run_notes import run_notes, scored_line
 from seqscore.scores.show.surprisal_scale import LABELS
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.read.compare import ComparedMeasure, Comparison
-    from seqscore.evaluate.read.reports import Report, ReportedRun
+    from seqscore.evaluation.read.compare import ComparedMeasure, Comparison
+    from seqscore.evaluation.read.reports import Report, ReportedRun
     from seqscore.scores.statistics.intervals import Interval
 
 

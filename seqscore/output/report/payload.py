@@ -19,8 +19,8 @@ import numpy as np
 from seqscore.files import plain
 
 if TYPE_CHECKING:
-    from seqscore.evaluate.read.reports import Column, Report
-    from seqscore.evaluate.read.views import ItemView, RowView
+    from seqscore.evaluation.read.reports import Column, Report
+    from seqscore.evaluation.read.views import ItemView, RowView
 
 _MAX_BYTES = 64 * 2**20
 _TOKEN_BYTES = 32  # what a token takes on the page, about, with rank and entropy

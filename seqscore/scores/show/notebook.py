@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from html import escape
 from itertools import islice
 
-from seqscore.scores.show.runs import Piece
+from seqscore.scores.show.pieces import Piece
 from seqscore.scores.show.surprisal_scale import COLOURS, LABELS, LETTER_COLOURS, colour_of
 
 _MAX_PIECES = 2000

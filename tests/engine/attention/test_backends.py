@@ -10,7 +10,7 @@ import torch
 from numpy.typing import NDArray
 
 from seqscore import Scorer
-from seqscore.engine import fitness, resolve
+from seqscore.engine import packed_trial, resolve
 from seqscore.engine.attention import backends
 from seqscore.engine.attention.backends import Choice, backend_for
 from seqscore.engine.attention.base import FULL, LayerForm, UnsupportedAttentionError
@@ -102,7 +102,7 @@ def dense(monkeypatch: pytest.MonkeyPatch) -> DenseBackend:
     """The one line: what is float64 on a CPU attends by it."""
     made = DenseBackend()
     monkeypatch.setattr(backends, "BACKENDS", (Choice(made, ("cpu",), ("float64",)), *backends.BACKENDS))
-    monkeypatch.setattr(fitness, "_VERDICTS", {})
+    monkeypatch.setattr(packed_trial, "_VERDICTS", {})
     return made
 
 
@@ -142,8 +142,9 @@ def test_the_trial_is_made_with_the_backend_that_will_be_used(
     resolve_engine("packed", adapt(tiny_model("llama", dtype=torch.float64)))
     assert {form.dtype for form in dense.forms} == {torch.float64}
     assert dense.longest > 12  # the texts of the small copy too, not only the few tokens of the model itself
-    assert [(key[-2], key[-1]) for key in fitness._VERDICTS] == [(torch.float32, "blocks"), (torch.float64, "dense")]
-    monkeypatch.setattr(fitness, "_VERDICTS", {})
+    kept = [(key[-2], key[-1]) for key in packed_trial._VERDICTS]
+    assert kept == [(torch.float32, "blocks"), (torch.float64, "dense")]
+    monkeypatch.setattr(packed_trial, "_VERDICTS", {})
     monkeypatch.setattr(
         f"{__name__}._see", lambda seen, rows, slots, *_: seen.__setitem__((rows[:, None], slots), True)
     )

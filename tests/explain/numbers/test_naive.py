@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqscore.errors import InputError, NumericsError, OptionError
-from seqscore.explain.numbers.formats import FORMATS, dtype_of
+from seqscore.explain.numbers.float_formats import FORMATS, dtype_of
 from seqscore.explain.numbers.naive import WORKED_EXAMPLE, compare_products, geometric_mean, naive_mean
 from seqscore.explain.numbers.softmax import compare_softmax, log_softmax, naive_log_softmax, naive_softmax
 

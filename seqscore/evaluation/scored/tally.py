@@ -1,0 +1,29 @@
+"""What a stream of scored rows comes to besides its scores: how many failed, why, and what was not read."""
+
+from __future__ import annotations
+
+from seqscore.evaluation.data.problem import Problem
+from seqscore.evaluation.scored.reasons import Reasons
+from seqscore.evaluation.scored.scored_rows import ScoredItem
+
+
+class Tally:
+    """Counts rows as they come by; memory is bounded."""
+
+    def __init__(self) -> None:
+        self.rows = self.unread_rows = self.unread_tokens = 0
+        self.reasons = Reasons()
+
+    @property
+    def failed(self) -> int:
+        """Rows without a score."""
+        return self.reasons.total
+
+    def add(self, row: ScoredItem) -> None:
+        """One more row."""
+        self.rows += 1
+        if isinstance(row, Problem):
+            self.reasons.add(row.error.code, row.error.message, row=str(row.id))
+        else:
+            self.unread_tokens += row.score.num_unread
+            self.unread_rows += row.score.num_unread > 0
