@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -78,6 +79,36 @@ def test_the_same_rows_give_the_same_figures_whatever_holds_them(make: Callable[
     run = evaluate("pairs", make())
     assert run.figures == from_file.figures
     assert [row.values for row in run.rows()] == [row.values for row in from_file.rows()]
+
+
+class _Once:
+    """Rows that are there once, though its iterator is another object."""
+
+    def __init__(self) -> None:
+        self._rows = iter(ROWS)
+
+    def __iter__(self) -> Iterator[dict[str, str]]:
+        yield from self._rows
+
+
+def test_rows_that_can_be_iterated_over_once_are_all_scored(from_file: Run) -> None:
+    assert evaluate("pairs", _Once()).figures == from_file.figures
+
+
+def test_rows_that_are_others_each_time_are_scored_as_they_were_first() -> None:
+    class Shuffled:
+        calls = 0
+
+        def __iter__(self) -> Iterator[dict[str, str]]:
+            self.calls += 1
+            return iter(ROWS if self.calls == 1 else ROWS[::-1])
+
+    rows = list(evaluate("pairs", Shuffled()).rows())
+    assert [row.items[0].text for row in rows] == [row["good"] for row in ROWS]
+
+
+def test_rows_without_an_end_can_be_limited() -> None:
+    assert evaluate("pairs", cycle(ROWS), limit=3).summary["rows"] == 3
 
 
 def test_several_files(tmp_path: Path) -> None:

@@ -297,6 +297,7 @@ def test_an_alternative_of_which_nothing_is_scored_does_not_win(tmp_path: Path) 
         ("nbest", {"reference": "a", "hypotheses": ["a"], "scores": [None]}, "must hold 1 numbers"),
         ("nbest", {"reference": "a", "hypotheses": ["a"], "scores": [10**400]}, "must hold 1 numbers"),
         ("nbest", {"reference": "a", "hypotheses": ["a"], "scores": [True]}, "must hold 1 numbers"),
+        ("nbest", {"reference": "a", "hypotheses": ["a"], "scores": ["1_0"]}, "must hold 1 numbers"),
     ],
 )
 def test_rows_that_do_not_fit_are_recorded(tmp_path: Path, name: Any, row: dict[str, Any], said: str) -> None:

@@ -36,8 +36,8 @@ def dataset_in_memory(data: object, *, options: DataOptions) -> Dataset:
     """Rows as a dataset. It is gone through twice: once for the digest of its content, which is its identity.
 
     Args:
-        data: an iterable of mappings (one that can be used only once is collected), a DataFrame of pandas or polars,
-            an Arrow table, a ``Dataset`` or ``IterableDataset`` of the datasets library.
+        data: an iterable of mappings (collected unless it is a list or tuple), a DataFrame of pandas or polars, an
+            Arrow table, a ``Dataset`` or ``IterableDataset`` of the datasets library.
         options: ``id_column``, ``limit`` and ``notify``; the others say how files are read.
 
     Returns:
@@ -48,7 +48,7 @@ def dataset_in_memory(data: object, *, options: DataOptions) -> Dataset:
         OptionError: an option is not for rows in memory.
     """
     _check_options(options)
-    records = MemoryRecords(_rows_of(data))
+    records = MemoryRecords(_rows_of(data, options.limit))
     count, digest, columns = _looked_through(records, options.limit)
     if not columns:
         raise InputError("the data hold no row with columns, so there is nothing to evaluate")
@@ -92,7 +92,7 @@ def _looked_through(records: MemoryRecords, limit: int | None) -> tuple[int, str
     return count, f"xxh128:{content.hexdigest()}", columns
 
 
-def _rows_of(data: Any) -> Iterable[object]:
+def _rows_of(data: Any, limit: int | None) -> Iterable[object]:
     if hasattr(data, "itertuples") and hasattr(data, "iloc"):  # pandas
         columns = _named(data.columns)
         return [dict(zip(columns, row, strict=True)) for row in data.itertuples(index=False, name=None)]
@@ -107,7 +107,12 @@ def _rows_of(data: Any) -> Iterable[object]:
             f"data must be the name of a file or dataset, an iterable of mappings, or a table, got {_kind(data)}; "
             f"of one row give a list that holds it"
         )
-    return list(data) if iter(data) is data else data
+    # Nothing says of another iterable that it gives the same rows, or any, a second time.
+    return data if isinstance(data, list | tuple) or _is_of_datasets(data) else list(islice(data, limit))
+
+
+def _is_of_datasets(data: object) -> bool:
+    return any(one.__module__.partition(".")[0] == "datasets" for one in type(data).__mro__)
 
 
 def _named(columns: Iterable[object]) -> list[str]:

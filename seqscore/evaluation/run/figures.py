@@ -148,9 +148,10 @@ def _figure(measure: Measure, group: str | None, sums: Items, options: RunOption
 
 
 def _reason(measure: Measure, sums: Items, value: float | None, interval: Interval | None) -> str | None:
-    """Why a figure that is no sum has no value, or no interval."""
+    """Why a figure that is no sum has no value, or no interval; or a sum no value although there is what counts."""
     if isinstance(sums, Sums):
-        return None
+        overflows = value is None and len(sums) and sums.columns[1].any()
+        return "the sum is too large for a float64" if overflows else None
     if not len(sums):
         return "no row has a part in it"
     if value is None:
@@ -171,7 +172,10 @@ def exact_figure(sums: Items, measure: Measure) -> float | None:
     count = math.fsum(counts.tolist())
     if not count:
         return None
-    ratio = math.fsum(totals.tolist()) / count
+    try:
+        ratio = math.fsum(totals.tolist()) / count
+    except OverflowError:
+        return None
     return ratio if measure.figure == "ratio" else exp(-ratio)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, TypeAlias
 
@@ -162,10 +163,20 @@ def pearson(x: Any, y: Any) -> Any:
 
     if np.shape(x)[-1] < _LEAST:
         return np.full(np.shape(x)[:-1], math.nan)
-    with warnings.catch_warnings(), np.errstate(all="ignore"):
-        warnings.simplefilter("ignore", stats.ConstantInputWarning)  # told by the value
-        warnings.simplefilter("ignore", RuntimeWarning)
+    with _unwarned():
         return stats.pearsonr(x, y, axis=-1).statistic
+
+
+@contextmanager
+def _unwarned() -> Iterator[None]:
+    """Without the warnings of NumPy and SciPy that the value tells of, or its interval."""
+    from scipy import stats
+
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", stats.ConstantInputWarning)
+        warnings.simplefilter("ignore", stats.NearConstantInputWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
+        yield
 
 
 def spearman(x: Any, y: Any) -> Any:
@@ -188,7 +199,8 @@ def fisher_interval(items: Items, level: float) -> Interval | None:
     r = float(pearson(x, y))
     if len(x) <= _LEAST or not abs(r) < 1.0:
         return None
-    found = stats.pearsonr(x, y).confidence_interval(confidence_level=level)
+    with _unwarned():
+        found = stats.pearsonr(x, y).confidence_interval(confidence_level=level)
     return Interval(float(found.low), float(found.high), level, "Fisher's z transformation")
 
 

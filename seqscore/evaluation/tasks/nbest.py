@@ -11,6 +11,7 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluation.data.column_names import CONTEXT, FIRST_PASS, HYPOTHESES, REFERENCE
 from seqscore.evaluation.data.dataset import DataRow, Dataset
 from seqscore.evaluation.data.fields import Form, ranked
+from seqscore.evaluation.data.records import float_of
 from seqscore.evaluation.tasks.base import Task, option
 from seqscore.evaluation.tasks.measure import Measure, RowValues
 from seqscore.evaluation.tasks.rows import LENGTHS, Entry, NumberKind, Stored, TaskRow, entries_of, item_of, joined
@@ -145,7 +146,7 @@ def _numbers(value: Any) -> Any:
     if not isinstance(value, list):
         return value
     try:
-        return [float(one) if isinstance(one, str) else one for one in value]
+        return [float_of(one) if isinstance(one, str) else one for one in value]
     except ValueError:
         return value
 

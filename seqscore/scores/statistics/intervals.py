@@ -180,8 +180,8 @@ def resampled(
         return None
     from scipy import stats
 
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # told by the values, below
+    with warnings.catch_warnings(), np.errstate(invalid="ignore", over="ignore"):  # told by the values, below
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
         found = stats.bootstrap(
             (np.arange(count),),
             statistic,
@@ -204,8 +204,8 @@ def figures(items: Items, indices: NDArray[np.int64], figure: Figure) -> Any:
     """The figure of the items at ``indices`` [..., n], NaN where it is not defined. Shape: [...]."""
     if not isinstance(figure, str):
         return figure(*(column[indices] for column in items.columns))
-    totals, counts = (column[indices].sum(-1) for column in items.columns)
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        totals, counts = (column[indices].sum(-1) for column in items.columns)
         ratios = np.where(counts > 0, totals / counts, np.nan)
         return ratios if figure == "ratio" else np.exp(-ratios)
 

@@ -80,7 +80,8 @@ def paired_bootstrap(
     check_figure(figure)
 
     def statistic(indices: Any, axis: int = -1) -> Any:
-        return figures(b, indices, figure) - figures(a, indices, figure)
+        with np.errstate(invalid="ignore"):  # infinite figures differ by what is no number
+            return figures(b, indices, figure) - figures(a, indices, figure)
 
     usable = min(drawable(a, figure), drawable(b, figure))
     found = resampled(statistic, usable, level=level, resamples=resamples, seed=seed)
@@ -193,7 +194,8 @@ def largest_differences(
 
 def _whole(a: Items, b: Items, figure: Figure) -> float | None:
     every = np.arange(len(a))
-    value = float(figures(b, every, figure) - figures(a, every, figure))
+    with np.errstate(invalid="ignore"):
+        value = float(figures(b, every, figure) - figures(a, every, figure))
     return None if np.isnan(value) else value
 
 

@@ -92,7 +92,7 @@ def test_groups_have_their_own(tmp_path: Path) -> None:
         assert found[group] == pytest.approx(expected, abs=1e-13)
 
 
-@pytest.mark.parametrize("value", [None, float("nan"), "x", "", True, [1], float("inf"), "nan", 10**400, "1,5"])
+@pytest.mark.parametrize("value", [None, float("nan"), "x", "", True, [1], float("inf"), "nan", 10**400, "1,5", "1_0"])
 def test_a_row_without_a_number_is_a_row_with_an_error(tmp_path: Path, value: Any) -> None:
     run = run_task(tmp_path, "correlate", [*ROWS, {"text": "a b", "rating": value}, {"text": "a b"}])
     assert run.summary is not None and run.summary["scored"] == len(ROWS)
@@ -123,6 +123,24 @@ def test_what_is_not_defined_is_null_and_says_why(tmp_path: Path, rows: list[Any
             assert one["value"] is one["interval"] is one["closed_interval"] is None and said in one["reason"]
     assert any(said in line for line in run_notes(run.summary))
     assert "correlation" in charts_of_run(run), "the points are there all the same"
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_whose_sum_is_too_large_have_no_mean(tmp_path: Path) -> None:
+    rows = [{**row, "rating": 1.7e308 - 1e307 * place} for place, row in enumerate(ROWS)]
+    runs = [run_task(tmp_path / name, "correlate", rows) for name in "ab"]
+    assert runs[0].summary is not None
+    found = {one["name"]: one for one in runs[0].summary["figures"]}
+    assert found["mean_value"]["value"] is found["mean_value"]["interval"] is None
+    assert found["mean_value"]["reason"] == "the sum is too large for a float64"
+    assert found["spearman"]["value"] is not None and found["mean_score"]["reason"] is None
+    assert compare_runs(runs[0].path, runs[1].path, resamples=100).num_rows == len(ROWS)
+
+
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_hardly_differ_leak_no_warning(tmp_path: Path) -> None:
+    rows = [{**row, "rating": 1e16 + 2 * (place % 2)} for place, row in enumerate(ROWS)]
+    assert "pearson" in figures(run_task(tmp_path, "correlate", rows))
 
 
 def test_an_infinite_perplexity_leaves_ranks(tmp_path: Path) -> None:
