@@ -10,9 +10,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-from seqscore.errors import InputError, OptionError
+from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.extras import naming_extras
-from seqscore.policies import Policies
+from seqscore.policies import Policies, whole_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -171,6 +171,8 @@ def evaluate(
     with naming_extras():
         from seqscore.evaluation.job import Job
 
+        _check_scorer(scorer)
+        _check_fields(fields)
         chosen = _Options.of(task, options)
         dataset = _dataset(data, chosen.data)
         _check_files(task, dataset)
@@ -188,6 +190,23 @@ def evaluate(
         folder = Path(temporary.name if temporary is not None else os.fspath(out or ""))
         job.run(scorer, folder, report=progress if progress is not None else lambda told: None)
         return Run(folder, temporary)
+
+
+def _check_scorer(scorer: object) -> None:
+    if not hasattr(scorer, "stream_chunks"):
+        name = repr(scorer) if isinstance(scorer, str) else "..."
+        raise OptionError(
+            f"scorer={scorer!r:.60} is no Scorer; expected one, for instance Scorer.from_pretrained({name})"
+        )
+
+
+def _check_fields(given: object) -> None:
+    if given is None:
+        return
+    if not isinstance(given, Mapping) or not all(isinstance(one, str) for pair in given.items() for one in pair):
+        raise OptionError(
+            f"fields={given!r:.60} must name the column of what it holds, for instance fields={{'text': 'COLUMN'}}"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,13 +242,18 @@ class _Options:
 def _dataset(data: Data, options: Mapping[str, Any]) -> Dataset:
     from seqscore.evaluation.data.data_options import DataOptions
     from seqscore.evaluation.data.dataset import open_dataset
-    from seqscore.evaluation.data.in_memory import dataset_in_memory
+    from seqscore.evaluation.data.in_memory import ROWS_LIKE, dataset_in_memory
 
     reading = DataOptions(**options)
     if isinstance(data, str | os.PathLike):
         return open_dataset([os.fspath(data)], options=reading)
     if isinstance(data, Sequence) and data and all(isinstance(one, str | os.PathLike) for one in data):
-        return open_dataset([os.fspath(one) for one in data], options=reading)
+        try:
+            return open_dataset([os.fspath(one) for one in data], options=reading)
+        except SeqscoreError as error:
+            if any(map(os.path.exists, data)):
+                raise
+            raise InputError(f"{error.message}; a list of texts names files: rows are mappings, {ROWS_LIKE}") from error
     return dataset_in_memory(data, options=reading)
 
 
@@ -245,8 +269,13 @@ def _check_files(task: str, dataset: Dataset) -> None:
 
 
 def _columns(options: Mapping[str, Any]) -> Sequence[str] | None:
-    columns = options.get("keep_columns")
-    return [columns] if isinstance(columns, str) else columns
+    if "keep_columns" not in options:
+        return None
+    given = options["keep_columns"]
+    columns = [given] if isinstance(given, str) else given
+    if not isinstance(columns, Sequence) or not all(isinstance(one, str) for one in columns):
+        raise OptionError(f"keep_columns={given!r:.60} is unknown; expected 'all', 'none', or a list of columns")
+    return columns
 
 
 def compare(
@@ -285,6 +314,7 @@ def compare(
     with naming_extras():
         from seqscore.evaluation.read.compare import compare_runs
 
+        largest = whole_number("largest", largest, least=0)
         return compare_runs(_folder(a), _folder(b), level=level, resamples=resamples, seed=seed, largest=largest)
 
 
@@ -324,7 +354,7 @@ def report(
         from seqscore.output.report.page import write_report
 
         folders = (_folder(run),) if other is None else (_folder(run), _folder(other))
-        write_report(report_of_runs(folders, limit=rows), Path(path), title=title)
+        write_report(report_of_runs(folders, limit=whole_number("rows", rows, least=0)), Path(path), title=title)
         return Path(path)
 
 

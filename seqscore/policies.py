@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
+from numbers import Integral
 from typing import Literal, TypeAlias, TypedDict, get_args
 
 from seqscore.errors import OptionError
@@ -100,6 +101,17 @@ class Policies:
             if name not in known:
                 raise OptionError(f"there is no option {name}=; a call takes {', '.join(known)}")
         return cls(**keywords)  # type: ignore[arg-type]
+
+
+def whole_number(name: str, value: object, *, least: int | None = None) -> int:
+    """An option that is a whole number, NumPy's too, as Python's.
+
+    Raises:
+        OptionError: it is none, or less than ``least``.
+    """
+    if isinstance(value, bool) or not isinstance(value, Integral) or (least is not None and value < least):
+        raise OptionError(f"{name}={value!r} must be a whole number{'' if least is None else f' of at least {least}'}")
+    return int(value)
 
 
 def check_choice(name: str, value: object, choices: Sequence[object]) -> None:

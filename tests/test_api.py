@@ -11,6 +11,7 @@ from itertools import cycle
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import xxhash
 
@@ -69,6 +70,13 @@ class _Frame:
     def iter_rows(self, *, named: bool) -> Iterator[dict[str, str]]:
         assert named
         yield from ROWS
+
+
+class _LazyFrame:
+    """What a LazyFrame of polars offers."""
+
+    def collect(self) -> _Frame:
+        return _Frame()
 
 
 KINDS: list[Callable[[], object]] = [_pandas, _arrow, _datasets, _generator, _Frame, lambda: ROWS, lambda: tuple(ROWS)]
@@ -167,11 +175,24 @@ def test_a_column_of_numpy_is_part_of_the_content_as_before() -> None:
         ({"text": "a"}, "got a single mapping; of one row give a list that holds it"),
         ([], "no row with columns"),
         (["a.jsonl", 3], "no row with columns"),
+        (["the fox"], r'a list of texts names files: rows are mappings, \[{"text": ...}\]'),
+        (_LazyFrame(), r"are a _LazyFrame, .* give data.collect\(\)"),
     ],
 )
 def test_what_is_no_data(data: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         evaluate("perplexity", data)
+
+
+def test_a_series_and_several_splits_are_no_data() -> None:
+    import datasets
+    import pandas as pd
+
+    with pytest.raises(InputError, match=r'no row with columns.*rows are mappings, \[{"text": ...}\]'):
+        evaluate("perplexity", pd.Series(["the fox"]))
+    splits = datasets.DatasetDict(test=datasets.Dataset.from_list(ROWS))
+    with pytest.raises(InputError, match=r"hold the splits test; choose one: data\['test'\]"):
+        evaluate("perplexity", splits)
 
 
 def test_a_row_that_is_no_mapping_is_an_error_in_its_place() -> None:
@@ -238,11 +259,39 @@ def test_options_reach_what_they_belong_to(from_file: Run) -> None:
         ({"long": "cut"}, "long='cut' is unknown"),
         ({"keep_columns": ["kind", "more"]}, "no column 'more' to keep"),
         ({"fields": {"group": "more"}}, "no column 'more'"),
+        ({"fields": "text"}, "fields='text' must name the column .* fields={'text': 'COLUMN'}"),
+        ({"fields": {"good": ["good"]}}, "fields=.* must name the column"),
+        ({"limit": "1"}, "limit='1' must be a whole number"),
+        ({"limit": 1.5}, "limit=1.5 must be a whole number"),
+        ({"limit": True}, "limit=True must be a whole number"),
+        ({"part_rows": True}, "part_rows=True must be a whole number"),
+        ({"seed": None}, "seed=None must be a whole number"),
+        ({"resamples": "9"}, "resamples='9' must be a whole number"),
+        ({"level": None}, "level=None must lie between 0 and 1"),
+        ({"keep_columns": None}, "keep_columns=None is unknown; expected 'all', 'none', or a list of columns"),
     ],
 )
 def test_wrong_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
-        evaluate("pairs", ROWS, **options)
+        seqscore.evaluate(tiny_scorer(), "pairs", ROWS, **{"resamples": 100, **options})
+
+
+def test_numbers_of_numpy_are_options() -> None:
+    run = evaluate("pairs", ROWS, limit=np.int64(1), seed=np.int32(3), level=np.float64(0.9))
+    assert "|data.limit:1|" in run.signature and run.summary["rows"] == 1
+
+
+@pytest.mark.parametrize("scorer", [None, "./llama"])
+def test_what_is_no_scorer(scorer: Any) -> None:
+    with pytest.raises(OptionError, match=r"is no Scorer; expected one, for instance Scorer.from_pretrained\("):
+        seqscore.evaluate(scorer, "pairs", ROWS)
+
+
+def test_how_many_rows_are_shown_is_no_less_than_none(from_file: Run, tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="rows=-1 must be a whole number of at least 0"):
+        from_file.report(tmp_path / "page.html", rows=-1)
+    with pytest.raises(OptionError, match="largest=-1 must be a whole number of at least 0"):
+        compare(from_file, from_file, largest=-1)
 
 
 @pytest.mark.parametrize(

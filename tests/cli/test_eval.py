@@ -85,7 +85,7 @@ def test_rows_with_errors_are_counted_and_the_status_says_so(run: Run, tmp_path:
             "a.jsonl",
             '{"x": 1}\n',
             (),
-            "no column looks like the good of task 'pairs'; name it with --field good=COLUMN",
+            "no column looks like the good of task 'pairs'; name it: --field good=COLUMN",
         ),
         ("a.jsonl", '{"good": "a", "bad": "b"}\n', ("--field", "good"), "must be ROLE=COLUMN"),
         ("a.jsonl", '{"good": "a", "bad": "b"}\n', ("--field", "good=c"), "there is no column 'c' for good"),

@@ -104,7 +104,8 @@ def test_conversations_are_scored_turn_by_turn(tmp_path: Path) -> None:
         made("perplexity", data, delimiter=" ")
     (tmp_path / "texts").mkdir()
     named = run_task(tmp_path / "texts", "perplexity", [{"text": "a"}, {"text": messages}])
-    assert "name it with --field messages=text" in rows_of(named)[1]["error_message"]
+    said = 'name it: --field messages=text, in Python fields={"messages": "text"}'
+    assert said in rows_of(named)[1]["error_message"]
 
 
 def test_pairs_hits_ties_and_groups(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Literal, TypeAlias, get_args
 
 from seqscore.errors import OptionError, SeqscoreWarning
 from seqscore.evaluation.data.charsets import UTF8, known_encoding
+from seqscore.policies import whole_number
 
 FileKind: TypeAlias = Literal["text", "json", "jsonl", "csv", "tsv", "parquet", "arrow"]
 """What a file holds: lines of text, JSON, JSON Lines, separated values, Parquet, Arrow (Feather)."""
@@ -103,8 +104,11 @@ class DataOptions:
     notify: Notify = warned
 
     def __post_init__(self) -> None:
-        if self.limit is not None and self.limit < 1:
-            raise OptionError(f"limit={self.limit} must be at least 1")
+        if self.limit is not None:
+            limit = whole_number("limit", self.limit)
+            if limit < 1:
+                raise OptionError(f"limit={limit} must be at least 1")
+            object.__setattr__(self, "limit", limit)
         for name, values in (("read_as", FileKind), ("quoting", Quoting), ("empty_cells", EmptyCells)):
             value = getattr(self, name)
             if value is not None and value not in get_args(values):

@@ -98,7 +98,7 @@ def fields_for(
         elif role in form.required:
             hint = column_hint(None, columns)
             raise OptionError(
-                f"no column looks like the {role} of task {task!r}; name it with --field {role}=COLUMN. The columns "
+                f"no column looks like the {role} of task {task!r}; name it: {_naming(role)}. The columns "
                 f"are {_listed(columns)}{hint and '; ' + hint}"
             )
     return Fields(MappingProxyType(found), frozenset(set(found) - set(named)))
@@ -156,12 +156,14 @@ def _guess(role: str, groups: Groups, columns: Sequence[str], taken: set[str]) -
     for group in groups:
         found = [column for column in columns if column in group and column not in taken]
         if len(found) > 1:
-            raise OptionError(
-                f"several columns may be the {role}: {', '.join(found)}; name one with --field {role}=COLUMN"
-            )
+            raise OptionError(f"several columns may be the {role}: {', '.join(found)}; name one: {_naming(role)}")
         if found:
             return found[0]
     return None
+
+
+def _naming(role: str) -> str:
+    return f'--field {role}=COLUMN, in Python fields={{"{role}": "COLUMN"}}'
 
 
 def _listed(columns: Sequence[str]) -> str:

@@ -16,6 +16,9 @@ from seqscore.evaluation.data.dataset import Dataset
 from seqscore.evaluation.data.records import Record, check_distinct, has_column, no_column
 from seqscore.typed_json import encoded
 
+ROWS_LIKE = '[{"text": ...}]'
+"""For messages: how rows look."""
+
 
 @dataclass(frozen=True, slots=True)
 class MemoryRecords:
@@ -51,7 +54,9 @@ def dataset_in_memory(data: object, *, options: DataOptions) -> Dataset:
     records = MemoryRecords(_rows_of(data, options.limit))
     count, digest, columns = _looked_through(records, options.limit)
     if not columns:
-        raise InputError("the data hold no row with columns, so there is nothing to evaluate")
+        raise InputError(
+            f"the data hold no row with columns, so there is nothing to evaluate; rows are mappings, {ROWS_LIKE}"
+        )
     if options.id_column is not None and not has_column(columns, options.id_column):
         raise no_column("the data", options.id_column, columns)
     return Dataset(
@@ -102,6 +107,12 @@ def _rows_of(data: Any, limit: int | None) -> Iterable[object]:
         _named(data.column_names)
         rows: list[object] = data.to_pylist()
         return rows
+    if isinstance(data, Mapping) and _is_of_datasets(data):
+        raise InputError(
+            f"the data hold the splits {', '.join(map(str, data))}; choose one: data[{next(iter(data), '')!r}]"
+        )
+    if hasattr(type(data), "collect") and not isinstance(data, Iterable):  # polars, before it is computed
+        raise InputError(f"the data are a {type(data).__name__}, whose rows are not there yet; give data.collect()")
     if isinstance(data, Mapping | str | bytes) or not isinstance(data, Iterable):
         raise InputError(
             f"data must be the name of a file or dataset, an iterable of mappings, or a table, got {_kind(data)}; "

@@ -140,7 +140,7 @@ def refuse_strangers(path: Path) -> None:
         OptionError: it holds something else, which is not written into.
     """
     if path.is_file() or (path.exists() and not path.is_dir()):
-        raise OptionError(f"{str(path)!r} is a file; --out names a folder")
+        raise OptionError(f"{str(path)!r} is a file; a run (out, --out) is a folder")
     if not path.is_dir() or (path / _MANIFEST).exists():
         return
     with writing(path):
@@ -191,8 +191,8 @@ def _refuse_another(path: Path, manifest: Mapping[str, Json], wanted: Mapping[st
     if found:
         more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise OptionError(
-            f"{str(path)!r} is a run of something else: {'; '.join(found[:_SHOWN])}{more}. Name another folder with "
-            f"--out, or go on with what it was begun with"
+            f"{str(path)!r} is a run of something else: {'; '.join(found[:_SHOWN])}{more}. Name another folder (out, "
+            f"--out), or go on with what it was begun with"
         )
 
 
@@ -279,7 +279,7 @@ def read_run(path: Path) -> Run:
         InputError: there is no such run, or its files are damaged.
     """
     if not (path / _MANIFEST).is_file():
-        raise InputError(f"{str(path)!r} is no run: it has no {_MANIFEST}; give the folder that --out named")
+        raise InputError(f"{str(path)!r} is no run: it has no {_MANIFEST}; give the folder that was its out (--out)")
     manifest = _manifest_of(path)
     numbers, complete = _numbers(path), manifest["status"] == "complete"
     if complete and len(numbers) != manifest["parts"]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -93,7 +94,8 @@ class PerplexityTask(Task):
         column = self.fields["text"]
         if is_conversation(row.at(column)):
             raise InputError(
-                f"{row.where}: column {column!r} holds a conversation; name it with --field messages={column}"
+                f"{row.where}: column {column!r} holds a conversation; name it: --field messages={column}, in "
+                f'Python fields={{"messages": {json.dumps(column)}}}'
             )
         text = row.text(column)
         context = row.context(self.fields["context"]) if self._has_context else None

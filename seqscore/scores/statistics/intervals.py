@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, OptionError
+from seqscore.policies import whole_number
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -222,6 +223,8 @@ def check_resampling(*, level: float, resamples: int, seed: int = 0) -> None:
             or the seed is negative.
     """
     _check_level(level)
+    whole_number("resamples", resamples)
+    whole_number("seed", seed)
     if resamples < 100:
         raise OptionError(f"{resamples} resamples are too few for an interval; expected at least 100")
     if resamples > MAX_RESAMPLES:
@@ -231,7 +234,7 @@ def check_resampling(*, level: float, resamples: int, seed: int = 0) -> None:
 
 
 def _check_level(level: float) -> None:
-    if not 0 < level < 1:
+    if not isinstance(level, int | float | np.floating) or not 0 < level < 1:
         raise OptionError(f"level={level!r} must lie between 0 and 1, for instance 0.95")
 
 

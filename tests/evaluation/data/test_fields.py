@@ -54,7 +54,8 @@ def test_named_fields_win_and_are_not_called_guesses() -> None:
             "perplexity",
             "a b",
             {},
-            r"no column looks like the text .* name it with --field text=COLUMN. The columns are a",
+            r"no column looks like the text .* name it: --field text=COLUMN, in Python "
+            r"fields=\{.text.: .COLUMN.\}. The columns are a",
         ),
         ("perplexity", "text sentence", {}, "several columns may be the text: text, sentence"),
         ("choices", "query choices gold label", {}, "several columns may be the gold: gold, label"),
