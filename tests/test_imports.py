@@ -124,7 +124,7 @@ def test_plan_needs_no_torch() -> None:
     assert "numpy" in loaded_after(code)
 
 
-@pytest.mark.parametrize("room", ["text", "scores", "output", "evaluate"])
+@pytest.mark.parametrize("room", ["text", "scores", "output", "evaluation"])
 def test_rooms_load_no_model_library(room: str) -> None:
     """Importing every module of a room loads neither torch nor, where results are only shown, what computes them."""
     code = f"""

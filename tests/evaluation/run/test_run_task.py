@@ -202,13 +202,13 @@ def test_what_is_left_out_unknown_or_split_is_stored_and_counted(
     # The model reads the 64 tokens before the last one, which is predicted alone.
     assert unread == [max(0, one.num_tokens - 1 - 64) for one in alone] and min(unread[2:]) > 200
 
-    stream = Scorer.stream
+    stream = Scorer.stream_chunks
 
-    def flagged(self: Scorer, items: Any, **policies: Any) -> Any:
-        for score in stream(self, items, **policies):
+    def flagged(self: Scorer, chunks: Any, **policies: Any) -> Any:
+        for score in stream(self, chunks, **policies):
             yield replace(score, num_unknown=3, boundary="spanned") if score.context == "a" else score
 
-    monkeypatch.setattr(Scorer, "stream", flagged)
+    monkeypatch.setattr(Scorer, "stream_chunks", flagged)
     seen: list[Progress] = []
     data = dataset(tmp_path / "data.jsonl", rows)
     task = made("choices", data, unconditional=False)

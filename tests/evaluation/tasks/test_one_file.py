@@ -80,8 +80,8 @@ def test_the_command_is_made_from_the_task() -> None:
 
 ROOT = Path(registry.__file__).parents[2]
 READERS = [
-    *(ROOT / "evaluate" / "read").glob("*.py"),
-    *(ROOT / "evaluate" / "run").glob("*.py"),
+    *(ROOT / "evaluation" / "read").glob("*.py"),
+    *(ROOT / "evaluation" / "run").glob("*.py"),
     *(ROOT / "output").rglob("*.py"),
     *(ROOT / "cli" / "eval").glob("*.py"),
     ROOT / "integrations" / "ray.py",
