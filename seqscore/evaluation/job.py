@@ -71,6 +71,15 @@ class Job:
         check_kept(kept, dataset.columns)
         return cls(dataset=dataset, task=task, options=RunOptions(keep_columns=kept, **options))
 
+    def require_libraries(self) -> None:
+        """That what stores a run and sums it up is installed: to be asked before a model is loaded.
+
+        Raises:
+            ModuleNotFoundError: it is not.
+        """
+        import pyarrow  # noqa: F401
+        import scipy  # noqa: F401
+
     def run(
         self, scorer: Scorer, folder: Path, *, report: Report, score: Score = evaluate
     ) -> tuple[Run, Mapping[str, Bucket]]:

@@ -75,6 +75,8 @@ def _evaluate(name: str, shared: SharedOptions, own: Mapping[str, Any]) -> int:
         seed=shared.seed,
     )
     say(f"{name}: {job.task.fields.describe()}")
+    if not shared.dry_run:
+        job.require_libraries()
     scorer = shared.open_scorer()
     return _dry_run(scorer, job) if shared.dry_run else _show(_scored(shared, scorer, job), shared)
 
