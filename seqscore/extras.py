@@ -10,6 +10,7 @@ from seqscore.errors import MissingDependencyError
 
 EXTRA_OF: Mapping[str, str] = MappingProxyType(
     {
+        "conllu": "eval",
         "datasets": "eval",
         "jiwer": "eval",
         "pyarrow": "eval",

@@ -28,7 +28,7 @@ DataRevision: TypeAlias = Annotated[
     str | None, typer.Option(help="Branch, tag or commit of a hub dataset.", rich_help_panel=_DATA)
 ]
 ReadAs: TypeAlias = Annotated[
-    Literal["text", "json", "jsonl", "csv", "tsv", "parquet", "arrow"] | None,
+    Literal["text", "json", "jsonl", "csv", "tsv", "parquet", "arrow", "conllu"] | None,
     typer.Option(help="Kind of the files, where the end of their names does not say it.", rich_help_panel=_DATA),
 ]
 Encoding: TypeAlias = Annotated[

@@ -11,6 +11,7 @@
 | ``charsets`` | bytes to text |
 | ``lines`` | bytes as lines of text, with limits |
 | ``csv_rows`` | rows of CSV and TSV |
+| ``conllu_rows`` | sentences of CoNLL-U |
 | ``json_rows`` | rows of JSON and JSON Lines |
 | ``json_text`` | JSON values out of a stream of text |
 | ``arrow`` | rows of Parquet and Arrow files |

@@ -19,12 +19,18 @@ GOLD = ("gold", "label", "answer", "answerKey", "answer_idx", "correct")
 REFERENCE = ("reference", "ref", "transcript", "target")
 HYPOTHESES = ("hypotheses", "nbest", "hyps", "candidates")
 FIRST_PASS = ("scores", "am_scores", "first_pass_scores")
+WORDS = ("words", "tokens")
+WORD = ("word", "form", "token")
+LISTED_WORD = ("word", "Word", "form", "token")
+COUNT = ("count", "freq", "frequency", "per_million", "fpm", "FREQcount", "SUBTLWF", "n")
+SPACE = ("space_after", "whitespace", "whitespace_")
 
 KNOWN_NAMES = frozenset(
     name
     for names in (
         *((MESSAGES,), TEXT, TARGET, CONTEXT, GOOD, BAD, PHENOMENON, SUBJECT),
         *(CONTEXTS, QUERY, CHOICES, GOLD, REFERENCE, HYPOTHESES, FIRST_PASS),
+        *(WORDS, WORD, SPACE),
     )
     for name in names
 )

@@ -11,8 +11,8 @@ from seqscore.errors import OptionError, SeqscoreWarning
 from seqscore.evaluation.data.charsets import UTF8, known_encoding
 from seqscore.policies import whole_number
 
-FileKind: TypeAlias = Literal["text", "json", "jsonl", "csv", "tsv", "parquet", "arrow"]
-"""What a file holds: lines of text, JSON, JSON Lines, separated values, Parquet, Arrow (Feather)."""
+FileKind: TypeAlias = Literal["text", "json", "jsonl", "csv", "tsv", "parquet", "arrow", "conllu"]
+"""What a file holds: lines of text, JSON, JSON Lines, separated values, Parquet, Arrow (Feather), CoNLL-U."""
 
 Quoting: TypeAlias = Literal["auto", "standard", "none"]
 """Of quotation marks in CSV and TSV. ``standard``: they enclose fields. ``none``: they are text. ``auto``: standard,

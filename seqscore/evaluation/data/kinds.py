@@ -22,6 +22,8 @@ KINDS: Mapping[str, FileKind] = {
     ".parquet": "parquet",
     ".feather": "arrow",
     ".arrow": "arrow",
+    ".conllu": "conllu",
+    ".conllup": "conllu",
     ".txt": "text",
     ".text": "text",
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 from seqscore.errors import InputError
 from seqscore.evaluation.data.arrow import num_rows, read_table, table_columns
 from seqscore.evaluation.data.column_names import KNOWN_NAMES
+from seqscore.evaluation.data.conllu_rows import read_conllu
 from seqscore.evaluation.data.csv_rows import dialect_of, header_of, read_separated
 from seqscore.evaluation.data.data_options import DataOptions, FileKind
 from seqscore.evaluation.data.json_rows import read_json, read_json_lines
@@ -156,6 +157,8 @@ def read_file(source: str, options: DataOptions) -> Iterator[Record | InputError
             yield Record(name, {"text": whole})
         elif kind in ("csv", "tsv"):
             yield from read_separated(stream, name, dialect, options)
+        elif kind == "conllu":
+            yield from read_conllu(stream, name, options)
         elif kind == "json":
             yield from read_json(stream, name, options, KNOWN_NAMES)
         elif kind == "jsonl" or (source == STANDARD_INPUT and options.read_as is None and begins_as_object(head)):
@@ -216,7 +219,7 @@ def _digest(source: str, options: DataOptions) -> tuple[str, int | None]:
 def _num_rows(source: str, kind: FileKind, lines: int, options: DataOptions) -> int | None:
     if options.whole_file:
         return 1
-    if is_compressed(source) or kind in ("json", "arrow"):
+    if is_compressed(source) or kind in ("json", "arrow", "conllu"):
         return None
     if kind == "parquet":
         return num_rows(source)

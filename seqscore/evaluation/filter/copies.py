@@ -50,8 +50,13 @@ def check_copyable(source: str, options: DataOptions) -> None:
     """Make sure that ``copy_file`` can copy the rows of a file, by what the file says of itself.
 
     Raises:
-        InputError: it cannot be read, or a column comes to too many bytes out of too few.
+        InputError: it cannot be read, its kind is not copied, or a column comes to too many bytes out of too few.
     """
+    if not options.whole_file and kind_of(source, options) == "conllu":
+        raise InputError(
+            f"{source_name(source)} is CoNLL-U, whose sentences stand in documents and are not sorted into files; "
+            f"write its texts as JSON Lines"
+        )
     if not options.whole_file and kind_of(source, options) == "parquet":
         from seqscore.evaluation.data.arrow import check_parquet
 

@@ -23,6 +23,7 @@ _SUFFIX: Mapping[FileKind, str] = {
     "tsv": ".tsv",
     "parquet": ".parquet",
     "arrow": ".arrow",
+    "conllu": ".conllu",
 }
 
 
