@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqscore._version import __version__
-from seqscore.errors import ModelError, OptionError, SeqscoreError
+from seqscore.errors import InputError, ModelError, OptionError, SeqscoreError
 from seqscore.models.base import LanguageModel, TokenModel
 from seqscore.notices import CallNotices, StartNotice
 from seqscore.plan.requests import Request, Subset, Values
@@ -19,10 +19,11 @@ from seqscore.scores.assemble import assemble
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.chat import is_chat
+from seqscore.text.end import EndToken, TargetBehind
 from seqscore.text.items import Chat, Item, Pair
 from seqscore.text.sequences import SequenceBuilder, TokenSequence
 from seqscore.text.start import Frame, StartToken
-from seqscore.text.windows import Layout, layout, layout_both_sides
+from seqscore.text.windows import Layout, layout, layout_both_sides, with_end
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,8 @@ class Prepared:
 class TokenCall:
     """The way from items to requests, and from the values of requests to scores.
 
-    ``model``: what it is for. ``policies``: as they were asked for. ``signature``: with what they came to.
+    ``model``: what it is for. ``policies``: as they were asked for. ``signature``: with what they came to. ``behind``:
+    a target behind every text, see ``seqscore.text.end``.
     """
 
     model: TokenModel
@@ -50,10 +52,11 @@ class TokenCall:
     builder: SequenceBuilder
     notices: CallNotices
     signature: Signature
+    behind: TargetBehind | None = None
 
     def prepare(self, items: Sequence[Item | SeqscoreError], first_index: int) -> list[Prepared | SeqscoreError]:
         """Encode the items and lay their windows; an item that cannot be scored gives its error, naming its index."""
-        fit = [_for_this(self.model, item) for item in items]
+        fit = [self._fit(item) for item in items]
         built = iter(self.builder.build([item for item in fit if not isinstance(item, SeqscoreError)]))
         one_each = [item if isinstance(item, SeqscoreError) else next(built) for item in fit]
         subsets = _Subsets(self.model.vocabulary)
@@ -68,15 +71,28 @@ class TokenCall:
         sequence, windows, start = prepared.sequence, prepared.layout, _num_start(prepared.sequence)
         if sequence.alternatives is not None:
             values = [_given_alternatives(values[0]), *values[1:]]
+        listed = sequence if self.behind is None else self.behind.reported(sequence)
+        has_row = len(listed.ids) > len(sequence.ids)
         return assemble(
-            sequence if windows.reads_start else replace(sequence, start_token=None),
+            listed if windows.reads_start else replace(listed, start_token=None),
             values,
             firsts=[window.first_target - start + prepared.num_source for window in windows.windows],
-            num_cut=windows.num_cut_tokens(start),
+            num_cut=windows.num_cut_tokens(start) + (has_row and windows.cuts_end(len(sequence.ids) + start)),
             num_unread=windows.num_unread_tokens(start),
             extras=self.policies.extras,
             settings=self.signature,
+            end=None if self.behind is None else self.behind.end,
+            leaves_last=windows.has_end and not has_row,
         )
+
+    def _fit(self, item: Item | SeqscoreError) -> Item | SeqscoreError:
+        """The item, or why it cannot be scored so."""
+        if self.behind is not None and self.behind.end is not None and _is_chat(item):
+            return InputError(
+                f"eos={self.policies.eos!r} is for texts: a chat template writes what ends a turn itself; "
+                f"Chat(messages, end='scored') scores that"
+            )
+        return _for_this(self.model, item)
 
     def _prepare_one(
         self, one: TokenSequence | SeqscoreError, index: int, subsets: _Subsets
@@ -84,6 +100,7 @@ class TokenCall:
         if isinstance(one, SeqscoreError):
             return one.for_item(index)
         try:
+            one = one if self.behind is None else self.behind.put(one)
             self._check_vocabulary(one)
             if self.model.conditioning == "source":
                 return self._with_source(one)
@@ -111,15 +128,17 @@ class TokenCall:
 
 
 def _to_the_left(call: TokenCall, sequence: TokenSequence) -> Layout:
-    start = _num_start(sequence)
-    return layout(
-        len(sequence.ids) + start,
+    start, limit, long = _num_start(sequence), call.model.max_inputs, call.policies.long
+    length = len(sequence.ids) + start
+    found = layout(
+        length,
         first_target=sequence.first_scored + start,
-        max_inputs=call.model.max_inputs,
-        long=call.policies.long,
+        max_inputs=limit,
+        long=long,
         is_pair=sequence.is_pair,
         head=0 if call.builder.start.kind == "lm-eval" else start,
     )
+    return found if sequence.behind is None else with_end(found, length, max_inputs=limit, long=long)
 
 
 def _to_both_sides(call: TokenCall, sequence: TokenSequence) -> Layout:
@@ -139,8 +158,17 @@ _LAYOUTS: dict[str, Callable[[TokenCall, TokenSequence], Layout]] = {"left": _to
 """How windows are laid, by what a target of the model may see."""
 
 
-def open_call(model: TokenModel, policies: Policies, about_start: StartNotice) -> TokenCall:
+def open_call(
+    model: TokenModel,
+    policies: Policies,
+    about_start: StartNotice,
+    *,
+    behind: Literal["as asked", "always"] = "as asked",
+) -> TokenCall:
     """The policies of a call, resolved for a model.
+
+    ``behind="always"``: a target stands behind every text, also where none is scored there (``eos="none"``): its
+    request says what the model expects behind the last token. The score is what it is without.
 
     Raises:
         OptionError: the model cannot do what a policy asks for.
@@ -148,6 +176,7 @@ def open_call(model: TokenModel, policies: Policies, about_start: StartNotice) -
     check_extras(model, policies)
     start = model.codec.start(policies.bos)
     _check_conditioning(model, policies, start)
+    end = model.end(policies.eos)
     if policies.boundary == "healed" and not model.gives_masses:
         raise OptionError(
             f"boundary='healed' needs the probability of all tokens that begin alike, and a {model.kind} model does "
@@ -174,8 +203,17 @@ def open_call(model: TokenModel, policies: Policies, about_start: StartNotice) -
         special=policies.special_tokens,
         boundary=boundary,
         long=f"{policies.long}/{'none' if model.max_inputs is None else model.max_inputs}",
+        **({} if end is None else {"eos": end.describe()}),
     )
-    return TokenCall(model, policies, builder, CallNotices(model.codec.tokenizer, stands, about_start), signature)
+    notices = CallNotices(model.codec.tokenizer, stands, about_start)
+    return TokenCall(model, policies, builder, notices, signature, _behind(policies, end, behind))
+
+
+def _behind(policies: Policies, end: EndToken | None, asked: str) -> TargetBehind | None:
+    if end is not None:
+        in_texts = policies.special_tokens == "parse" or policies.bos == "lm-eval"
+        return TargetBehind(end.token_id, end, in_texts)
+    return TargetBehind(0) if asked == "always" else None
 
 
 def _frame_of(model: TokenModel, start: StartToken) -> Frame | None:
@@ -207,6 +245,11 @@ def _check_conditioning(model: TokenModel, policies: Policies, start: StartToken
     """Refuse what has a meaning only where a token is predicted from those before it alone."""
     if model.conditioning == "left":
         return
+    if model.conditioning == "both" and policies.eos != "none":
+        raise OptionError(
+            f"eos={policies.eos!r} is for models that read from left to right; a {model.kind} model reads every text "
+            f"{_STANDS['both']}, given which all of it is scored"
+        )
     if start.kind != "auto":
         raise OptionError(
             f"bos={policies.bos!r} is for models that read from left to right; a {model.kind} model reads every text "
@@ -230,9 +273,13 @@ def _for_this(model: TokenModel, item: Item | SeqscoreError) -> Item | SeqscoreE
     """The item, or why such a model cannot score it."""
     if model.conditioning == "left":
         return item
-    if isinstance(item, Chat) or (isinstance(item, Pair) and is_chat(item.context)):
+    if _is_chat(item):
         return OptionError(f"chat messages are for models that read from left to right, and this is a {model.kind} one")
     return item
+
+
+def _is_chat(item: Item | SeqscoreError) -> bool:
+    return isinstance(item, Chat) or (isinstance(item, Pair) and is_chat(item.context))
 
 
 class _Subsets:

@@ -12,6 +12,9 @@ from seqscore.errors import OptionError
 StartPolicy: TypeAlias = str | int
 """``auto``, ``none``, ``lm-eval``, or a token (its text or its id)."""
 
+EndPolicy: TypeAlias = str | int
+"""``none``, ``scored``, or a token (its text or its id)."""
+
 LongPolicy: TypeAlias = Literal["windows", "truncate", "error"]
 """What happens to a sequence longer than the model's context."""
 
@@ -45,6 +48,7 @@ class PolicyKeywords(TypedDict, total=False):
     """``Policies`` as keywords of a call."""
 
     bos: StartPolicy
+    eos: EndPolicy
     long: LongPolicy
     boundary: BoundaryPolicy
     special_tokens: SpecialTokensPolicy
@@ -57,6 +61,8 @@ class Policies:
 
     ``bos``: what stands before the first token, as context only: ``auto`` (the tokenizer's BOS, else its EOS),
     ``none`` (the first token is then not scored), ``lm-eval``, or a token (its text or id).
+    ``eos``: what is scored behind the last token: nothing (``none``), the model's end token given all of the text
+    (``scored``), or another token (its text or id). See ``seqscore.text.end``.
     ``long``: a sequence longer than the model's context is scored in overlapping ``windows``, is cut (``truncate``;
     how much is on the record), or is an ``error``.
     ``boundary``: where a token would reach over the end of a context, the two are tokenised apart (``auto``); it is
@@ -66,10 +72,11 @@ class Policies:
     ``extras``: per-token values to compute as well, ``rank`` and ``entropy``; one name, or several.
 
     Raises:
-        OptionError: a policy has no such value. (Whether ``bos`` is a token is known once there is a tokenizer.)
+        OptionError: a policy has no such value. (Whether ``bos`` and ``eos`` are tokens a tokenizer tells.)
     """
 
     bos: StartPolicy = "auto"
+    eos: EndPolicy = "none"
     long: LongPolicy = "windows"
     boundary: BoundaryPolicy = "auto"
     special_tokens: SpecialTokensPolicy = "literal"

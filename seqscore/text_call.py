@@ -91,7 +91,7 @@ def open_text_call(model: TextModel, policies: Policies, about_start: StartNotic
     """
     check_extras(model, policies)
     usual = Policies()
-    for name in ("bos", "boundary", "long", "special_tokens"):
+    for name in ("bos", "eos", "boundary", "long", "special_tokens"):
         value, only = getattr(policies, name), getattr(usual, name)
         if value != only:
             raise OptionError(

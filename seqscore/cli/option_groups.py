@@ -51,13 +51,15 @@ class ConventionOptions:
     """The conventions that texts without a context are scored by."""
 
     bos: options.Bos = "auto"
+    score_eos: options.ScoreEos = False
     long: options.Long = "windows"
     special_tokens: options.SpecialTokens = "literal"
 
     def policies(self) -> PolicyKeywords:
         """As keywords of ``Scorer.score``, which checks them."""
         found: Any = _values(self, PairConventionOptions)
-        return cast("PolicyKeywords", found)
+        eos = "scored" if found.pop("score_eos") else "none"
+        return cast("PolicyKeywords", {**found, "eos": eos})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -53,6 +53,14 @@ Bos: TypeAlias = Annotated[
         rich_help_panel=_CONVENTION,
     ),
 ]
+ScoreEos: TypeAlias = Annotated[
+    bool,
+    typer.Option(
+        "--score-eos",
+        help="Score the model's end token behind every text too, a token more.",
+        rich_help_panel=_CONVENTION,
+    ),
+]
 Long: TypeAlias = Annotated[
     Literal["windows", "truncate", "error"],
     typer.Option(

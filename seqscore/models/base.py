@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 from seqscore.errors import OptionError, SeqscoreError
 from seqscore.plan.requests import Request, Values
 from seqscore.plan.workload import UNKNOWN, Workload, workload_of, workload_of_each
-from seqscore.policies import Extra, SpecialTokensPolicy, StartPolicy
+from seqscore.policies import EndPolicy, Extra, SpecialTokensPolicy, StartPolicy
 from seqscore.text.codec.encoder import Encoded, TextEncoder
+from seqscore.text.end import EndToken, resolve_end
 from seqscore.text.start import StartToken
 
 if TYPE_CHECKING:
@@ -165,6 +166,15 @@ class TokenModel(LanguageModel[Request, Values]):
     @abstractmethod
     def codec(self) -> Codec:
         """Text to ids."""
+
+    def end(self, policy: EndPolicy) -> EndToken | None:
+        """What is scored behind every text; None for nothing. A kind whose tokenizer does not name its end token has a
+        rule of its own.
+
+        Raises:
+            OptionError: there is no such end token.
+        """
+        return resolve_end(self.codec.tokenizer, policy)
 
     def workload(self, asked: Sequence[Request]) -> Workload:
         """How much running these would be: of a model that sees both sides of a target a row of its own for each."""

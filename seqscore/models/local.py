@@ -19,8 +19,9 @@ from seqscore.models.architecture.threads import checked_threads, running_thread
 from seqscore.models.base import Identity, RunSettings, TokenModel
 from seqscore.models.load.find import LoadedModel, describe_loaded
 from seqscore.models.load.identity import fingerprint_config
-from seqscore.policies import SpecialTokensPolicy, StartPolicy
+from seqscore.policies import EndPolicy, SpecialTokensPolicy, StartPolicy
 from seqscore.text.codec.encoder import TextEncoder
+from seqscore.text.end import EndToken, declared_end, resolve_end
 from seqscore.text.start import StartToken, declared_start, resolve_start
 
 if TYPE_CHECKING:
@@ -109,6 +110,11 @@ class LocalModel(TokenModel):
     def codec(self) -> TokenizerCodec:
         """The tokenizer."""
         return TokenizerCodec(self.tokenizer, configs=self._configs, vocabulary=self.vocabulary)
+
+    def end(self, policy: EndPolicy) -> EndToken | None:
+        """The tokenizer's EOS, else the one that the configurations declare, that of generation first."""
+        declared = declared_end(self.tokenizer, self._configs[::-1], vocabulary=self.vocabulary)
+        return resolve_end(self.tokenizer, policy, declared=declared)
 
     def identity(self) -> Identity:
         """Weights, configuration, tokenizer, dtype, device, and how it is run."""

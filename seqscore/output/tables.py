@@ -223,9 +223,11 @@ def _token_heads(score: SequenceScore, unit: Unit) -> list[str]:
 
 
 def _token_texts(score: SequenceScore, width: int) -> list[str]:
+    """The tokens as they are shown, the end token by its name."""
     data = score.text.encode("utf-8") if score.text is not None else b""
     spans = zip(score.starts.tolist(), score.ends.tolist(), strict=True)
-    return [_token_text(data[start:end], width) for start, end in spans]
+    texts = [_token_text(data[start:end], width) for start, end in spans]
+    return texts if score.end_token is None else [*texts[:-1], _token_text(score.end_name.encode(), width)]
 
 
 def _token_numbers(token: TokenScore, score: SequenceScore, unit: Unit) -> list[str]:

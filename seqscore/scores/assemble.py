@@ -13,6 +13,7 @@ from seqscore.plan.requests import Values
 from seqscore.policies import Extra
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
+from seqscore.text.end import EndToken
 from seqscore.text.sequences import TokenSequence
 from seqscore.text.turns import scored_of_turns
 
@@ -32,6 +33,8 @@ def assemble(
     num_unread: int,
     extras: frozenset[Extra],
     settings: Signature,
+    end: EndToken | None = None,
+    leaves_last: bool = False,
 ) -> SequenceScore:
     """The score of a sequence from the values of its windows.
 
@@ -43,10 +46,15 @@ def assemble(
         num_unread: tokens of a context that no window reads.
         extras: what was asked for as well.
         settings: the signature.
+        end: what the last token is where the text's end is scored.
+        leaves_last: the last value is of a target behind the sequence, and no part of the score.
 
     Raises:
         NumericsError: a log-probability is NaN; the message names the token.
     """
+    if leaves_last:
+        values = _without_last(values)
+        firsts = firsts[: len(values)]
     n = len(sequence.ids)
     scored = np.zeros(n, dtype=np.bool_)
     for first, part in zip(firsts, values, strict=True):
@@ -72,10 +80,19 @@ def assemble(
         num_cut=num_cut,
         num_unread=num_unread,
         num_unknown=0 if sequence.unknown is None else int((sequence.unknown & scored).sum()),
+        end_token=None if end is None else end.token_id,
+        end_name="" if end is None else end.name,
         settings=settings,
     )
     _refuse_nan(score)
     return score
+
+
+def _without_last(values: Sequence[Values]) -> list[Values]:
+    """The windows' values but for the last target's; a window of that target alone is left out."""
+    *others, last = values
+    count = len(last.logprobs) - 1
+    return [*others, last.take(slice(0, count))] if count else others
 
 
 def _per_token(name: str, values: Sequence[Values], firsts: Sequence[int], scored: NDArray[np.bool_]) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -94,7 +94,9 @@ class SequenceScore:
     where not scored. ``ranks`` and ``entropies`` are None unless asked for, ``greedy`` and ``ties`` where a model does
     not tell. Arrays are read-only.
 
-    ``start_token`` is the id of the token that the model read in front of the text, None for none. ``num_windows``:
+    ``start_token`` is the id of the token that the model read in front of the text, None for none. ``end_token`` is the
+    id of the token that was scored behind the text, None for none; it is the last of the tokens, stands for no byte
+    (where ids or text do not bring it along), and is called ``end_name``. ``num_windows``:
     forward passes that the text took. ``num_cut``: tokens that ``long="truncate"`` cut. ``num_unread``: tokens at the
     beginning of a long context that are in no window, since the model cannot look back so far. ``num_unknown``: scored
     tokens that are the tokenizer's unknown token, which stands for whatever text it has no token for. ``delimiter``:
@@ -113,6 +115,8 @@ class SequenceScore:
     ranks: IntArray | None = None
     entropies: FloatArray | None = None
     start_token: int | None = None
+    end_token: int | None = None
+    end_name: str = ""
     boundary: str | None = None
     delimiter: str | None = None
     turn_spans: tuple[TurnSpan, ...] = ()
@@ -218,12 +222,14 @@ class SequenceScore:
 
     @cached_property
     def token_texts(self) -> tuple[str, ...]:
-        """The piece of text that each token stands for; bytes that are no character of their own as ``\\xe4``."""
+        """The piece of text that each token stands for; bytes that are no character of their own as ``\\xe4``; the name
+        of the end token."""
         if self.text is None:
             return ("",) * len(self)
         data = self.text.encode("utf-8")
         spans = zip(self.starts.tolist(), self.ends.tolist(), strict=True)
-        return tuple(data[start:end].decode("utf-8", "backslashreplace") for start, end in spans)
+        texts = [data[start:end].decode("utf-8", "backslashreplace") for start, end in spans]
+        return tuple(texts if self.end_token is None else [*texts[:-1], self.end_name])
 
     def tokens(self) -> Iterator[TokenScore]:
         """The tokens in order."""
@@ -241,10 +247,17 @@ class SequenceScore:
             )
 
     def words(self) -> tuple[WordScore, ...]:
-        """The words (runs without white space) with their log-likelihoods: log p(w) = sum of its tokens' log p."""
+        """The words (runs without white space) with their log-likelihoods: log p(w) = sum of its tokens' log p; the end
+        token, where it is scored, as a last one of its own."""
         if self.text is None:
             return ()
-        return tuple(self._word(span) for span in word_spans(self.text, self.starts, self.ends))
+        if self.end_token is None:
+            return tuple(self._word(span) for span in word_spans(self.text, self.starts, self.ends))
+        last, begin, end = len(self) - 1, int(self.starts[-1]), int(self.ends[-1])
+        text = self.text.encode()[:begin].decode("utf-8", "backslashreplace")
+        spans = word_spans(text, self.starts[:last], self.ends[:last])
+        behind = WordSpan(self.end_name, begin, end, last, last + 1)
+        return tuple(self._word(span) for span in (*spans, behind))
 
     def turns(self) -> tuple[TurnScore, ...]:
         """The scored turns of a ``Chat`` with their log-likelihoods, which add up to that of the whole; else none."""
@@ -329,7 +342,13 @@ class SequenceScore:
         """The text cut into what can be shown, each piece with its surprisal; none where the text is not known."""
         if self.text is not None:
             data = self.text.encode("utf-8")
-            yield from pieces_of(data, self.starts.tolist(), self.ends.tolist(), self.logprobs.tolist())
+            found = pieces_of(data, self.starts.tolist(), self.ends.tolist(), self.logprobs.tolist())
+            for piece in found:
+                yield replace(piece, text=self.end_name) if self._is_end(piece) else piece
+
+    def _is_end(self, piece: Piece) -> bool:
+        """Whether a piece is the end token alone."""
+        return self.end_token is not None and piece.first == len(self) - 1
 
     def __repr__(self) -> str:
         shown = (

@@ -7,7 +7,7 @@ The way of an item, one module a step, each handing on a record:
 | what was given: one item, or several | ``given``, ``items`` | ``Item`` |
 | written out: the delimiter, the chat template | ``written`` (``joins``, ``chat``, ``template``) | ``Written`` |
 | encoded: context and continuation joined | ``encoding`` (``boundary``, ``turns``, ``codec/``) | ``EncodedItem`` |
-| what stands in front, which tokens are targets | ``sequences`` (``start``) | ``TokenSequence`` |
+| what stands in front and behind, which tokens are targets | ``sequences`` (``start``, ``end``) | ``TokenSequence`` |
 | longer than the model reads | ``windows`` | ``Layout`` |
 
 ``words`` finds the words of a text and the tokens that hold them. No tensors here.

@@ -39,6 +39,7 @@ class TokenSequence:
     the spans are not ``exact``. ``alternatives``: where the first scored token is known to be one of some tokens, their
     ids; its probability is then taken given that.
     ``delimiter``: what was put between context and continuation. ``turns``: the only targets, where there are any.
+    ``is_text``: it was written as text, not as ids. ``behind``: a target behind the last token, none of ``ids``.
     """
 
     text: str | None
@@ -55,13 +56,17 @@ class TokenSequence:
     alternatives: NDArray[np.int64] | None = None
     delimiter: str | None = None
     turns: tuple[TurnSpan, ...] = ()
+    is_text: bool = True
+    behind: int | None = None
 
     @property
     def model_ids(self) -> NDArray[np.int64]:
-        """[n] or [n + 1]: what the model reads, the start token in front where there is one."""
-        if self.start_token is None:
+        """[n] to [n + 2]: the ids with the start token in front and the target behind, where there are any."""
+        around = [[] if one is None else [one] for one in (self.start_token, self.behind)]
+        if not any(around):
             return self.ids
-        return np.concatenate([np.array([self.start_token], dtype=np.int64), self.ids])
+        front, back = (np.array(one, dtype=np.int64) for one in around)
+        return np.concatenate([front, self.ids, back])
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +128,7 @@ def _sequence(item: EncodedItem, unknown: UnknownTokens) -> TokenSequence:
         alternatives=item.alternatives,
         delimiter=item.delimiter,
         turns=item.turns,
+        is_text=item.is_text,
     )
     lifted = _lift_start(sequence, item.start.token_id) if item.has_defaults else sequence
     settled = _settle_start(lifted, merge=item.merges_start)

@@ -76,7 +76,7 @@ def resolve_start(tokenizer: Any, policy: StartPolicy, *, declared: int | None =
         return StartToken("auto", next((one for one in (bos, declared, eos) if one is not None), None))
     if policy == "lm-eval":
         return StartToken("lm-eval", bos if bos is not None else eos)
-    return StartToken("token", _token_id(tokenizer, policy))
+    return StartToken("token", named_token(tokenizer, policy, option="bos", names="'auto', 'none', 'lm-eval'"))
 
 
 def declared_start(tokenizer: Any, configs: Sequence[Any], *, vocabulary: int) -> int | None:
@@ -85,27 +85,38 @@ def declared_start(tokenizer: Any, configs: Sequence[Any], *, vocabulary: int) -
     A number that only repeats the default of the configuration's class says nothing about this model: it counts where
     the tokenizer marks that token as special, and not as padding or unknown.
     """
+    return declared_token(tokenizer, configs, name="bos_token_id", vocabulary=vocabulary)
+
+
+def declared_token(tokenizer: Any, configs: Sequence[Any], *, name: str, vocabulary: int) -> int | None:
+    """The token that the first of a model's configurations to declare one calls ``name``, see ``declared_start``; of
+    several the first one."""
     special = set(special_token_ids(tokenizer).values()) - {tokenizer.pad_token_id, tokenizer.unk_token_id}
     size = min(vocabulary, len(tokenizer))
     for config in configs:
-        value = getattr(config, "bos_token_id", None)
+        value = getattr(config, name, None)
         number = value[0] if isinstance(value, list | tuple) and value else value
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number < size:
             continue
-        if number in special or number != _default_of(type(config)):
+        if number in special or number != _default_of(type(config), name):
             return number
     return None
 
 
-def _default_of(kind: type) -> object:
-    """``bos_token_id`` of a configuration of this class about which nothing is known."""
+def _default_of(kind: type, name: str) -> object:
+    """What a configuration of this class about which nothing is known calls ``name``."""
     try:
-        return getattr(kind(), "bos_token_id", None)
+        return getattr(kind(), name, None)
     except Exception:  # noqa: BLE001 - a class of anybody's, which may not be made without arguments
         return None
 
 
-def _token_id(tokenizer: Any, policy: StartPolicy) -> int:
+def named_token(tokenizer: Any, policy: str | int, *, option: str, names: str) -> int:
+    """The id of the token that ``option`` names: the text of a special token, or any id, also as text.
+
+    Raises:
+        OptionError: it is none; the message says which ``names`` and tokens there are.
+    """
     special = special_token_ids(tokenizer)
     if isinstance(policy, str) and policy in special:
         return special[policy]
@@ -113,10 +124,10 @@ def _token_id(tokenizer: Any, policy: StartPolicy) -> int:
     if not isinstance(policy, bool) and isinstance(number, Integral):
         if 0 <= int(number) < len(tokenizer):
             return int(number)
-        raise OptionError(f"bos={number} is no token id of this tokenizer; expected 0 to {len(tokenizer) - 1}")
+        raise OptionError(f"{option}={number} is no token id of this tokenizer; expected 0 to {len(tokenizer) - 1}")
     some = ", ".join(list(special)[:5]) or "it has none"
-    known = f"'auto', 'none', 'lm-eval', a special token of this tokenizer ({some}) or a token id"
-    raise OptionError(f"bos={policy!r} is unknown; expected {known}")
+    known = f"{names}, a special token of this tokenizer ({some}) or a token id"
+    raise OptionError(f"{option}={policy!r} is unknown; expected {known}")
 
 
 def special_token_ids(tokenizer: Any) -> dict[str, int]:

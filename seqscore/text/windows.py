@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from seqscore.errors import ContextLengthError
 from seqscore.policies import LongPolicy
@@ -29,12 +29,14 @@ class Layout:
 
     ``head`` positions at the front are read before each window's own ones: a start token that stays where the
     beginning of the context behind it was cut, or that belongs to every window of a model that sees both sides.
+    ``has_end``: the last target is the one behind the sequence that ``with_end`` lays.
     """
 
     windows: tuple[Window, ...]
     head: int = 0
     cut_begin: int = 0
     cut_end: int = 0
+    has_end: bool = False
 
     @property
     def num_cut(self) -> int:
@@ -45,6 +47,10 @@ class Layout:
     def reads_start(self) -> bool:
         """Whether the first position is read in front of the first window's targets."""
         return bool(self.head) or not self.windows or not self.windows[0].begin
+
+    def cuts_end(self, length: int) -> bool:
+        """Whether the end of a sequence of ``length`` positions was cut."""
+        return self.num_cut > 0 and self.cut_end == length
 
     def num_cut_tokens(self, start: int) -> int:
         """How many positions were cut, those of the ``start`` start tokens at the front not counted."""
@@ -84,6 +90,30 @@ def layout(
     if long == "truncate":
         return _truncated(length, first_target, max_inputs, head) if is_pair else _shortened(length, max_inputs)
     raise _too_long(last, max_inputs)
+
+
+def with_end(text: Layout, length: int, *, max_inputs: int | None, long: LongPolicy) -> Layout:
+    """The windows of a sequence of ``length`` positions, and one target more: what stands behind its last position.
+
+    No other target sees more or less than without it: the last window reads one position further where the model can,
+    else the new target has a window of its own, as long as the model's context. Nothing is added behind a text whose
+    end was cut (it is not the end of what was read), nor where nothing stands before the target.
+
+    Raises:
+        ContextLengthError: it does not fit, and ``long`` is ``error``; or the model reads the start token alone.
+    """
+    if not length or text.cuts_end(length):
+        return text
+    room = length if max_inputs is None else max_inputs - text.head
+    alone = Window(max(0, length - room), length, length)
+    if not text.windows:
+        return replace(text, windows=(alone,), has_end=True)
+    *others, last = text.windows
+    if length - last.begin <= room:
+        return replace(text, windows=(*others, replace(last, end=length)), has_end=True)
+    if long == "error" or not room:
+        raise _too_long(length, room)
+    return replace(text, windows=(*text.windows, alone), has_end=True)
 
 
 def layout_both_sides(

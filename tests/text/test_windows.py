@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seqscore.errors import ContextLengthError
-from seqscore.text.windows import Layout, Window, layout, layout_both_sides
+from seqscore.text.windows import Layout, Window, layout, layout_both_sides, with_end
 
 
 def lay(length: int, first: int = 1, limit: int | None = 8, long: str = "windows", **more: object) -> Layout:
@@ -44,6 +44,30 @@ def test_every_target_once_with_at_least_half_a_context(length: int, first: int,
         assert window.begin == 0 or window.end - window.begin == limit
         for target in range(window.first_target, window.end + 1):
             assert target - window.begin >= min(target, limit - max(1, limit // 2) + 1)
+
+
+@given(st.integers(0, 80), st.integers(1, 80), st.none() | st.integers(2, 20), st.booleans(), st.sampled_from([0, 1]))
+def test_a_target_behind_a_sequence_changes_no_other(
+    length: int, first: int, limit: int | None, truncates: bool, head: int
+) -> None:
+    """It is the last target of all, and sees what the model can read at once."""
+    assume(head <= first)
+    try:
+        plain = lay(
+            length, first=first, limit=limit, head=head, **({"long": "truncate", "is_pair": True} if truncates else {})
+        )
+    except ContextLengthError:
+        return
+    ended = with_end(plain, length, max_inputs=limit, long="windows")
+    if not length:
+        assert ended == plain
+        return
+    reach = [(w.begin, t) for w in plain.windows for t in range(w.first_target, w.end + 1)]
+    *others, (begin, target) = [(w.begin, t) for w in ended.windows for t in range(w.first_target, w.end + 1)]
+    assert others == reach and target == length and ended.has_end
+    read = ended.head + target - begin
+    assert begin < target and (limit is None or read <= limit)
+    assert begin in (0, plain.windows[-1].begin if plain.windows else 0) or read == limit
 
 
 def test_truncating_a_text_cuts_its_end() -> None:

@@ -40,8 +40,15 @@ PartScorer: TypeAlias = Callable[[Iterator[Entry]], Iterator[ScoredPart]]
 
 
 def settled(scorer: Scorer, task: Task, options: RunOptions) -> tuple[Task, RunOptions]:
-    """The task with what it takes from the scorer, and the options with the policies that it sets."""
+    """The task with what it takes from the scorer, and the options with the policies that it sets.
+
+    Raises:
+        OptionError: an end token is to be scored, and the task decides by itself what is.
+    """
     task = task.for_scorer(scorer)
+    asked = options.policies.get("eos", "none")
+    if asked != task.policies.get("eos", asked):
+        raise OptionError(f"eos={asked!r}: this task lays out by itself what is scored; leave --score-eos out")
     policies: PolicyKeywords = {**options.policies, **task.policies}  # type: ignore[typeddict-item]  # checked by the scorer
     return task, replace(options, policies=policies)
 

@@ -33,8 +33,8 @@ from seqscore.text.items import Pair
 if TYPE_CHECKING:
     from seqscore.scorer import Scorer
 
-PROTOCOL_POLICIES: Mapping[str, str] = {"bos": "none", "long": "error"}
-"""Of the scorer: a protocol lays its windows and its start token itself."""
+PROTOCOL_POLICIES: Mapping[str, str] = {"bos": "none", "eos": "none", "long": "error"}
+"""Of the scorer: a protocol lays its windows and its start token itself, and none of them scores an end token."""
 
 _WINDOWS: Mapping[str, int] = {"gptq": 2048, "llama.cpp": 512}
 _NO_LIMIT = 2048  # lm-eval's for a model that states none
