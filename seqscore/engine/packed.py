@@ -20,12 +20,10 @@ from seqscore.engine.attention.backends import backend_for
 from seqscore.engine.attention.open_path import OpenPath, packed_attention
 from seqscore.engine.experts import ExpertRows, steady_experts
 from seqscore.engine.forward_passes import forward_passes
-from seqscore.engine.head.by_words import TILE_WORDS, tiled_values
-from seqscore.engine.head.masses import SubsetsAsked, asked_of
-from seqscore.engine.row_counts import CANDIDATES, steady_products
+from seqscore.engine.head.masses import asked_of
+from seqscore.engine.head.queue import HeadQueue, counts_for, head_row_counts
 from seqscore.errors import ModelError
 from seqscore.models.architecture.limits import text_config
-from seqscore.plan.cuts import cut_rows
 from seqscore.plan.packs import Pack, cut_packs
 from seqscore.plan.requests import Request, Values
 from seqscore.plan.trie import Trie, build_trie
@@ -37,10 +35,6 @@ if TYPE_CHECKING:
     from seqscore.models.architecture.adapter import Head, ModelAdapter
 
 IntArray = NDArray[np.int64]
-
-_HEAD_ROWS = 256
-_RANK_BYTES = 64 * 2**20
-"""What the logits may take that ranks are counted in."""
 
 
 class PackedEngine:
@@ -138,21 +132,8 @@ class PackedEngine:
 
         threads = torch.get_num_threads()
         if threads not in self._head_counts:
-            self._head_counts[threads] = self._tried_head()
+            self._head_counts[threads] = head_row_counts(self._head)
         return self._head_counts[threads]
-
-    def _tried_head(self) -> tuple[int, ...]:
-        import torch
-
-        weight = self._head.weight
-        like = weight[:0].to(torch.promote_types(weight.dtype, torch.float32))
-        candidates = [count for count in CANDIDATES if count <= _HEAD_ROWS]
-        return steady_products(
-            lambda rows: self._head.logits(rows, slice(0, TILE_WORDS)),
-            weight.shape[1],
-            like=like,
-            candidates=candidates,
-        ) or (max(candidates),)
 
     def _rotary_groups(self, requests: Sequence[Request]) -> Iterator[tuple[list[int], int | None]]:
         """Requests that may run together, and the position that padding must stand at, if any.
@@ -175,7 +156,7 @@ class PackedEngine:
         counts = self.row_counts
         path = OpenPath(trie.longest + max(counts), layers=self._num_layers, backend=self._backend)
         asked = asked_of(trie.subsets, trie.target_subsets, self._adapter.device)
-        queue = _HeadQueue(self._head, self._rows_at_once(extras), extras, asked)
+        queue = HeadQueue(self._head, counts_for(extras, self._head, self._head_rows), extras, asked)
         for pack in cut_packs(trie, counts, padding_position=padding_at):
             with path.running(pack):
                 hidden = self._forward(pack)
@@ -192,76 +173,9 @@ class PackedEngine:
         inputs = {"position_ids": positions, "attention_mask": torch.ones_like(ids), "use_cache": False}
         return self._adapter.hidden(ids, **inputs)[0]
 
-    def _rows_at_once(self, extras: frozenset[Extra]) -> tuple[int, ...]:
-        if "rank" not in extras:
-            return self._head_rows
-        room = _RANK_BYTES // (4 * len(self._head.weight))
-        return tuple(count for count in self._head_rows if count <= room) or (min(self._head_rows),)
-
 
 def _with_nan(values: Sequence[Values]) -> list[int]:
     return [number for number, one in enumerate(values) if bool(np.isnan(one.logprobs).any())]
-
-
-class _HeadQueue:
-    """Hidden states that wait for the head until there are as many as it takes at once."""
-
-    def __init__(self, head: Head, counts: Sequence[int], extras: frozenset[Extra], asked: SubsetsAsked | None) -> None:
-        self._head = head
-        self._asked = asked
-        self._counts = counts
-        self._extras = extras
-        self._waiting: list[Tensor] = []
-        self._rows: list[IntArray] = []
-        self._targets: list[IntArray] = []
-        self._subsets: list[IntArray] = []
-        self._num_waiting = 0
-        self._done: list[Values] = []
-
-    def add(self, hidden: Tensor, rows: IntArray, targets: IntArray, subsets: IntArray) -> None:
-        """Targets [p], the rows [p] of ``hidden`` that predict them, ascending, and the subsets [p] asked for there."""
-        import torch
-
-        if not len(rows):
-            return
-        distinct, places = np.unique(rows, return_inverse=True)
-        self._waiting.append(hidden.index_select(0, torch.from_numpy(distinct).to(hidden.device)))
-        self._rows.append(self._num_waiting + places)
-        self._targets.append(targets)
-        self._subsets.append(subsets)
-        self._num_waiting += len(distinct)
-        largest = max(self._counts)
-        if self._num_waiting >= largest:
-            self._run(self._num_waiting // largest * largest)
-
-    def finish(self) -> Values:
-        """The values of everything that was added, in order."""
-        self._run(self._num_waiting)
-        return Values.concatenate(self._done)
-
-    def _run(self, count: int) -> None:
-        """The first ``count`` waiting rows; the rest waits on."""
-        import torch
-
-        hidden = torch.cat(self._waiting)
-        rows, targets, subsets = (np.concatenate(part) for part in (self._rows, self._targets, self._subsets))
-        begin = 0
-        for used, size in cut_rows(count, self._counts):
-            first, last = np.searchsorted(rows, [begin, begin + used])
-            filled = torch.nn.functional.pad(hidden[begin : begin + used], (0, 0, 0, size - used))
-            values = tiled_values(
-                filled,
-                self._head,
-                rows[first:last] - begin,
-                targets[first:last],
-                extras=self._extras,
-                asked=None if self._asked is None else self._asked.at(subsets[first:last]),
-            )
-            self._done.append(values)
-            begin += used
-        rest = int(np.searchsorted(rows, count))
-        self._waiting, self._num_waiting = [hidden[count:].clone()], self._num_waiting - count
-        self._rows, self._targets, self._subsets = [rows[rest:] - count], [targets[rest:]], [subsets[rest:]]
 
 
 _NO_VALUES = Values(logprobs=np.empty(0), greedy=np.empty(0, bool), ties=np.empty(0, bool))

@@ -113,7 +113,7 @@ def test_row_counts_are_those_of_the_threads_that_torch_has_now(monkeypatch: pyt
     def tried(*_: Any, **__: Any) -> tuple[int, ...]:
         return (16 * torch.get_num_threads(),)
 
-    for place in ("row_counts.steady_row_counts", "packed.steady_products", "experts._tried"):
+    for place in ("row_counts.steady_row_counts", "head.queue.steady_products", "experts._tried"):
         monkeypatch.setattr(f"seqscore.engine.{place}", tried)
     own = adapter("mixtral")
     engine, layer = PackedEngine(own), own.model.model.layers[0].mlp.experts  # type: ignore[union-attr, index]
