@@ -20,10 +20,13 @@ if TYPE_CHECKING:
     from seqscore.models.load.find import LoadOptions
     from seqscore.scorer import Scorer
     from seqscore.scores.sequence_score import SequenceScore, TokenScore, TurnScore, WordScore
+    from seqscore.scores.word_scores import WordScores
+    from seqscore.text.given_words import GivenWords
     from seqscore.text.items import Chat, Pair
 
 __all__ = [
     "Chat",
+    "GivenWords",
     "InputError",
     "LoadOptions",
     "MissingDependencyError",
@@ -36,6 +39,7 @@ __all__ = [
     "TokenScore",
     "TurnScore",
     "WordScore",
+    "WordScores",
     "__version__",
     "compare",
     "evaluate",
@@ -45,6 +49,7 @@ __all__ = [
 
 _HOME = {
     "Chat": "seqscore.text.items",
+    "GivenWords": "seqscore.text.given_words",
     "InputError": "seqscore.errors",
     "LoadOptions": "seqscore.models.load.find",
     "MissingDependencyError": "seqscore.errors",
@@ -57,6 +62,7 @@ _HOME = {
     "TokenScore": "seqscore.scores.sequence_score",
     "TurnScore": "seqscore.scores.sequence_score",
     "WordScore": "seqscore.scores.sequence_score",
+    "WordScores": "seqscore.scores.word_scores",
     "compare": "seqscore.api",
     "evaluate": "seqscore.api",
     "plot": "seqscore.api",

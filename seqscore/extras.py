@@ -19,6 +19,7 @@ EXTRA_OF: Mapping[str, str] = MappingProxyType(
         "ml_dtypes": "plot",
         "pandas": "notebook",
         "ray": "ray",
+        "icu4py": "words",
     }
 )
 """Library -> the extra that installs it."""

@@ -21,9 +21,12 @@ from seqscore.plan.workload import Workload
 from seqscore.policies import Policies, PolicyKeywords, check_choice
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
-from seqscore.scoring import Call, call_of, cut, logits_of, scores_of, workload_of_chunks
+from seqscore.scores.word_scores import WordScores
+from seqscore.scoring import Call, Errors, call_of, cut, logits_of, scores_of, word_call_of, workload_of_chunks
 from seqscore.text.given import given_items
+from seqscore.text.given_words import GivenWords
 from seqscore.text.items import Chat, Item, Pair
+from seqscore.word_call import Correction, WordCall, WordItem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -326,6 +329,107 @@ class Scorer:
         return workload_of_chunks(
             self._call(**policies), cut(given.several if given.one is None else [given.one], chunks)
         )
+
+    @overload
+    def words(  # type: ignore[overload-overlap]  # a str is an iterable of str
+        self,
+        items: str | Pair | GivenWords,
+        *,
+        words: str = "space",
+        correction: Correction = "auto",
+        **policies: Unpack[PolicyKeywords],
+    ) -> WordScores: ...
+
+    @overload
+    def words(
+        self,
+        items: Iterable[WordItem],
+        *,
+        words: str = "space",
+        correction: Correction = "auto",
+        **policies: Unpack[PolicyKeywords],
+    ) -> list[WordScores]: ...
+
+    def words(
+        self,
+        items: WordItem | Iterable[WordItem],
+        *,
+        words: str = "space",
+        correction: Correction = "auto",
+        **policies: Unpack[PolicyKeywords],
+    ) -> WordScores | list[WordScores]:
+        """log p(w | c) for the words w of a text, each given all that stands before it, or for each of several texts.
+
+        Args:
+            items: a text, a Pair (the words of its continuation) or ``GivenWords``; or an iterable of them.
+            words: what is a word: ``space``, ``unicode`` or a regular expression, see ``seqscore.text.segmentation``.
+            correction: how it counts that a word ends where it does, see ``seqscore.word_call.Correction``.
+            policies: see ``score``; ``extras`` are rank and entropy where the model has them, if not named.
+
+        Returns:
+            Of every text its words with their log-probabilities, as sums over tokens and corrected (float64, nats).
+
+        Raises:
+            InputError: an item cannot be scored, or has no words; the message names its index.
+            OptionError: an option has no such value, or the model cannot give what is asked for by name.
+
+        Example:
+            >>> from seqscore import Scorer
+            >>> found = Scorer.from_pretrained().words("It rained.")
+            >>> found.texts, found.surprisals("bits").round(2).tolist()
+            (('It', 'rained.'), [12.17, 21.39])
+        """
+        if isinstance(items, GivenWords):
+            return self.words([items], words=words, correction=correction, **policies)[0]
+        given, call = given_items(items), self._word_call(words, correction, policies)
+        if given.one is not None:
+            (only,) = scores_of(call, [[given.one]], errors="record")
+            if isinstance(only, SeqscoreError):
+                raise type(only)(only.message) from only
+            return only
+        found = scores_of(call, [list(given.several)], errors="raise")
+        return [one for one in found if not isinstance(one, SeqscoreError)]
+
+    def stream_words(
+        self,
+        items: Iterable[WordItem | SeqscoreError],
+        *,
+        words: str = "space",
+        correction: Correction = "auto",
+        errors: Errors = "raise",
+        chunks: ChunkPolicy = "growing",
+        **policies: Unpack[PolicyKeywords],
+    ) -> Iterator[WordScores | SeqscoreError]:
+        """``words`` in the order of ``items``, read and scored in chunks: memory does not grow with their number.
+
+        Args:
+            items, words, correction: see ``words``; also an error among the items, of a row that could not be read.
+            errors, chunks: see ``stream``.
+            policies: see ``score``.
+
+        Returns:
+            An iterator, which scores as it is asked for more.
+
+        Raises:
+            InputError: a single item was given; or, from the iterator, see ``words``.
+            OptionError: an option has no such value.
+
+        Example:
+            >>> from seqscore import Scorer
+            >>> for found in Scorer.from_pretrained().stream_words(["It rained.", "Nobody came."]):
+            ...     print(found.texts)
+            ('It', 'rained.')
+            ('Nobody', 'came.')
+        """
+        check_choice("errors", errors, ("raise", "record"))
+        check_choice("chunks", chunks, CHUNK_POLICIES)
+        if isinstance(items, GivenWords) or given_items(items).one is not None:
+            raise InputError("stream_words takes an iterable of items, got a single one; use words(item)")
+        call = self._word_call(words, correction, policies)
+        return scores_of(call, cut(given_items(items).several, chunks), errors=errors)
+
+    def _word_call(self, words: str, correction: Correction, policies: PolicyKeywords) -> WordCall:
+        return word_call_of(self._model, policies, self._about_start, words=words, correction=correction)
 
     def logits(self, item: Item, **policies: Unpack[PolicyKeywords]) -> NDArray[np.float64]:
         """The logits z_t of which each scored token's log-probability is log_softmax(z_t)[x_t], [num_scored, V].

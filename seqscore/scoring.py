@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +17,45 @@ from seqscore.models.base import LanguageModel, TextModel, TokenModel
 from seqscore.notices import StartNotice
 from seqscore.plan.chunks import FULL, GROWING, ChunkPolicy, chunks_of
 from seqscore.plan.workload import Workload
-from seqscore.policies import Policies
-from seqscore.scores.sequence_score import SequenceScore
+from seqscore.policies import EXTRAS, Policies
 from seqscore.text.items import Item, item_size, share_beginning
 from seqscore.text_call import TextCall, open_text_call
+from seqscore.word_call import Correction, WordCall, open_word_call, plain_item
 
 Call: TypeAlias = TokenCall | TextCall
+Score_co = TypeVar("Score_co", covariant=True)
+T = TypeVar("T")
 Items: TypeAlias = Sequence[Item | SeqscoreError]
 Errors: TypeAlias = Literal["raise", "record"]
+
+
+class Notices(Protocol):
+    """Says what there is to say of items."""
+
+    def say(self, items: Any, first_index: int, /) -> None:
+        """Warn about items that are going to be scored."""
+
+
+class Scoring(Protocol[Score_co]):
+    """A call, whatever it makes of what a model gives back."""
+
+    @property
+    def model(self) -> LanguageModel[Any, Any]:
+        """What it is for."""
+
+    @property
+    def policies(self) -> Policies:
+        """As they were asked for."""
+
+    @property
+    def notices(self) -> Notices:
+        """What there is to say of its items."""
+
+    def prepare(self, items: Any, first_index: int, /) -> Sequence[Any]:
+        """What to ask for each item, or its error."""
+
+    def score(self, prepared: Any, told: Any, /) -> Score_co:
+        """What an item comes to."""
 
 
 def call_of(model: LanguageModel[Any, Any], policies: Policies, about_start: StartNotice) -> Call:
@@ -39,7 +70,26 @@ def call_of(model: LanguageModel[Any, Any], policies: Policies, about_start: Sta
     return open_call(model, policies, about_start)
 
 
-def scores_of(call: Call, chunks: Iterable[Items], *, errors: Errors) -> Iterator[SequenceScore | SeqscoreError]:
+def word_call_of(
+    model: LanguageModel[Any, Any],
+    keywords: Mapping[str, Any],
+    about_start: StartNotice,
+    *,
+    words: str,
+    correction: Correction,
+) -> WordCall:
+    """A call for words with these policies; without a word about ``extras`` those that the model offers.
+
+    Raises:
+        OptionError: the model cannot do what is asked for, or there is no such choice.
+    """
+    policies = Policies.of({"extras": model.offers & set(EXTRAS), **keywords})
+    return open_word_call(call_of(model, policies, about_start), words=words, correction=correction)
+
+
+def scores_of(
+    call: Scoring[Score_co], chunks: Iterable[Sequence[Any]], *, errors: Errors
+) -> Iterator[Score_co | SeqscoreError]:
     """One score or error an item, in order. A chunk is prepared when the model asks for it, which may be before what
     was asked for earlier is answered.
 
@@ -49,7 +99,7 @@ def scores_of(call: Call, chunks: Iterable[Items], *, errors: Errors) -> Iterato
         ModelError: the model gave back more or fewer results than it was asked for.
     """
     asked: deque[tuple[int, list[Any]]] = deque()
-    model: LanguageModel[Any, Any] = call.model
+    model = call.model
     requests, num_told = _requests(call, chunks, asked, errors), 0
     for num_told, values in enumerate(model.stream(requests, extras=call.policies.extras), start=1):
         if not asked:
@@ -68,7 +118,7 @@ def scores_of(call: Call, chunks: Iterable[Items], *, errors: Errors) -> Iterato
 
 
 def _requests(
-    call: Call, chunks: Iterable[Items], asked: deque[tuple[int, list[Any]]], errors: Errors
+    call: Scoring[Any], chunks: Iterable[Sequence[Any]], asked: deque[tuple[int, list[Any]]], errors: Errors
 ) -> Iterator[list[Any]]:
     """What to ask the model for each chunk; what it was made from waits in ``asked``."""
     index = 0
@@ -84,15 +134,14 @@ def _requests(
         yield [request for one in prepared if not isinstance(one, SeqscoreError) for request in one.requests]
 
 
-def _score(call: Any, prepared: Any, told: Iterator[Any], index: int) -> SequenceScore | SeqscoreError:
+def _score(call: Scoring[Score_co], prepared: Any, told: Iterator[Any], index: int) -> Score_co | SeqscoreError:
     own = [next(told) for _ in prepared.requests]
     try:
         for request, one in zip(prepared.requests, own, strict=True):
             check_answer(call.model.kind, request, one)
-        score: SequenceScore = call.score(prepared, own)
+        return call.score(prepared, own)
     except SeqscoreError as error:
         return error.for_item(index)
-    return score
 
 
 def workload_of_chunks(call: Call, chunks: Iterable[Items]) -> Workload:
@@ -127,13 +176,19 @@ def logits_of(call: Call, item: Item) -> NDArray[np.float64]:
     return call.model.logits(prepared.requests)
 
 
-def cut(items: Iterable[Item | SeqscoreError], policy: ChunkPolicy) -> Iterator[list[Item | SeqscoreError]]:
+def cut(items: Iterable[T], policy: ChunkPolicy) -> Iterator[list[T]]:
     """The items in pieces that are planned at once."""
     if policy == "whole":
         yield list(items)
         return
-    yield from chunks_of(items, weigh=_weight, belongs=share_beginning, limits=FULL if policy == "full" else GROWING)
+    limits = FULL if policy == "full" else GROWING
+    yield from chunks_of(items, weigh=_weight, belongs=_belong_together, limits=limits)
 
 
-def _weight(item: Item | SeqscoreError) -> int:
-    return 0 if isinstance(item, SeqscoreError) else item_size(item)
+def _weight(item: Any) -> int:
+    plain = plain_item(item)
+    return 0 if isinstance(plain, SeqscoreError) else item_size(plain)
+
+
+def _belong_together(one: Any, other: Any) -> bool:
+    return share_beginning(plain_item(one), plain_item(other))

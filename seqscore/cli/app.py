@@ -23,6 +23,7 @@ from seqscore.cli.report import report
 from seqscore.cli.score import score
 from seqscore.cli.session import warnings_as_lines
 from seqscore.cli.verify import verify
+from seqscore.cli.words import words
 from seqscore.errors import OptionError, SeqscoreError, is_failure
 from seqscore.extras import naming_extras
 
@@ -37,6 +38,7 @@ app = App(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(score)
+app.command()(words)
 app.command()(explain)
 app.add_typer(eval_app, name="eval")
 app.command()(compare)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from seqscore.cli import options
-from seqscore.output.formats import format_of, machine_formats, shown_ends
+from seqscore.output.formats import machine_format_of, machine_formats, shown_ends
 
 _OUTPUT = "Output"
 
@@ -33,7 +33,6 @@ def export(
 ) -> int:
     """The rows of a run as a flat table: a row an item, with the columns of the data."""
     from seqscore.cli.session import say
-    from seqscore.errors import OptionError
     from seqscore.evaluation.data.kept_columns import keep_columns as chosen_columns
     from seqscore.evaluation.read.export import export_fields, exported
     from seqscore.evaluation.run.run_folder import read_run
@@ -41,9 +40,7 @@ def export(
     from seqscore.output.record_writer import WriterOptions
     from seqscore.output.writers import open_records
 
-    chosen = format_of(output, output_format) if output is not None else output_format or "jsonl"
-    if chosen not in machine_formats():
-        raise OptionError(f"a run is not exported as {chosen}; expected one of {', '.join(machine_formats())}")
+    chosen = machine_format_of(output, output_format)
     found = read_run(run)
     if found.summary is None:
         say(f"{run} is not complete: the rows that are there are exported")

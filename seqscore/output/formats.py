@@ -117,6 +117,18 @@ def format_of(target: Path | None, asked: str | None = None) -> str:
     return chosen
 
 
+def machine_format_of(target: Path | None, asked: str | None = None) -> str:
+    """The format of records for programs: as ``format_of``, ``jsonl`` where nothing says it.
+
+    Raises:
+        OptionError: as ``format_of``, or the format is for people.
+    """
+    chosen = asked or "jsonl" if target is None else format_of(target, asked)
+    if chosen not in machine_formats():
+        raise OptionError(f"these records are not written as {chosen}; expected one of {', '.join(machine_formats())}")
+    return chosen
+
+
 def _known() -> str:
     """All ends of names: those that may be compressed first."""
     compressed = [_ends(one) for one in FORMATS.values() if one.ends and one.gzip]

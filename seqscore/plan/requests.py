@@ -15,10 +15,13 @@ from numpy.typing import NDArray
 class Subset:
     """Some words of a vocabulary, whose probability as a whole is asked for; one object for all targets that share it.
 
+    ``peak``: whether that of the most probable one is asked for as well; without it a large subset costs less.
+
     Shape: ``ids`` [m], int64, ascending and distinct, m >= 1.
     """
 
     ids: NDArray[np.int64]
+    peak: bool = True
 
     def __post_init__(self) -> None:
         if not len(self.ids) or self.ids[0] < 0 or (np.diff(self.ids) <= 0).any():
@@ -80,7 +83,8 @@ class Values:
     NaN: the forward pass gave NaN. What follows may be None where the model does not give it, or nobody asked:
     ``greedy``: the target's logit is the maximum; ``ties``: it is, and another logit equals it; ``ranks``: int64, 1 +
     number of strictly greater logits; ``entropies``: float64, nats; ``masses``: where a request names a subset S of the
-    vocabulary, log sum_(v in S) p(v), float64, nats, NaN elsewhere; ``peaks``: likewise log max_(v in S) p(v).
+    vocabulary, log sum_(v in S) p(v), float64, nats, NaN elsewhere; ``peaks``: likewise log max_(v in S) p(v), where
+    the subset asks for it.
     """
 
     logprobs: NDArray[np.float64]

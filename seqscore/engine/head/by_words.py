@@ -9,13 +9,14 @@ Gimelshein 2018 give the running form). The maximum, the flags and the target's 
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.engine.head.masses import RunningMasses, SubsetsAsked
+from seqscore.engine.head.masses import RunningMasses, SubsetsAsked, WeighedMasses
 from seqscore.plan.requests import Values
 from seqscore.policies import Extra
 
@@ -45,18 +46,33 @@ def tiled_values(
     """
     running = _Running(hidden, extras)
     where = _Targets(hidden, rows, targets)
-    masses = None if asked is None else RunningMasses(hidden, rows, asked)
-    for begin in range(0, len(head.weight), TILE_WORDS):
-        logits = head.logits(hidden, slice(begin, begin + TILE_WORDS))
+    masses = None if asked is None else RunningMasses(hidden, rows, asked.with_peak(True))
+    weighed = None if asked is None else WeighedMasses(hidden, rows, asked.with_peak(False), len(head.weight))
+    for begin, logits in _tiles(hidden, head):
         where.look_up(logits, begin)
         if masses is not None:
             masses.add(logits, begin)
-        running.add(logits)
+        weights, shrink = running.add(logits)
+        if weighed is not None:
+            weighed.add(weights, shrink, begin)
     values = _values(running, where, extras)
-    if masses is None:
+    if masses is None or weighed is None:
         return values
     of_subsets, peaks = masses.values(running.maximum, running.total)
+    of_weights, small = weighed.values(running.total)
+    of_subsets = np.where(np.isnan(of_weights), of_subsets, of_weights)
+    if small is not None:
+        again = RunningMasses(hidden, rows, small)
+        for begin, logits in _tiles(hidden, head):
+            again.add(logits, begin)
+        of_subsets = np.where(small.numbers < 0, of_subsets, again.values(running.maximum, running.total)[0])
     return replace(values, masses=of_subsets, peaks=peaks)
+
+
+def _tiles(hidden: Tensor, head: Head) -> Iterator[tuple[int, Tensor]]:
+    """The first word of each tile, and its logits [k, w]."""
+    for begin in range(0, len(head.weight), TILE_WORDS):
+        yield begin, head.logits(hidden, slice(begin, begin + TILE_WORDS))
 
 
 class _Running:
@@ -76,8 +92,11 @@ class _Running:
         self.tiles_at_maximum = torch.zeros(len(hidden), dtype=torch.int64, device=hidden.device)
         self.tiles: list[Tensor] = []
 
-    def add(self, logits: Tensor) -> None:
-        """One more tile [k, w]; its memory is used up unless ranks are asked for."""
+    def add(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """One more tile [k, w]; its memory is used up unless ranks are asked for.
+
+        Its weights exp(z - m), and by what the sums of the tiles before it had to be multiplied, [k].
+        """
         import torch
 
         highest = logits.amax(1)
@@ -85,6 +104,7 @@ class _Running:
         again = torch.where(highest == self.maximum, self.tiles_at_maximum + 1, self.tiles_at_maximum)
         self.tiles_at_maximum = torch.where(highest > self.maximum, 1, again)
         fall = (self.maximum - maximum).double()
+        shrink = fall.exp()
         if self._rank:
             self.tiles.append(logits)
             shifted = logits - maximum[:, None]
@@ -96,9 +116,10 @@ class _Running:
             # the sum over the tiles before becomes exp(fall) (weighted + fall * total). The two ``where`` keep 0 * inf
             # away: words that are ruled out, and the first tile, before which the maximum is a stand-in.
             part = torch.where(weights > 0, weights * shifted, 0.0).sum(1).double()
-            self.weighted = fall.exp() * (self.weighted + torch.where(self.total > 0, fall * self.total, 0.0)) + part
-        self.total = self.total * fall.exp() + weights.sum(1)
+            self.weighted = shrink * (self.weighted + torch.where(self.total > 0, fall * self.total, 0.0)) + part
+        self.total = self.total * shrink + weights.sum(1)
         self.maximum = maximum
+        return weights, shrink
 
 
 class _Targets:

@@ -3,7 +3,8 @@
     mass(S) = log sum_(v in S) p(v) = logsumexp_(v in S) z_v - logsumexp_v z_v,    peak(S) = log max_(v in S) p(v)
 
 Each pair of a row and a subset has a running maximum of its own: a subset of probability 1e-60 has a mass as exact as
-that of a likely one.
+that of a likely one. Where no peak is asked for, the subset may be half of the vocabulary: its mass is then a sum over
+the weights that the log-sum-exp has anyway, and only a mass too small for these is computed as the others are.
 """
 
 from __future__ import annotations
@@ -49,6 +50,18 @@ class SubsetsAsked:
         for number in np.unique(self.numbers[self.numbers >= 0]).tolist():
             yield number, np.flatnonzero(self.numbers == number)
 
+    def with_peak(self, peak: bool) -> SubsetsAsked:
+        """Of the subsets whose peak is asked for, or of the others."""
+        wanted = np.array([one.peak is peak for one in self.subsets] + [False])[self.numbers]
+        return self.at(np.where(wanted, self.numbers, -1))
+
+    def mask(self, number: int, vocabulary: int, dtype: torch.dtype) -> Tensor:
+        """[V]: 1 at the words of a subset, else 0."""
+        import torch
+
+        ids = self.tensors[number]
+        return torch.zeros(vocabulary, dtype=dtype, device=ids.device).index_fill_(0, ids, 1.0)
+
 
 def asked_of(subsets: tuple[Subset, ...], numbers: IntArray, device: torch.device) -> SubsetsAsked | None:
     """What is asked for of a run; None where it is nothing."""
@@ -66,9 +79,12 @@ def masses_of_rows(logits: Tensor, logsumexp: Tensor, asked: SubsetsAsked) -> tu
     masses, peaks = (np.full(len(logits), np.nan) for _ in range(2))
     for number, places in asked.groups():
         rows = torch.from_numpy(places).to(logits.device)
-        part = logits[rows[:, None], asked.tensors[number]]
+        if asked.subsets[number].peak:
+            part = logits[rows[:, None], asked.tensors[number]]
+            peaks[places] = (part.amax(1) - logsumexp[rows]).double().cpu().numpy()
+        else:  # of many words a copy of all of them takes less time than of these
+            part = logits.index_select(0, rows) + asked.mask(number, logits.shape[1], logits.dtype).log_()
         masses[places] = (part.logsumexp(1) - logsumexp[rows]).double().cpu().numpy()
-        peaks[places] = (part.amax(1) - logsumexp[rows]).double().cpu().numpy()
     return masses, peaks
 
 
@@ -104,6 +120,46 @@ class RunningMasses:
             peaks[group.places] = peak.where(group.total > 0, float("-inf")).cpu().numpy()[group.inverse]
             masses[group.places] = mass.cpu().numpy()[group.inverse]
         return masses, peaks
+
+
+class WeighedMasses:
+    """Sums over subsets of the weights exp(z - m) of rows of logits, m their running maximum, tile after tile.
+
+    Args:
+        hidden: [k, D], of the rows; only its dtype and device are used.
+        rows: [p], for each target the row that predicts it.
+        asked: which subset each target asks for.
+        vocabulary: V.
+    """
+
+    _LEAST = 1e-24
+    """Of a smaller sum too much is below what a float32 weight can hold."""
+
+    def __init__(self, hidden: Tensor, rows: IntArray, asked: SubsetsAsked, vocabulary: int) -> None:
+        import torch
+
+        dtype = torch.promote_types(hidden.dtype, torch.float32)
+        self._asked, self._num_rows = asked, len(hidden)
+        self._groups = [_Group(hidden, rows, number, places) for number, places in asked.groups()]
+        self._masks = [asked.mask(group.number, vocabulary, dtype) for group in self._groups]
+
+    def add(self, weights: Tensor, shrink: Tensor, begin: int) -> None:
+        """One more tile of weights [k, w], of the words from ``begin`` on; those before shrink by ``shrink`` [k]."""
+        for group, mask in zip(self._groups, self._masks, strict=True):
+            all_rows = len(group.rows) == self._num_rows
+            own = weights if all_rows else weights.index_select(0, group.rows)
+            part = own * mask[begin : begin + weights.shape[1]]
+            group.total = group.total * shrink[group.rows] + part.sum(1)
+
+    def values(self, total: Tensor) -> tuple[FloatArray, SubsetsAsked | None]:
+        """[p] masses, given sum_v exp(z_v - m) [k]; and what is too small to be had so, None where nothing is."""
+        masses, small = np.full(len(self._asked.numbers), np.nan), np.full(len(self._asked.numbers), -1, np.int64)
+        for group in self._groups:
+            found = (group.total.log() - total[group.rows].log()).cpu().numpy()[group.inverse]
+            masses[group.places] = np.minimum(found, 0.0)
+            is_small = (group.total < self._LEAST).cpu().numpy()[group.inverse]
+            small[group.places[is_small]] = group.number
+        return masses, self._asked.at(small) if (small >= 0).any() else None
 
 
 class _Group:

@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
-from seqscore.evaluation.data.problem import Problem
+from typing import Protocol
+
+from seqscore.evaluation.data.problem import Problem, Row
 from seqscore.evaluation.scored.reasons import Reasons
-from seqscore.evaluation.scored.scored_rows import ScoredItem
+from seqscore.scores.sequence_score import SequenceScore
+
+
+class Scored(Protocol):
+    """What was scored."""
+
+    @property
+    def score(self) -> SequenceScore:
+        """Of a text."""
+        ...
 
 
 class Tally:
@@ -19,7 +30,7 @@ class Tally:
         """Rows without a score."""
         return self.reasons.total
 
-    def add(self, row: ScoredItem) -> None:
+    def add(self, row: Row[Scored]) -> None:
         """One more row."""
         self.rows += 1
         if isinstance(row, Problem):

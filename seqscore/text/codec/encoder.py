@@ -18,6 +18,7 @@ from seqscore.text.codec.offsets import offset_spans
 from seqscore.text.codec.prefixes import PrefixTable
 from seqscore.text.codec.spans import Spans, decoded_spans, joined_spans, last_token_spans, replaced_spans, walked_spans
 from seqscore.text.codec.vocabulary import PieceTable
+from seqscore.text.codec.word_marks import WordMarks, word_marks
 
 _CHUNK_TEXTS = 1024
 _CHUNK_CHARACTERS = 1 << 22
@@ -157,6 +158,18 @@ class TextEncoder:
         numbers = (number for number in range(self._size) if number not in self._source.special)
         return PrefixTable(
             self._pieces, numbers, lambda number: self._source.style.continues(self._source.token(number))
+        )
+
+    @cached_property
+    def word_marks(self) -> WordMarks:
+        """How its tokens mark where words begin and end; the whole vocabulary is gone through once."""
+        style, added, tokens = self._source.style, self._source.added, self._source.tokens()
+        return word_marks(
+            (None if token is None else style.read(token, added=n in added) for n, token in enumerate(tokens)),
+            special=self._source.special,
+            unknown=self._source.unknown,
+            continues=(lambda number: style.continues(tokens[number])) if style.prefix and not style.suffix else None,
+            ends=(lambda number: style.ends(tokens[number])) if style.suffix else None,
         )
 
     def _joined(self, ids: NDArray[np.int64]) -> bytes:

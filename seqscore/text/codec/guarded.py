@@ -79,6 +79,10 @@ class GuardedSource:
         """The vocabulary string of a token, None where the id has none."""
         return _guarded(f"read its token {token_id}", self._source.token, token_id)
 
+    def tokens(self) -> list[str | bytes | None]:
+        """The vocabulary strings of all ids."""
+        return _guarded("read its tokens", lambda: list(map(self._source.token, range(self._source.size()))))
+
     def decode(self, ids: Sequence[int]) -> str:
         """The tokenizer's own text for these tokens, special ones included, no spaces cleaned up."""
         return _guarded("decode these tokens", self._source.decode, ids)

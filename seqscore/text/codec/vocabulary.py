@@ -49,6 +49,10 @@ class PieceStyle:
         """Whether a vocabulary string is marked as one that continues a word."""
         return bool(self.prefix) and isinstance(token, str) and token.startswith(self.prefix) and token != self.prefix
 
+    def ends(self, token: str | bytes | None) -> bool:
+        """Whether a vocabulary string is marked as one that ends a word."""
+        return bool(self.suffix) and isinstance(token, str) and token.endswith(self.suffix)
+
     def read(self, token: str | bytes | None, *, added: bool = False) -> bytes:
         """The bytes that a vocabulary string stands for. An added token is read literally, byte and marker apart."""
         if token is None:

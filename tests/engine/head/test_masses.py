@@ -20,6 +20,7 @@ from tests.tiny_models import VOCABULARY, tiny_model
 LARGE = Subset(np.arange(1, VOCABULARY, 2))
 SMALL = Subset(np.array([0, 7, VOCABULARY - 1]))
 ONE = Subset(np.array([5]))
+MOST = Subset(np.delete(np.arange(VOCABULARY), [3, 9, 40]), peak=False)
 
 
 def requests() -> list[Request]:
@@ -30,8 +31,8 @@ def requests() -> list[Request]:
     for i, length in enumerate((2, 9, 16, 17, 33, 40)):
         ids = np.concatenate([stem[: length // 2], generator.integers(3, VOCABULARY, size=length - length // 2)])
         first = 1 if i % 2 else max(1, length // 2)
-        numbers = generator.integers(-1, 3, size=length - first)
-        made.append(Request(ids, first, (SMALL, ONE, LARGE)[:: 1 if i % 3 else -1], numbers))
+        numbers = generator.integers(-1, 4, size=length - first)
+        made.append(Request(ids, first, (SMALL, ONE, LARGE, MOST)[:: 1 if i % 3 else -1], numbers))
         made.append(Request(ids, first))
     return made
 
@@ -45,7 +46,8 @@ def brute_force(model: torch.nn.Module, request: Request) -> tuple[NDArray[np.fl
     for place, number in enumerate([] if request.subset_of is None else request.subset_of.tolist()):
         if number >= 0:
             chosen = probabilities[place, request.subsets[number].ids]
-            masses[place], peaks[place] = math.log(math.fsum(chosen)), math.log(chosen.max())
+            masses[place] = math.log(math.fsum(chosen))
+            peaks[place] = math.log(chosen.max()) if request.subsets[number].peak else np.nan
     return masses, peaks
 
 
@@ -89,8 +91,10 @@ def test_subsets_across_tiles(words: int) -> None:
     generator = torch.Generator().manual_seed(words)
     hidden = torch.randn(3, 16, generator=generator, dtype=torch.float64)
     head = Head(torch.randn(words, 16, generator=generator, dtype=torch.float64) * 3, None, 1.0, None)
-    subsets = (Subset(np.arange(words)), Subset(np.array([words - 1])), Subset(np.unique([0, words // 2, words - 1])))
-    rows, targets, numbers = np.array([0, 0, 1, 2, 2]), np.array([0, words - 1, 0, 0, 0]), np.array([0, 1, 2, -1, 2])
+    some = np.unique([0, words // 2, words - 1])
+    subsets = (Subset(np.arange(words)), Subset(np.array([words - 1])), Subset(some), Subset(some, peak=False))
+    rows, targets = np.array([0, 0, 1, 2, 2, 2, 0]), np.array([0, words - 1, 0, 0, 0, 0, 0])
+    numbers = np.array([0, 1, 2, -1, 2, 3, 3])
     asked = asked_of(subsets, numbers, torch.device("cpu"))
     logprobs = head.logits(hidden).log_softmax(-1)[rows].numpy()
     tolerance = 64 * 2.0**-52 * (float(head.logits(hidden).abs().max()) + math.log(words))
@@ -104,7 +108,8 @@ def test_subsets_across_tiles(words: int) -> None:
                 continue
             chosen = logprobs[place, subsets[number].ids]
             assert values.masses[place] == pytest.approx(np.logaddexp.reduce(chosen), abs=tolerance)
-            assert values.peaks[place] == pytest.approx(chosen.max(), abs=tolerance)
+            assert np.isnan(values.peaks[place]) == (number == 3)
+            assert number == 3 or values.peaks[place] == pytest.approx(chosen.max(), abs=tolerance)
     assert tiled.masses is not None and tiled.masses[1] == tiled.logprobs[1]  # of one word: that word's own bits
     assert tiled.masses[0] == pytest.approx(0.0, abs=tolerance)
 
@@ -123,6 +128,24 @@ def test_an_improbable_subset_is_as_exact_as_a_likely_one_and_one_ruled_out_has_
         exact = -500.0 + math.log1p(math.exp(-1.0))
         assert values.masses.tolist() == pytest.approx([exact, -math.inf], rel=2.0**-22)
         assert values.peaks.tolist() == [-500.0, -math.inf]
+
+
+@pytest.mark.parametrize("depth", [20.0, 50.0, 60.0, 95.0, 500.0])
+def test_a_mass_without_a_peak_is_exact_however_small_it_is(depth: float) -> None:
+    size = 2 * TILE_WORDS + 4
+    generator = torch.Generator().manual_seed(int(depth))
+    bias = torch.randn(size, generator=generator) - depth
+    bias[[5, TILE_WORDS + 2]] = 0.0
+    ids = np.delete(np.arange(size), [5, TILE_WORDS + 2])
+    head = Head(torch.zeros(size, 1), bias, 1.0, None)
+    asked = asked_of((Subset(ids, peak=False),), np.array([0, -1, 0]), torch.device("cpu"))
+    rows = np.array([0, 0, 1])
+    tiled = tiled_values(torch.ones(2, 1), head, rows, np.zeros(3, np.int64), extras=frozenset(), asked=asked)
+    whole = target_values(torch.ones(3, 1), head, torch.tensor([0, 0, 0]), extras=frozenset(), asked=asked)
+    exact = float(bias[ids].double().logsumexp(0) - bias.double().logsumexp(0))
+    for values in (tiled, whole):
+        assert values.masses is not None and math.isnan(values.masses[1])
+        assert values.masses[[0, 2]].tolist() == pytest.approx([exact, exact], rel=2.0**-22)
 
 
 def test_a_subset_is_checked_and_shared() -> None:

@@ -1,0 +1,52 @@
+"""Words with their scores as flat records for files."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from types import MappingProxyType
+
+from seqscore.evaluation.data.problem import Problem, Row
+from seqscore.evaluation.scored.scored_rows import FieldKind, OutputRecord
+from seqscore.evaluation.words.word_rows import WordRow
+from seqscore.scores.reductions import Unit
+
+WORD_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
+    {
+        "id": "text",
+        "row": "whole",
+        "position": "whole",
+        "word": "text",
+        "start": "whole",
+        "end": "whole",
+        "char_start": "whole",
+        "char_end": "whole",
+        "num_tokens": "whole",
+        "surprisal": "real",
+        "surprisal_corrected": "real",
+        "entropy": "real",
+        "rank": "whole",
+        "log_likelihood": "real",
+        "unit": "text",
+        "flags": "text",
+        "error": "text",
+    }
+)
+"""What a record of a word has; see ``WordScores.to_dicts``. ``row``: the number of its text, from 0."""
+
+
+def word_records(row: Row[WordRow], *, unit: Unit = "bits") -> Iterator[OutputRecord]:
+    """A record for each word of a text, in order; a text that could not be scored gives one with its error."""
+    if isinstance(row, Problem):
+        error = f"{row.error.code}: {row.error.message}"
+        yield OutputRecord({"id": row.id, "row": row.number, "error": error}, row.columns)
+        return
+    source = row.source
+    own = source.word_columns
+    for place, fields in enumerate(row.words.to_dicts(unit)):
+        columns = source.columns if own is None else {**source.columns, **own[place]}
+        yield OutputRecord({"id": source.id, "row": source.number, **fields, "unit": unit}, columns)
+
+
+def signature_of_row(row: Row[WordRow]) -> str | None:
+    """The signature of a text's numbers; None where it has none."""
+    return None if isinstance(row, Problem) else row.words.signature

@@ -1,0 +1,238 @@
+"""The scores of the words of a text: sums over their tokens, corrected for where words end, and rows for a table."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seqscore.errors import MissingDependencyError
+from seqscore.files import plain
+from seqscore.scores.reductions import Unit, in_unit, log_likelihood
+from seqscore.scores.sequence_score import SequenceScore
+from seqscore.scores.signature import Signature
+from seqscore.text.word_tokens import PlacedWords, WordTokens
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float64]
+
+WordFlag: TypeAlias = Literal["split", "unmarked", "unscored", "inexact"]
+"""What there is to know of a word. ``split``: a token reaches over one of its borders, and counts to the word in whose
+part of the text its first byte stands. ``unmarked``: it has no corrected value, since no token shows where it begins or
+ends. ``unscored``: one of its tokens is not scored. ``inexact``: the tokenizer changed the text, so that it cannot be
+told for sure which tokens are the word's."""
+
+WORD_COLUMNS = (
+    *("position", "word", "start", "end", "char_start", "char_end", "num_tokens"),
+    *("surprisal", "surprisal_corrected", "entropy", "rank", "log_likelihood", "flags"),
+)
+"""The columns of a table of words, see ``WordScores.to_dicts``."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class WordScores:
+    """The words of one text and their scores.
+
+    Shape: [n] each. ``texts``: the words. ``starts``, ``ends`` (bytes), ``char_starts``, ``char_ends``: where each
+    stands in its text, behind the context and its delimiter; int64. ``first_tokens``, ``last_tokens`` (exclusive): its
+    tokens in ``score``, white space in front of it included, the last word's also behind it; int64.
+    ``log_likelihoods``: log p of these tokens, float64, nats, NaN where one is not scored or there is none: they add up
+    to that of the text. ``corrected``: log p(w | c) = log p(tokens) + log P(B | c w) - log P(B | c), where B are the
+    tokens that may stand behind a whole word, float64, nats, NaN where it is not given (see
+    ``seqscore.text.word_borders``); white space at the end of a text is not in it. ``masses`` [n + 1]: log P(B), at the
+    beginning of each word and the end of the last. ``entropies``: of the model's distribution at the word's first
+    token, float64, nats; ``ranks``: of its token, int64, 0 for a word of several tokens; None where not asked for.
+    ``flags``: see ``WordFlag``. ``score``: of the text, by tokens.
+    """
+
+    score: SequenceScore
+    texts: tuple[str, ...]
+    starts: IntArray
+    ends: IntArray
+    char_starts: IntArray
+    char_ends: IntArray
+    first_tokens: IntArray
+    last_tokens: IntArray
+    log_likelihoods: FloatArray
+    corrected: FloatArray
+    masses: FloatArray
+    entropies: FloatArray | None
+    ranks: IntArray | None
+    flags: tuple[tuple[WordFlag, ...], ...]
+    settings: Signature = Signature(())
+
+    def __post_init__(self) -> None:
+        for name, value in list(vars(self).items()):
+            if isinstance(value, np.ndarray):
+                view = value.view()
+                view.flags.writeable = False
+                object.__setattr__(self, name, view)
+
+    def __setstate__(self, state: Mapping[str, object]) -> None:
+        """As pickle and copy make it again: arrays come back writeable from them."""
+        vars(self).update(state)
+        self.__post_init__()
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    @property
+    def log_likelihood(self) -> float:
+        """Of the text, in nats."""
+        return self.score.log_likelihood
+
+    @property
+    def num_tokens(self) -> IntArray:
+        """[n]: how many tokens each word has."""
+        return self.last_tokens - self.first_tokens
+
+    @property
+    def signature(self) -> str:
+        """One line that names the convention, the model and the versions behind these numbers."""
+        return str(self.settings)
+
+    def surprisals(self, unit: Unit = "bits", *, corrected: bool = False) -> FloatArray:
+        """-log p of each word in bits (or nats), [n], NaN where there is none."""
+        in_unit(0.0, unit)
+        logs = self.corrected if corrected else self.log_likelihoods
+        return (-logs if unit == "nats" else -logs / math.log(2)) + 0.0
+
+    def to_dicts(self, unit: Unit = "bits") -> list[dict[str, Any]]:
+        """A row a word with the columns ``WORD_COLUMNS``: plain values, logarithms in ``unit``, None for what there is
+        not, infinities as the strings "Infinity", "-Infinity"; ``position`` from 1, ``flags`` with spaces between."""
+        surprisals, corrected = self.surprisals(unit), self.surprisals(unit, corrected=True)
+        return [
+            {
+                "position": i + 1,
+                "word": text,
+                "start": int(self.starts[i]),
+                "end": int(self.ends[i]),
+                "char_start": int(self.char_starts[i]),
+                "char_end": int(self.char_ends[i]),
+                "num_tokens": int(self.num_tokens[i]),
+                "surprisal": _plain(surprisals[i]),
+                "surprisal_corrected": _plain(corrected[i]),
+                "entropy": None if self.entropies is None else _plain(in_unit(float(self.entropies[i]), unit)),
+                "rank": None if self.ranks is None else int(self.ranks[i]) or None,
+                "log_likelihood": _plain(in_unit(float(self.log_likelihoods[i]), unit)),
+                "flags": " ".join(self.flags[i]),
+            }
+            for i, text in enumerate(self.texts)
+        ]
+
+    def to_pandas(self, unit: Unit = "bits") -> pd.DataFrame:
+        """A table with a row for each word: ``to_dicts``.
+
+        Raises:
+            MissingDependencyError: pandas is not installed.
+        """
+        try:
+            import pandas as pd
+        except ImportError as error:
+            raise MissingDependencyError(
+                "to_pandas() needs pandas; install it with: pip install 'seqscore[notebook]'"
+            ) from error
+        table = pd.DataFrame(self.to_dicts(unit), columns=WORD_COLUMNS)
+        reals = ("surprisal", "surprisal_corrected", "entropy", "log_likelihood")
+        return table.astype({**dict.fromkeys(reals, "float64"), "rank": "Int64"})
+
+    def __repr__(self) -> str:
+        return f"WordScores({len(self)} words, log_likelihood={self.log_likelihood:.6g} nats)"
+
+
+def _plain(value: float) -> Any:
+    return None if math.isnan(value) else plain(float(value))
+
+
+def word_scores(
+    score: SequenceScore, placed: PlacedWords, tokens: WordTokens, *, masses: FloatArray | None, settings: Signature
+) -> WordScores:
+    """The scores of the words of a text.
+
+    Args:
+        score: of the text, by tokens.
+        placed: its words.
+        tokens: of the words.
+        masses: [n + 1]: log P(B) at each border, nats, NaN where there is none; None where nothing is corrected.
+        settings: the signature.
+
+    Returns:
+        The words' scores.
+
+    Example:
+        >>> from seqscore import Scorer
+        >>> found = Scorer.from_pretrained().words("It rained.", bos="none")
+        >>> found.texts, found.flags[0]
+        (('It', 'rained.'), ('unscored',))
+    """
+    words, given = placed.words, masses is not None
+    logs = _sums(score, tokens.firsts, tokens.lasts)
+    borders = np.full(len(words) + 1, np.nan) if masses is None else masses
+    corrected = _sums(score, tokens.firsts, _without_space(placed, tokens)) + borders[1:] - borders[:-1]
+    unscored = np.array([not score.scored[a:b].all() for a, b in _pairs(tokens)], np.bool_)
+    return WordScores(
+        score=score,
+        texts=words.texts,
+        starts=words.starts,
+        ends=words.ends,
+        char_starts=words.char_starts,
+        char_ends=words.char_ends,
+        first_tokens=tokens.firsts,
+        last_tokens=tokens.lasts,
+        log_likelihoods=logs,
+        corrected=corrected,
+        masses=borders,
+        entropies=_at_first(score.entropies, tokens),
+        ranks=_of_single(score.ranks, tokens),
+        flags=_flags(
+            split=tokens.split,
+            unmarked=np.isnan(corrected) & ~unscored & given,
+            unscored=unscored,
+            inexact=np.full(len(words), not score.exact_spans),
+        ),
+        settings=settings,
+    )
+
+
+def _pairs(tokens: WordTokens) -> Sequence[tuple[int, int]]:
+    return list(zip(tokens.firsts.tolist(), tokens.lasts.tolist(), strict=True))
+
+
+def _without_space(placed: PlacedWords, tokens: WordTokens) -> IntArray:
+    """The words' last tokens, of the last word without white space at the end of the text."""
+    lasts = tokens.lasts.copy()
+    if len(lasts) and placed.stop < placed.bounds[-1]:
+        lasts[-1] = max(tokens.firsts[-1], tokens.borders[-1])
+    return lasts
+
+
+def _sums(score: SequenceScore, firsts: IntArray, lasts: IntArray) -> FloatArray:
+    """[n]: log p of the tokens of each word, rounded once; NaN where one is not scored, or there is none."""
+    parts = [score.logprobs[a:b] for a, b in zip(firsts.tolist(), lasts.tolist(), strict=True)]
+    sums = [log_likelihood(part) if len(part) and not np.isnan(part).any() else math.nan for part in parts]
+    return np.array(sums, np.float64)
+
+
+def _at_first(values: FloatArray | None, tokens: WordTokens) -> FloatArray | None:
+    if values is None:
+        return None
+    return np.array([values[a] if a < b else math.nan for a, b in _pairs(tokens)], np.float64)
+
+
+def _of_single(values: IntArray | None, tokens: WordTokens) -> IntArray | None:
+    if values is None:
+        return None
+    return np.array([values[a] if b - a == 1 else 0 for a, b in _pairs(tokens)], np.int64)
+
+
+def _flags(**found: NDArray[np.bool_]) -> tuple[tuple[WordFlag, ...], ...]:
+    count = len(next(iter(found.values())))
+    names: Any = found
+    return tuple(tuple(name for name in names if found[name][i]) for i in range(count))

@@ -1,0 +1,128 @@
+"""Words of texts through the scorer: sums over tokens, and what is refused."""
+
+from __future__ import annotations
+
+import copy
+import math
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+
+from seqscore import Chat, GivenWords, InputError, OptionError, Pair, Scorer, WordScores
+from tests.tiny_models import tiny_model
+from tests.tiny_tokenizers import tiny_tokenizer
+
+
+@pytest.fixture(scope="module")
+def scorer() -> Scorer:
+    return Scorer(tiny_model("llama"), tiny_tokenizer())
+
+
+TEXTS = ["The quick brown fox.", " one  two\nthree ", "über 日本語 naïve", "x", "", " \n"]
+
+
+@pytest.mark.parametrize("words", ["space", "unicode", r"\w+"])
+def test_sums_over_words_are_the_log_likelihood(scorer: Scorer, words: str) -> None:
+    for text, found in zip(TEXTS, scorer.words(TEXTS, words=words), strict=True):
+        alone = scorer.score(text, extras=("rank", "entropy"))
+        assert found.score.logprobs.tobytes() == alone.logprobs.tobytes()
+        if text.strip():
+            assert math.fsum(found.log_likelihoods) == pytest.approx(alone.log_likelihood, rel=1e-12)
+        for i, (a, b) in enumerate(zip(found.first_tokens, found.last_tokens, strict=True)):
+            assert found.log_likelihoods[i] == math.fsum(alone.logprobs[a:b])
+            assert found.entropies is not None and alone.entropies is not None
+            assert found.entropies[i] == alone.entropies[a]
+            assert found.ranks is not None and alone.ranks is not None
+            assert found.ranks[i] == (alone.ranks[a] if b - a == 1 else 0)
+
+
+def test_one_item_gives_one_and_several_a_list(scorer: Scorer) -> None:
+    one, given = scorer.words("a b"), scorer.words(GivenWords(["a", "b"]))
+    assert isinstance(one, WordScores) and isinstance(given, WordScores)
+    assert [found.texts for found in scorer.words(["a b", Pair("x", " c"), GivenWords(["d"])])] == [
+        ("a", "b"),
+        ("c",),
+        ("d",),
+    ]
+    assert one.log_likelihoods.tolist() == given.log_likelihoods.tolist()
+    assert one.settings["words"] == "space" and given.settings["words"] == "given"
+    assert list(scorer.words([])) == []
+
+
+def test_a_context_is_not_reported(scorer: Scorer) -> None:
+    context = "The answer"
+    for item in (Pair(context, " is the fox"), Pair(context, "is the fox", delimiter=" ")):
+        found = scorer.words(item)
+        behind = " is the fox" if item.delimiter == "" else "is the fox"
+        assert found.texts == ("is", "the", "fox")
+        assert [behind[a:b] for a, b in zip(found.char_starts, found.char_ends, strict=True)] == list(found.texts)
+        assert math.fsum(found.log_likelihoods) == pytest.approx(scorer.score(item).log_likelihood, rel=1e-12)
+        whole = scorer.words("The answer is the fox")
+        np.testing.assert_allclose(found.log_likelihoods, whole.log_likelihoods[2:], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("item", "message"),
+    [
+        ([1, 2], "token ids"),
+        (Pair([1], [2]), "token ids"),
+        (Chat([{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]), "a Chat"),
+        (None, "a text is missing"),
+        (3.5, "expected a text"),
+        (GivenWords(["a", "c"], text="a b"), "word 2, 'c'"),
+    ],
+)
+def test_what_has_no_words_is_refused_by_its_place(scorer: Scorer, item: Any, message: str) -> None:
+    with pytest.raises(InputError, match=f"item 1: .*{message}"):
+        scorer.words(["a", item])
+    found = list(scorer.stream_words(["a", item, "b"], errors="record"))
+    assert isinstance(found[0], WordScores) and isinstance(found[1], InputError) and isinstance(found[2], WordScores)
+
+
+def test_a_pattern_that_finds_nothing_is_an_error_of_that_item(scorer: Scorer) -> None:
+    found = list(scorer.stream_words(["a", "7", "b"], words="[a-z]", errors="record"))
+    assert [type(one).__name__ for one in found] == ["WordScores", "InputError", "WordScores"]
+    assert "item 1: no word was found in '7'" in str(found[1])
+
+
+def test_options_are_checked(scorer: Scorer) -> None:
+    with pytest.raises(OptionError, match="correction='always' is unknown; expected one of auto, none, space"):
+        scorer.words("a", correction="always")  # type: ignore[call-overload]
+    with pytest.raises(OptionError, match="words='wrods' is unknown"):
+        scorer.words("a", words="wrods")
+    with pytest.raises(InputError, match=r"use words\(item\)"):
+        scorer.stream_words("a b")
+    with pytest.raises(InputError, match=r"use words\(item\)"):
+        scorer.stream_words(GivenWords(["a"]))  # type: ignore[arg-type]
+
+
+def test_rows_for_a_table(scorer: Scorer) -> None:
+    found = scorer.words("Answer über")
+    first, second = found.to_dicts("nats")
+    assert (first["position"], first["word"], first["start"], first["end"]) == (1, "Answer", 0, 6)
+    assert (second["start"], second["end"], second["char_start"], second["char_end"]) == (7, 12, 7, 11)
+    assert first["surprisal"] == -found.log_likelihoods[0] == -first["log_likelihood"]
+    assert found.to_dicts()[0]["surprisal"] == pytest.approx(first["surprisal"] / math.log(2))
+    assert second["rank"] is None and second["num_tokens"] > 1
+    table = found.to_pandas("nats")
+    assert list(table.columns) == list(first) and table["surprisal"].tolist() == [
+        one["surprisal"] for one in (first, second)
+    ]
+    bare = scorer.words("Answer", extras=()).to_dicts()[0]
+    assert bare["rank"] is None and bare["entropy"] is None
+
+
+def test_a_word_whose_token_is_not_scored_is_null_and_says_so(scorer: Scorer) -> None:
+    first, second = scorer.words("Answer the", bos="none").to_dicts()
+    assert first["surprisal"] is None and first["surprisal_corrected"] is None and first["flags"] == "unscored"
+    assert second["surprisal"] is not None and "unscored" not in second["flags"]
+
+
+def test_copies_are_read_only_too(scorer: Scorer) -> None:
+    found = scorer.words("a b")
+    for one in (found, copy.deepcopy(found), pickle.loads(pickle.dumps(found))):
+        assert one.texts == ("a", "b") and one.settings == found.settings
+        with pytest.raises(ValueError, match="read-only"):
+            one.corrected[0] = 1.0
