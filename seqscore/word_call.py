@@ -18,6 +18,7 @@ from seqscore.policies import Policies, check_choice
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.scores.word_scores import WordScores, word_scores
+from seqscore.text.end import TargetBehind
 from seqscore.text.given import require_ids
 from seqscore.text.given_words import GivenWords
 from seqscore.text.items import Chat, Item, Pair
@@ -262,9 +263,12 @@ def open_word_call(inner: TokenCall | TextCall, *, words: str, correction: Corre
         raise OptionError(f"correction={correction!r}: {reason}; use correction='none'")
     assert isinstance(inner, TokenCall)
     rule = BorderRule(inner.builder.encoder.word_marks, "space" if correction == "auto" else correction)
+    if rule.marks.marks == "end":
+        return WordCall(inner, segmentation, rule)
     kinds = (rule.marks.begins(rule.word_break), rule.marks.unspaced())
     known = tuple(Subset(ids[ids < inner.model.vocabulary], peak=False) for ids in kinds)
-    return WordCall(inner, segmentation, rule, known)
+    # What may stand behind the last word is known from a target there, whichever; it is no part of the score.
+    return WordCall(replace(inner, behind=inner.behind or TargetBehind(0)), segmentation, rule, known)
 
 
 def _why_uncorrected(inner: TokenCall | TextCall) -> str | None:

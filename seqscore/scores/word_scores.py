@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -15,6 +15,7 @@ from seqscore.files import plain
 from seqscore.scores.reductions import Unit, in_unit, log_likelihood
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
+from seqscore.text.segmentation import Words
 from seqscore.text.word_tokens import PlacedWords, WordTokens
 
 if TYPE_CHECKING:
@@ -23,11 +24,11 @@ if TYPE_CHECKING:
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
-WordFlag: TypeAlias = Literal["split", "unmarked", "unscored", "inexact"]
+WordFlag: TypeAlias = Literal["split", "unmarked", "unscored", "inexact", "end"]
 """What there is to know of a word. ``split``: a token reaches over one of its borders, and counts to the word in whose
 part of the text its first byte stands. ``unmarked``: it has no corrected value, since no token shows where it begins or
 ends. ``unscored``: one of its tokens is not scored. ``inexact``: the tokenizer changed the text, so that it cannot be
-told for sure which tokens are the word's."""
+told for sure which tokens are the word's. ``end``: no word, but the end token, where it is scored."""
 
 WORD_COLUMNS = (
     *("position", "word", "start", "end", "char_start", "char_end", "num_tokens"),
@@ -47,7 +48,8 @@ class WordScores:
     to that of the text. ``corrected``: log p(w | c) = log p(tokens) + log P(B | c w) - log P(B | c), where B are the
     tokens that may stand behind a whole word, float64, nats, NaN where it is not given (see
     ``seqscore.text.word_borders``); white space at the end of a text is not in it. ``masses`` [n + 1]: log P(B), at the
-    beginning of each word and the end of the last. ``entropies``: of the model's distribution at the word's first
+    beginning of each word and the end of the last. (An end token that is scored is a row behind the words; its
+    corrected value is given that the last word is over.) ``entropies``: of the model's distribution at the word's first
     token, float64, nats; ``ranks``: of its token, int64, 0 for a word of several tokens; None where not asked for.
     ``flags``: see ``WordFlag``. ``score``: of the text, by tokens.
     """
@@ -172,10 +174,13 @@ def word_scores(
         >>> found.texts, found.flags[0]
         (('It', 'rained.'), ('unscored',))
     """
-    words, given = placed.words, masses is not None
-    logs = _sums(score, tokens.firsts, tokens.lasts)
-    borders = np.full(len(words) + 1, np.nan) if masses is None else masses
-    corrected = _sums(score, tokens.firsts, _without_space(placed, tokens)) + borders[1:] - borders[:-1]
+    given = masses is not None
+    borders = np.full(len(placed.words) + 1, np.nan) if masses is None else masses
+    rows = _Rows(placed.words, tokens, _without_space(placed, tokens), borders[:-1], borders[1:])
+    if score.end_token is not None and score.starts[-1] == score.ends[-1]:
+        rows = rows.with_end(score, placed)
+    words, tokens = rows.words, rows.tokens
+    corrected = _sums(score, tokens.firsts, rows.contents) + rows.after - rows.before
     unscored = np.array([not score.scored[a:b].all() for a, b in _pairs(tokens)], np.bool_)
     return WordScores(
         score=score,
@@ -186,7 +191,7 @@ def word_scores(
         char_ends=words.char_ends,
         first_tokens=tokens.firsts,
         last_tokens=tokens.lasts,
-        log_likelihoods=logs,
+        log_likelihoods=_sums(score, tokens.firsts, tokens.lasts),
         corrected=corrected,
         masses=borders,
         entropies=_at_first(score.entropies, tokens),
@@ -196,9 +201,47 @@ def word_scores(
             unmarked=np.isnan(corrected) & ~unscored & given,
             unscored=unscored,
             inexact=np.full(len(words), not score.exact_spans),
+            end=np.arange(len(words)) >= len(placed.words),
         ),
         settings=settings,
     )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Rows:
+    """Words, their tokens, and what their corrected values are made of: ``contents`` [n], their last tokens (exclusive)
+    without white space at the end of the text, and the masses ``before`` and ``after`` each, [n]."""
+
+    words: Words
+    tokens: WordTokens
+    contents: IntArray
+    before: FloatArray
+    after: FloatArray
+
+    def with_end(self, score: SequenceScore, placed: PlacedWords) -> _Rows:
+        """With the end token as a last row, given that the last word is over, which is certain behind white space."""
+        words, tokens, last = self.words, self.tokens, len(score) - 1
+        certain = placed.stop < placed.bounds[-1] and len(words) > 0 and not np.isnan(self.after[-1])
+        before = 0.0 if certain else self.after[-1] if len(words) else np.nan
+        rest = placed.text.encode()[placed.offset :]
+        places = {"char_starts": len(rest.decode()), "starts": len(rest)}
+        places = {**places, "char_ends": places["char_starts"], "ends": places["starts"]}
+        return _Rows(
+            replace(
+                words,
+                texts=(*words.texts, score.end_name),
+                **{name: np.append(getattr(words, name), place) for name, place in places.items()},
+            ),
+            replace(
+                tokens,
+                firsts=np.append(tokens.firsts, last),
+                lasts=np.append(tokens.lasts, last + 1),
+                split=np.append(tokens.split, False),
+            ),
+            np.append(self.contents, last + 1),
+            np.append(self.before, before),
+            np.append(self.after, 0.0),
+        )
 
 
 def _pairs(tokens: WordTokens) -> Sequence[tuple[int, int]]:
