@@ -19,6 +19,11 @@ def tiny_model(architecture: str, *, dtype: torch.dtype = torch.float32, seed: i
     return _model(architecture, dtype=dtype, seed=seed)
 
 
+def model_of_vocabulary(vocabulary: int, *, architecture: str = "llama", seed: int = 0) -> PreTrainedModel:
+    """A random model in float64 that knows so many tokens."""
+    return _model(architecture, dtype=torch.float64, seed=seed, vocab_size=vocabulary)
+
+
 def longrope_model(*, original: int) -> PreTrainedModel:
     """A Phi-3 whose rotary embedding changes for inputs longer than ``original``."""
     rope = {

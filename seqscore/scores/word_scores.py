@@ -224,13 +224,15 @@ class _Rows:
         certain = placed.stop < placed.bounds[-1] and len(words) > 0 and not np.isnan(self.after[-1])
         before = 0.0 if certain else self.after[-1] if len(words) else np.nan
         rest = placed.text.encode()[placed.offset :]
-        places = {"char_starts": len(rest.decode()), "starts": len(rest)}
-        places = {**places, "char_ends": places["char_starts"], "ends": places["starts"]}
+        size, chars = len(rest), len(rest.decode())
         return _Rows(
             replace(
                 words,
                 texts=(*words.texts, score.end_name),
-                **{name: np.append(getattr(words, name), place) for name, place in places.items()},
+                char_starts=np.append(words.char_starts, chars),
+                char_ends=np.append(words.char_ends, chars),
+                starts=np.append(words.starts, size),
+                ends=np.append(words.ends, size),
             ),
             replace(
                 tokens,
