@@ -9,6 +9,7 @@ import typer
 
 from seqscore.cli import options, reading
 from seqscore.cli.option_groups import PairConventionOptions, RunningOptions, with_groups
+from seqscore.cli.word_options import WordTableChoices, WordTextChoices
 from seqscore.output.formats import machine_format_of, machine_formats, shown_ends
 
 _DATA, _WORDS, _OUTPUT = "Data", "Words", "Output"
@@ -26,14 +27,7 @@ def _segmentation(value: str) -> str:
 def words(
     *,
     data: Annotated[list[str], typer.Argument(help="Files, a folder, a dataset on the hub, or - for standard input.")],
-    column: Annotated[
-        str | None, typer.Option(help="Column of texts, or a path into one: doc.text.", rich_help_panel=_DATA)
-    ] = None,
-    context_column: Annotated[str | None, typer.Option(help="Column of contexts.", rich_help_panel=_DATA)] = None,
-    delimiter: Annotated[
-        str,
-        typer.Option(help="Between context and text: '', white space, or auto.", rich_help_panel=_DATA),
-    ] = "",
+    texts: WordTextChoices,
     rows: reading.RowOptions,
     segmentation: Annotated[
         str,
@@ -52,6 +46,7 @@ def words(
             rich_help_panel=_WORDS,
         ),
     ] = "auto",
+    beside: WordTableChoices,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -72,11 +67,10 @@ def words(
 ) -> int:
     """A row a word: its surprisal, also corrected for where words end, with the columns of the data."""
     from seqscore.cli.session import progress, say
+    from seqscore.evaluation.data.dataset import open_dataset
     from seqscore.evaluation.data.kept_columns import keep_columns as chosen_columns
-    from seqscore.evaluation.data.texts import InputOptions, open_inputs
     from seqscore.evaluation.scored.tally import Tally
-    from seqscore.evaluation.words.word_records import WORD_FIELDS, signature_of_row, word_records
-    from seqscore.evaluation.words.word_rows import score_words, sources_of
+    from seqscore.evaluation.words.word_job import word_job
     from seqscore.output.destination import refuse_overwriting
     from seqscore.output.record_writer import WriterOptions
     from seqscore.output.run_notes import tally_lines
@@ -84,32 +78,30 @@ def words(
 
     chosen = machine_format_of(output, output_format)
     kept = chosen_columns(keep_columns or ["all"])
-    inputs = open_inputs(
-        [],
-        data,
-        options=InputOptions(
-            column=column, context_column=context_column, delimiter=delimiter, keep=kept, data=rows.data_options()
-        ),
-    )
-    refuse_overwriting(output, data)
-    tally = Tally()
-    writer_options = WriterOptions(
-        unit=unit,
-        signature=signature,
-        quote_formulas=quote_formulas,
-        columns=() if kept == "none" else None,
-        notify=say,
-    )
-    with (
-        open_records(chosen, output, WORD_FIELDS, writer_options) as records,
-        progress("scoring") as tracked,
-    ):
-        scorer, sources = loading.open_scorer(), sources_of(inputs)
-        chosen_words = {"words": segmentation, "correction": correction}
-        for row in tracked(score_words(scorer, sources, **chosen_words, **conventions.policies())):
-            tally.add(row)
-            for record in word_records(row, unit=unit):
-                records.write(record, signature_of_row(row))
+    text_options = texts.text_options()
+    refuse_overwriting(output, [*data, *beside.sources])
+    dataset, tally = open_dataset(data, options=rows.data_options()), Tally()
+    table_options = beside.table_options(unit=unit, keep_columns=kept)
+    with word_job(dataset, text_options, table_options) as job:
+        writer_options = WriterOptions(
+            unit=unit,
+            signature=signature,
+            quote_formulas=quote_formulas,
+            columns=() if kept == "none" and not job.adds_columns else None,
+            notify=say,
+        )
+        with (
+            open_records(chosen, output, job.fields, writer_options) as records,
+            progress("scoring") as tracked,
+        ):
+            scorer = loading.open_scorer()
+            found = job.rows(scorer, words=segmentation, correction=correction, **conventions.policies())
+            for text, made in tracked(found):
+                tally.add(text)
+                for record in made:
+                    records.write(record, job.signature)
+        if job.join_line is not None:
+            say(job.join_line)
     for line in tally_lines(tally, noted=False):
         say(line)
     return 1 if tally.failed else 0

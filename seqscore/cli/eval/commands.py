@@ -83,7 +83,7 @@ def _evaluate(name: str, shared: SharedOptions, own: Mapping[str, Any]) -> int:
 
 def _fields(name: str, shared: SharedOptions, own: Mapping[str, Any]) -> dict[str, str]:
     named = {role: own[_COLUMN + role] for role in task_class(name).column_options}
-    return _named_fields(shared.field or [], named)
+    return named_fields(shared.field or [], named)
 
 
 def _settings(name: str, shared: SharedOptions, own: Mapping[str, Any]) -> dict[str, Any]:
@@ -114,7 +114,12 @@ def _dataset(shared: SharedOptions, *, keeps_streams: bool) -> Dataset:
     return open_dataset(sources, options=data_options)
 
 
-def _named_fields(given: list[str], more: Mapping[str, str | None]) -> dict[str, str]:
+def named_fields(given: list[str], more: Mapping[str, str | None]) -> dict[str, str]:
+    """Role -> column, as ``--field`` and the options ``more`` name them.
+
+    Raises:
+        OptionError: one is not ``ROLE=COLUMN``, or a role is named twice.
+    """
     from seqscore.errors import OptionError
 
     named = {role: column for role, column in more.items() if column is not None}

@@ -22,7 +22,7 @@ FIRST_PASS = ("scores", "am_scores", "first_pass_scores")
 WORDS = ("words", "tokens")
 WORD = ("word", "form", "token")
 LISTED_WORD = ("word", "Word", "form", "token")
-COUNT = ("count", "freq", "frequency", "per_million", "fpm", "FREQcount", "SUBTLWF", "n")
+COUNT = ("count", "freq", "frequency", "per_million", "fpm", "FREQcount", "SUBTLWF")
 SPACE = ("space_after", "whitespace", "whitespace_")
 
 KNOWN_NAMES = frozenset(

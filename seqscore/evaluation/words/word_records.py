@@ -41,10 +41,9 @@ def word_records(row: Row[WordRow], *, unit: Unit = "bits") -> Iterator[OutputRe
         yield OutputRecord({"id": row.id, "row": row.number, "error": error}, row.columns)
         return
     source = row.source
-    own = source.word_columns
     for place, fields in enumerate(row.words.to_dicts(unit)):
-        columns = source.columns if own is None else {**source.columns, **own[place]}
-        yield OutputRecord({"id": source.id, "row": source.number, **fields, "unit": unit}, columns)
+        fields = {"id": source.id, "row": source.number, **fields, "unit": unit}
+        yield OutputRecord(fields, source.columns_at(place))
 
 
 def signature_of_row(row: Row[WordRow]) -> str | None:
