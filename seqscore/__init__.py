@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seqscore.scores.word_scores import WordScores
     from seqscore.text.given_words import GivenWords
     from seqscore.text.items import Chat, Pair
+    from seqscore.word_tables import WordTable, words, words_frame
 
 __all__ = [
     "Chat",
@@ -40,11 +41,14 @@ __all__ = [
     "TurnScore",
     "WordScore",
     "WordScores",
+    "WordTable",
     "__version__",
     "compare",
     "evaluate",
     "plot",
     "report",
+    "words",
+    "words_frame",
 ]
 
 _HOME = {
@@ -63,10 +67,13 @@ _HOME = {
     "TurnScore": "seqscore.scores.sequence_score",
     "WordScore": "seqscore.scores.sequence_score",
     "WordScores": "seqscore.scores.word_scores",
+    "WordTable": "seqscore.word_tables",
     "compare": "seqscore.api",
     "evaluate": "seqscore.api",
     "plot": "seqscore.api",
     "report": "seqscore.api",
+    "words": "seqscore.word_tables",
+    "words_frame": "seqscore.word_tables",
 }
 
 

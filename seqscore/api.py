@@ -171,10 +171,10 @@ def evaluate(
     with naming_extras():
         from seqscore.evaluation.job import Job
 
-        _check_scorer(scorer)
+        check_scorer(scorer)
         _check_fields(fields)
         chosen = _Options.of(task, options)
-        dataset = _dataset(data, chosen.data)
+        dataset = dataset_of(data, chosen.data)
         _check_files(task, dataset)
         others = {name: value for name, value in chosen.run.items() if name != "keep_columns"}
         job = Job.of(
@@ -192,7 +192,12 @@ def evaluate(
         return Run(folder, temporary)
 
 
-def _check_scorer(scorer: object) -> None:
+def check_scorer(scorer: object) -> None:
+    """Refuse what is no scorer.
+
+    Raises:
+        OptionError: it is none.
+    """
     if not hasattr(scorer, "stream_chunks"):
         name = repr(scorer) if isinstance(scorer, str) else "..."
         raise OptionError(
@@ -239,7 +244,13 @@ class _Options:
         return cls(**{kind: {name: given[name] for name in names if name in given} for kind, names in known.items()})
 
 
-def _dataset(data: Data, options: Mapping[str, Any]) -> Dataset:
+def dataset_of(data: Data, options: Mapping[str, Any]) -> Dataset:
+    """Data of any kind, opened; ``options``: those of ``DataOptions``.
+
+    Raises:
+        InputError: they cannot be read, or are no data.
+        OptionError: an option does not fit them.
+    """
     from seqscore.evaluation.data.data_options import DataOptions
     from seqscore.evaluation.data.dataset import open_dataset
     from seqscore.evaluation.data.in_memory import ROWS_LIKE, dataset_in_memory
