@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from seqscore.errors import InputError, MissingDependencyError, OptionError, SeqscoreError
     from seqscore.models.load.find import LoadOptions
     from seqscore.scorer import Scorer
-    from seqscore.scores.sequence_score import SequenceScore, TokenScore, TurnScore, WordScore
+    from seqscore.scores.parts import TokenScore, TurnScore, WordScore
+    from seqscore.scores.sequence_score import SequenceScore
     from seqscore.scores.word_scores import WordScores
     from seqscore.text.given_words import GivenWords
     from seqscore.text.items import Chat, Pair
@@ -63,9 +64,9 @@ _HOME = {
     "Scorer": "seqscore.scorer",
     "SeqscoreError": "seqscore.errors",
     "SequenceScore": "seqscore.scores.sequence_score",
-    "TokenScore": "seqscore.scores.sequence_score",
-    "TurnScore": "seqscore.scores.sequence_score",
-    "WordScore": "seqscore.scores.sequence_score",
+    "TokenScore": "seqscore.scores.parts",
+    "TurnScore": "seqscore.scores.parts",
+    "WordScore": "seqscore.scores.parts",
     "WordScores": "seqscore.scores.word_scores",
     "WordTable": "seqscore.word_tables",
     "compare": "seqscore.api",

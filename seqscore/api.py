@@ -231,7 +231,7 @@ class _Options:
 
         known = {
             "task": list(options_of(task_class(task))),
-            "policies": [one.name for one in fields(Policies) if one.name != "extras"],
+            "policies": [one.name for one in fields(Policies) if one.name not in ("extras", "top_k")],
             "data": [one.name for one in fields(DataOptions)],
             "run": [one.name for one in fields(RunOptions) if one.name != "policies"],
         }

@@ -79,8 +79,9 @@ class TokenCall:
             firsts=[window.first_target - start + prepared.num_source for window in windows.windows],
             num_cut=windows.num_cut_tokens(start) + (has_row and windows.cuts_end(len(sequence.ids) + start)),
             num_unread=windows.num_unread_tokens(start),
-            extras=self.policies.extras,
+            extras=self.policies.asked,
             settings=self.signature,
+            shown=self.builder.encoder.shown,
             end=None if self.behind is None else self.behind.end,
             leaves_last=windows.has_end and not has_row,
         )
@@ -235,10 +236,14 @@ def check_extras(model: LanguageModel[Any, Any], policies: Policies) -> None:
     Raises:
         OptionError: it says what it gives.
     """
-    missing = sorted(policies.extras - model.offers)
+    missing = sorted(one for one in policies.extras if one not in model.offers)
     if missing:
-        offered = ", ".join(sorted(model.offers)) or "none"
+        offered = ", ".join(sorted(map(str, model.offers))) or "none"
         raise OptionError(f"extras={missing[0]!r}: a {model.kind} model does not give it; it offers {offered}")
+    asked, most = policies.top_k or 0, model.largest_top_k
+    if asked > most:
+        given = f"at most {most:,} tokens of a place" if most else "the text's own tokens alone"
+        raise OptionError(f"top_k={asked}: a {model.kind} model gives the log-probabilities of {given}")
 
 
 def _check_conditioning(model: TokenModel, policies: Policies, start: StartToken) -> None:

@@ -24,10 +24,27 @@ BoundaryPolicy: TypeAlias = Literal["auto", "lm-eval", "healed", "separate"]
 SpecialTokensPolicy: TypeAlias = Literal["literal", "parse"]
 """Whether text that spells a special token is ordinary text or that token."""
 
-Extra: TypeAlias = Literal["rank", "entropy"]
-"""Per-token values that are computed on request."""
+ExtraName: TypeAlias = Literal["rank", "entropy"]
+"""Values of a token that are computed on request."""
 
-EXTRAS: tuple[Extra, ...] = get_args(Extra)
+
+@dataclass(frozen=True, slots=True)
+class TopK:
+    """The ``k`` most probable tokens at each place, with their log-probabilities."""
+
+    k: int
+
+
+Extra: TypeAlias = ExtraName | TopK
+"""What a model is asked for besides log-probabilities: a value of each token, by its name, or a list of them."""
+
+EXTRAS: tuple[ExtraName, ...] = get_args(ExtraName)
+
+
+def top_k_of(extras: Iterable[Extra]) -> int:
+    """How many of the most probable tokens are asked for at each place; 0 for none."""
+    return max((one.k for one in extras if isinstance(one, TopK)), default=0)
+
 
 _CHOICES: Mapping[str, tuple[str, ...]] = {
     "long": get_args(LongPolicy),
@@ -52,7 +69,8 @@ class PolicyKeywords(TypedDict, total=False):
     long: LongPolicy
     boundary: BoundaryPolicy
     special_tokens: SpecialTokensPolicy
-    extras: Iterable[Extra]
+    extras: Iterable[ExtraName]
+    top_k: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +87,8 @@ class Policies:
     scored given that it begins with the context's bytes in it (``healed``); or what lm-eval does (``lm-eval``, also
     what ``bos="lm-eval"`` takes). ``separate``: always apart. See ``seqscore.text.boundary``.
     ``special_tokens``: text that spells a special token is ordinary text (``literal``) or that token (``parse``).
-    ``extras``: per-token values to compute as well, ``rank`` and ``entropy``; one name, or several.
+    ``extras``: per-token values to compute as well, ``rank`` and ``entropy``; one name, or several. ``top_k``: how many
+    of the most probable tokens are given at each place too; 0 or None for none.
 
     Raises:
         OptionError: a policy has no such value. (Whether ``bos`` and ``eos`` are tokens a tokenizer tells.)
@@ -80,7 +99,8 @@ class Policies:
     long: LongPolicy = "windows"
     boundary: BoundaryPolicy = "auto"
     special_tokens: SpecialTokensPolicy = "literal"
-    extras: frozenset[Extra] = frozenset()
+    extras: frozenset[ExtraName] = frozenset()
+    top_k: int | None = 0
 
     def __post_init__(self) -> None:
         for name, choices in _CHOICES.items():
@@ -95,6 +115,12 @@ class Policies:
         for extra in named:
             check_choice("extras", extra, EXTRAS)
         object.__setattr__(self, "extras", frozenset(named))
+        object.__setattr__(self, "top_k", whole_number("top_k", self.top_k or 0, least=0))
+
+    @property
+    def asked(self) -> frozenset[Extra]:
+        """What a model is asked for besides log-probabilities."""
+        return self.extras | {TopK(self.top_k)} if self.top_k else frozenset(self.extras)
 
     @classmethod
     def of(cls, keywords: Mapping[str, object]) -> Policies:

@@ -101,7 +101,7 @@ def scores_of(
     asked: deque[tuple[int, list[Any]]] = deque()
     model = call.model
     requests, num_told = _requests(call, chunks, asked, errors), 0
-    for num_told, values in enumerate(model.stream(requests, extras=call.policies.extras), start=1):
+    for num_told, values in enumerate(model.stream(requests, extras=call.policies.asked), start=1):
         if not asked:
             check_count(model.kind, "batches", num_told, num_told - 1)
         first_index, prepared = asked.popleft()

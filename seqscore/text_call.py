@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -72,15 +72,16 @@ class TextCall:
             delimiter=prepared.delimiter,
         )
         values = one.values.take(slice(first - one.first, None))
-        return assemble(
+        score = assemble(
             sequence,
             [values],
             firsts=[first],
             num_cut=0,
             num_unread=0,
-            extras=self.policies.extras,
+            extras=self.policies.asked,
             settings=self.signature,
         )
+        return score if one.top_texts is None else replace(score, top_texts=_texts_of_all(one, len(score), first))
 
 
 def open_text_call(model: TextModel, policies: Policies, about_start: StartNotice) -> TextCall:
@@ -114,6 +115,12 @@ def _prepared(item: Item) -> PreparedText | SeqscoreError:
     if not whole.continuation:
         return InputError("the continuation is empty; a Pair needs at least one token to score")
     return PreparedText((f"{whole.context}{whole.continuation}",), item.context, delimiter)
+
+
+def _texts_of_all(told: TextValues, num_tokens: int, first: int) -> tuple[tuple[str, ...], ...]:
+    """The texts of the most probable tokens at each token, none at those before ``first``."""
+    assert told.top_texts is not None
+    return tuple(tuple(told.top_texts[place - told.first]) if place >= first else () for place in range(num_tokens))
 
 
 def _first_behind(context: str, told: TextValues) -> int:

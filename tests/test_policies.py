@@ -18,7 +18,10 @@ def test_policies_check_themselves_and_are_frozen() -> None:
 @pytest.mark.parametrize(
     ("keywords", "said"),
     [
-        ({"boss": "none"}, "there is no option boss=; a call takes bos, eos, long, boundary, special_tokens, extras"),
+        (
+            {"boss": "none"},
+            "there is no option boss=; a call takes bos, eos, long, boundary, special_tokens, extras, top_k",
+        ),
         ({"long": "cut"}, "long='cut' is unknown; expected one of windows, truncate, error"),
         ({"long": ["windows"]}, "long=['windows'] is unknown; expected one of windows, truncate, error"),
         ({"boundary": "tight"}, "boundary='tight' is unknown; expected one of auto, lm-eval, healed, separate"),

@@ -10,7 +10,7 @@ import typer
 
 from seqscore.cli import options, reading
 from seqscore.cli.option_groups import PairConventionOptions, RunningOptions, with_groups
-from seqscore.errors import JoinWarning
+from seqscore.errors import JoinWarning, OptionError
 from seqscore.output.formats import FORMATS, format_of, machine_formats, shown_ends
 
 _INPUT, _OUTPUT = "Input", "Output"
@@ -50,6 +50,12 @@ def score(
     entropy: Annotated[
         bool, typer.Option("--entropy", help="Add the model's entropy at every token.", rich_help_panel=_OUTPUT)
     ] = False,
+    top_k: Annotated[
+        int,
+        typer.Option(
+            "--top-k", min=0, help="Add the so many most probable tokens at every token.", rich_help_panel=_OUTPUT
+        ),
+    ] = 0,
     output_format: options.RowFormat = None,
     unit: options.LogUnit = "nats",
     output: Annotated[
@@ -83,6 +89,8 @@ def score(
     from seqscore.output.writers import open_writer
 
     refuse_file_names(texts or [], "score")
+    if top_k and not tokens:
+        raise OptionError("--top-k shows what is most probable at every token; show the tokens with --tokens")
     chosen = format_of(output, output_format)
     kept = chosen_columns(keep_columns or ["all" if chosen in machine_formats() else "none"])
     inputs = open_inputs(
@@ -107,6 +115,7 @@ def score(
             output,
             unit=unit,
             tokens=tokens,
+            lists_top=top_k > 0,
             signature=signature,
             quote_formulas=quote_formulas,
             columns=() if kept == "none" or not (file or "-" in (texts or [])) else None,
@@ -116,7 +125,7 @@ def score(
     ):
         scorer = loading.open_scorer()
         extras = [name for name, asked in (("rank", rank), ("entropy", entropy)) if asked]
-        for row in tracked(score_rows(scorer, inputs, extras=extras, **conventions.policies())):
+        for row in tracked(score_rows(scorer, inputs, extras=extras, top_k=top_k, **conventions.policies())):
             writer.write(row)
             tally.add(row)
     for line in tally_lines(tally, noted=chosen == "table"):

@@ -102,6 +102,11 @@ class LanguageModel(ABC, Generic[Asked, Told]):
         return None
 
     @property
+    def largest_top_k(self) -> int:
+        """How many of the most probable tokens it can give at each place; 0 for none."""
+        return 0
+
+    @property
     def keeps_bits(self) -> bool:
         """Whether a text's bits are promised not to depend on its neighbours, on batch size or on threads."""
         return False
@@ -195,11 +200,16 @@ class TokenModel(LanguageModel[Request, Values]):
 
 @dataclass(frozen=True, slots=True)
 class TextValues:
-    """What a model says about a text: its tokens, and the values of those from ``first`` on (often all but one)."""
+    """What a model says about a text: its tokens, and the values of those from ``first`` on (often all but one).
+
+    ``top_texts``: those of the tokens in ``values.top_logprobs``, as many at each place, where a model names them so
+    (their ids may then be -1).
+    """
 
     encoded: Encoded
     values: Values
     first: int = 0
+    top_texts: Sequence[Sequence[str]] | None = None
 
 
 class TextModel(LanguageModel[str, TextValues | SeqscoreError]):

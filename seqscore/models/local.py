@@ -92,6 +92,11 @@ class LocalModel(TokenModel):
         return self._max_inputs
 
     @property
+    def largest_top_k(self) -> int:
+        """Every token of the vocabulary."""
+        return self.vocabulary
+
+    @property
     def threads(self) -> int:
         """As asked for, else torch's number, or fewer where a control group grants less."""
         return threads_of_run(self._threads)

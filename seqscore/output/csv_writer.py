@@ -99,7 +99,7 @@ class SeparatedWriter:
 
     def _cell(self, value: Any, kind: FieldKind) -> str:
         text = cell(without_lone_surrogates(value))
-        if kind != "text" or not text or isinstance(value, bool | int | float):
+        if kind not in ("text", "top") or not text or isinstance(value, bool | int | float):
             return text
         text = csv_text(text) if self._quotes else text
         return terminal_text(text) if self._on_terminal else text

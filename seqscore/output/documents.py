@@ -35,7 +35,9 @@ def _document(sheet: Sheet, markup: Markup) -> RecordWriter:
 
     def document(columns: Sequence[str]) -> RecordWriter:
         options = sheet.options
-        return DocumentWriter(sheet.output, markup, columns=columns, unit=options.unit, tokens=options.tokens)
+        writer = DocumentWriter(sheet.output, markup, columns=columns, unit=options.unit, tokens=options.tokens)
+        writer.lists_top = options.tokens and options.lists_top
+        return writer
 
     if sheet.options.columns == ():
         return document(())
@@ -60,12 +62,14 @@ class DocumentWriter:
 
     def __init__(self, output: Output, markup: Markup, *, columns: Sequence[str], unit: Unit, tokens: bool) -> None:
         self._output, self._markup, self._columns, self._unit, self._tokens = output, markup, columns, unit, tokens
+        self.lists_top = False
         self._has_head = False
 
     def write(self, record: OutputRecord) -> None:
         """Write one line."""
         self._write_head()
         cells = _token_cells(record.fields) if self._tokens else _text_cells(record.fields)
+        cells += [(_top_cell(record.fields), "text")] if self.lists_top else []
         cells += [(cell(record.columns.get(name)), "text") for name in self._columns]
         self._write(self._markup.row(cells))
 
@@ -76,6 +80,7 @@ class DocumentWriter:
             heads: list[tuple[str, Literal["text", "number"]]] = [
                 (name.format(unit=self._unit), "number" if numeric else "text") for name, numeric in names
             ]
+            heads += [("most probable", "text")] if self.lists_top else []
             self._write(self._markup.head([*heads, *((name, "text") for name in self._columns)]))
 
     def _write(self, text: str) -> None:
@@ -135,6 +140,13 @@ def _token_cells(fields: Mapping[str, Any]) -> list[tuple[str, Literal["text", "
         ("" if fields.get("rank") is None else str(fields["rank"]), "number"),
         (_shown(_number(fields.get("entropy")), "{:.3f}".format), "number"),
     ]
+
+
+def _top_cell(fields: Mapping[str, Any]) -> str:
+    """The most probable tokens at the place of one, with their probabilities."""
+    scale = math.log(2) if fields.get("unit") == "bits" else 1.0
+    named = ((one["text"].replace(" ", "␣"), float(one["logprob"]) * scale) for one in fields.get("top") or ())
+    return ", ".join(f"{text} {shown_probability(math.exp(value))}" for text, value in named)
 
 
 def _number(value: Any) -> float | None:

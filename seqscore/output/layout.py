@@ -54,6 +54,13 @@ LIST_FIELDS: Mapping[str, FieldKind] = {**ROW_FIELDS, "tokens": "tokens"}
 """A row of a table of texts whose tokens stand in a list."""
 
 
+def with_top(fields: Mapping[str, FieldKind]) -> Mapping[str, FieldKind]:
+    """The fields of a table with tokens, where the most probable ones stand beside each."""
+    if "tokens" in fields:
+        return {**fields, "tokens": "tokens and top"}
+    return {**fields, "top": "top"}
+
+
 def text_record(row: ScoredItem, *, unit: Unit, tokens: bool) -> OutputRecord:
     """A row as one record; with ``tokens`` it has a list of them. An error is text."""
     if isinstance(row, Problem):

@@ -25,6 +25,11 @@ _TOKEN: Mapping[str, FieldKind] = {
     "entropy": "real",
     "is_greedy": "flag",
 }
+_LISTS: Mapping[str, Mapping[str, FieldKind]] = {
+    "tokens": _TOKEN,
+    "tokens and top": {**_TOKEN, "top": "top"},
+    "top": {"id": "whole", "text": "text", "logprob": "real"},
+}
 
 
 class ParquetWriter:
@@ -120,14 +125,14 @@ def _plain(value: Any, kind: FieldKind) -> Any:
         return float(value)
     if kind == "text":
         return without_lone_surrogates(str(value))
-    if kind == "tokens":
-        return [{name: _plain(token.get(name), one) for name, one in _TOKEN.items()} for token in value]
+    if kind in _LISTS:
+        return [{name: _plain(one.get(name), of) for name, of in _LISTS[kind].items()} for one in value]
     return value
 
 
 def _arrow_type(kind: FieldKind) -> pa.DataType:
     import pyarrow as pa
 
-    if kind == "tokens":
-        return pa.list_(pa.struct([(name, _arrow_type(one)) for name, one in _TOKEN.items()]))
+    if kind in _LISTS:
+        return pa.list_(pa.struct([(name, _arrow_type(of)) for name, of in _LISTS[kind].items()]))
     return {"text": pa.string(), "whole": pa.int64(), "real": pa.float64(), "flag": pa.bool_()}[kind]

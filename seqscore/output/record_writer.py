@@ -21,13 +21,15 @@ a table of a page or a paper, on standard error where the rows go to standard ou
 class WriterOptions:
     """How rows are written.
 
-    ``unit``: of all logarithms. ``tokens``: every token too. ``signature``: where it stands. ``quote_formulas``: an
-    apostrophe before text of CSV and TSV that a spreadsheet would compute. ``columns``: of the input, where their names
-    are known beforehand. ``notify``: is told what is to be said to people.
+    ``unit``: of all logarithms. ``tokens``: every token too, with ``lists_top`` the most probable ones at its place.
+    ``signature``: where it stands. ``quote_formulas``: an apostrophe before text of CSV and TSV that a spreadsheet
+    would compute. ``columns``: of the input, where their names are known beforehand. ``notify``: is told what is to
+    be said to people.
     """
 
     unit: Unit = "nats"
     tokens: bool = False
+    lists_top: bool = False
     signature: SignaturePlace = "once"
     quote_formulas: bool = False
     columns: tuple[str, ...] | None = None

@@ -21,8 +21,9 @@ from seqscore.output.escape import terminal_bytes, terminal_text
 from seqscore.output.notes import notes
 from seqscore.output.numbers import NOTHING, shown_log, shown_perplexity, shown_probability
 from seqscore.output.record_writer import Sheet
+from seqscore.scores.parts import TokenScore
 from seqscore.scores.reductions import Unit, in_unit
-from seqscore.scores.sequence_score import SequenceScore, TokenScore
+from seqscore.scores.sequence_score import SequenceScore
 from seqscore.typed_json import cell
 
 BLOCK_ROWS = 1_000
@@ -202,14 +203,19 @@ def _token_tables(score: SequenceScore, unit: Unit, width: int) -> Iterator[tupl
     room = min(_MAX_TOKEN, max(_MIN_TEXT, width - sum(widths) - _GAP * len(widths)))
     texts = _token_texts(score, room)
     first = max(map(cell_len, ["token", *texts]))
+    tops = None if score.top_logprobs is None else [_top_text(token) for token in score.tokens()]
+    widest = 0 if tops is None else max(map(cell_len, ["most probable", *tops])) + _GAP
     for begin in range(0, len(rows), BLOCK_ROWS):
         table = _table()
         table.add_column("token", width=first, no_wrap=True)
         for head, cells in zip(heads, widths, strict=True):
             table.add_column(Text(head), justify="right", width=cells, no_wrap=True)
+        if tops is not None:
+            table.add_column("most probable", no_wrap=True)
         for i in range(begin, min(begin + BLOCK_ROWS, len(rows))):
-            table.add_row(Text(texts[i]), *map(Text, rows[i]), style=None if score.scored[i] else "dim")
-        yield table, first + sum(widths) + _GAP * len(widths)
+            top = () if tops is None else (Text(tops[i]),)
+            table.add_row(Text(texts[i]), *map(Text, rows[i]), *top, style=None if score.scored[i] else "dim")
+        yield table, first + sum(widths) + _GAP * len(widths) + widest
 
 
 def _token_heads(score: SequenceScore, unit: Unit) -> list[str]:
@@ -241,6 +247,14 @@ def _token_numbers(token: TokenScore, score: SequenceScore, unit: Unit) -> list[
     if score.entropies is not None:
         numbers.append(NOTHING if token.entropy is None else f"{in_unit(token.entropy, unit):.3f}")
     return numbers
+
+
+def _top_text(token: TokenScore) -> str:
+    """The most probable tokens at the place of one, with their probabilities."""
+    if token.top is None:
+        return NOTHING
+    named = ((_token_text(one.text.encode(), _MIN_TEXT), shown_probability(math.exp(one.logprob))) for one in token.top)
+    return "  ".join(f"{text} {probability}" for text, probability in named)
 
 
 def _token_text(data: bytes, width: int) -> str:

@@ -14,7 +14,15 @@ from seqscore.errors import OptionError
 from seqscore.evaluation.scored.scored_rows import FieldKind, OutputRecord, ScoredItem, ScoredRow
 from seqscore.output.destination import Output
 from seqscore.output.formats import Format, format_named, is_gzipped
-from seqscore.output.layout import LIST_FIELDS, ROW_FIELDS, TOKEN_FIELDS, json_record, text_record, token_records
+from seqscore.output.layout import (
+    LIST_FIELDS,
+    ROW_FIELDS,
+    TOKEN_FIELDS,
+    json_record,
+    text_record,
+    token_records,
+    with_top,
+)
 from seqscore.output.naming import Names
 from seqscore.output.record_writer import RecordWriter, Sheet, WriterOptions
 
@@ -45,6 +53,8 @@ def open_writer(output_format: str, target: Path | None, **options: Any) -> Iter
     """
     chosen, how = format_named(output_format), WriterOptions(**options)
     fields = ROW_FIELDS if not how.tokens else TOKEN_FIELDS if chosen.records == "flat" else LIST_FIELDS
+    if how.tokens and how.lists_top:
+        fields = with_top(fields)
     if chosen.records == "rows":
         with Output(target) as output:
             writer = _writer_of(chosen, Sheet(output, fields, Names(_RESERVED, how.notify), how))

@@ -84,7 +84,9 @@ class Values:
     ``greedy``: the target's logit is the maximum; ``ties``: it is, and another logit equals it; ``ranks``: int64, 1 +
     number of strictly greater logits; ``entropies``: float64, nats; ``masses``: where a request names a subset S of the
     vocabulary, log sum_(v in S) p(v), float64, nats, NaN elsewhere; ``peaks``: likewise log max_(v in S) p(v), where
-    the subset asks for it.
+    the subset asks for it; ``top_ids``, ``top_logprobs`` [num_targets, k]: int64, and float64, nats, the most probable
+    words at each place, in order, of equally probable ones the first; a model that gives fewer, or no ids, has NaN and
+    -1 there.
     """
 
     logprobs: NDArray[np.float64]
@@ -94,6 +96,8 @@ class Values:
     entropies: NDArray[np.float64] | None = None
     masses: NDArray[np.float64] | None = None
     peaks: NDArray[np.float64] | None = None
+    top_ids: NDArray[np.int64] | None = None
+    top_logprobs: NDArray[np.float64] | None = None
 
     def given(self) -> dict[str, NDArray[Any]]:
         """Name and array of what is there."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,17 +10,30 @@ from numpy.typing import NDArray
 
 from seqscore.errors import NumericsError
 from seqscore.plan.requests import Values
-from seqscore.policies import Extra
+from seqscore.policies import Extra, top_k_of
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.end import EndToken
 from seqscore.text.sequences import TokenSequence
 from seqscore.text.turns import scored_of_turns
 
-_UNSCORED: Mapping[str, object] = {"logprobs": np.nan, "greedy": False, "ties": False, "ranks": 0, "entropies": np.nan}
+_UNSCORED: Mapping[str, object] = {
+    "logprobs": np.nan,
+    "greedy": False,
+    "ties": False,
+    "ranks": 0,
+    "entropies": np.nan,
+    "top_ids": -1,
+    "top_logprobs": np.nan,
+}
 """The per-token arrays of a score, and what stands in them at a token that is not scored."""
 
-_ASKED: Mapping[str, Extra] = {"ranks": "rank", "entropies": "entropy"}
+_ASKED: Mapping[str, Callable[[frozenset[Extra]], bool]] = {
+    "ranks": lambda extras: "rank" in extras,
+    "entropies": lambda extras: "entropy" in extras,
+    "top_ids": lambda extras: top_k_of(extras) > 0,
+    "top_logprobs": lambda extras: top_k_of(extras) > 0,
+}
 """Those that are there only where they were asked for."""
 
 
@@ -35,6 +48,7 @@ def assemble(
     settings: Signature,
     end: EndToken | None = None,
     leaves_last: bool = False,
+    shown: Callable[[int], str] | None = None,
 ) -> SequenceScore:
     """The score of a sequence from the values of its windows.
 
@@ -48,6 +62,7 @@ def assemble(
         settings: the signature.
         end: what the last token is where the text's end is scored.
         leaves_last: the last value is of a target behind the sequence, and no part of the score.
+        shown: a token as people read it, by its id.
 
     Raises:
         NumericsError: a log-probability is NaN; the message names the token.
@@ -61,8 +76,8 @@ def assemble(
         scored[first : first + len(part.logprobs)] = True
     if sequence.turns:
         scored &= scored_of_turns(sequence.turns, n)
-    names = [name for name in _UNSCORED if name not in _ASKED or _ASKED[name] in extras]
-    arrays = {name: _per_token(name, values, firsts, scored) for name in names}
+    names = [name for name in _UNSCORED if name not in _ASKED or _ASKED[name](extras)]
+    arrays = {name: _per_token(name, values, firsts, scored, width=top_k_of(extras)) for name in names}
     score = SequenceScore(
         text=sequence.text,
         context=sequence.context,
@@ -71,6 +86,7 @@ def assemble(
         ends=sequence.ends.copy(),
         scored=scored,
         **arrays,
+        top_texts=_texts(arrays.get("top_ids"), shown),
         start_token=sequence.start_token,
         boundary=sequence.boundary,
         delimiter=sequence.delimiter,
@@ -95,13 +111,22 @@ def _without_last(values: Sequence[Values]) -> list[Values]:
     return [*others, last.take(slice(0, count))] if count else others
 
 
-def _per_token(name: str, values: Sequence[Values], firsts: Sequence[int], scored: NDArray[np.bool_]) -> Any:
-    """One array [n] of the score; None where the model did not give it."""
+def _texts(ids: NDArray[np.int64] | None, shown: Callable[[int], str] | None) -> tuple[tuple[str, ...], ...] | None:
+    if ids is None or shown is None:
+        return None
+    texts = {number: shown(number) for number in np.unique(ids[ids >= 0]).tolist()}
+    return tuple(tuple(texts[number] for number in row if number >= 0) for row in ids.tolist())
+
+
+def _per_token(
+    name: str, values: Sequence[Values], firsts: Sequence[int], scored: NDArray[np.bool_], *, width: int
+) -> Any:
+    """One array [n] of the score, or [n, width]; None where the model did not give it."""
     parts = [getattr(one, name) for one in values]
     if any(part is None for part in parts):
         return None
     unscored = _UNSCORED[name]
-    found = np.full(len(scored), unscored)
+    found = np.full((len(scored), width) if name.startswith("top") else len(scored), unscored)
     for first, part in zip(firsts, parts, strict=True):
         found[first : first + len(part)] = part
     found[~scored] = unscored

@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from seqscore.errors import MissingDependencyError
 from seqscore.files import plain
-from seqscore.scores.reductions import Unit, bits_per, in_unit, log_likelihood, perplexity
+from seqscore.scores.parts import TokenScore, TopToken, TurnScore, WordScore, token_dict, turn_dict
+from seqscore.scores.reductions import Reduction, Unit, bits_per, in_unit, log_likelihood, perplexity, reduced
 from seqscore.scores.show.pieces import Piece, pieces_of
 from seqscore.scores.signature import Signature
 from seqscore.text.joins import run_together
@@ -28,59 +29,6 @@ FloatArray = NDArray[np.float64]
 BoolArray = NDArray[np.bool_]
 
 
-@dataclass(frozen=True, slots=True)
-class TokenScore:
-    """One token of a scored sequence. ``logprob`` and ``entropy`` are in nats; None where not scored or not asked for.
-
-    ``start`` and ``end`` are byte offsets into the UTF-8 text. ``rank`` is 1 + the number of strictly greater logits.
-    """
-
-    id: int
-    text: str
-    start: int
-    end: int
-    logprob: float | None
-    rank: int | None
-    entropy: float | None
-    is_greedy: bool | None
-
-
-@dataclass(frozen=True, slots=True)
-class WordScore:
-    """A word and the log-likelihood of its tokens, in nats; None where one of them is not scored."""
-
-    text: str
-    start: int
-    end: int
-    first_token: int
-    last_token: int
-    log_likelihood: float | None
-
-
-@dataclass(frozen=True, slots=True)
-class TurnScore:
-    """A scored turn of a conversation: the index of its message, its text as the template wrote it, its bytes in the
-    rendered text, and the log-likelihood of its tokens given everything before, in nats; None where one was cut."""
-
-    message: int
-    text: str
-    start: int
-    end: int
-    first_token: int
-    last_token: int
-    log_likelihood: float | None
-
-    @property
-    def num_tokens(self) -> int:
-        """Tokens of the turn."""
-        return self.last_token - self.first_token
-
-    @property
-    def perplexity(self) -> float | None:
-        """exp(-log_likelihood / num_tokens)."""
-        return None if self.log_likelihood is None else perplexity(self.log_likelihood, self.num_tokens)
-
-
 @dataclass(frozen=True, eq=False, kw_only=True)
 class SequenceScore:
     """Log-probabilities of the tokens of one text, or of a continuation given its context.
@@ -91,8 +39,9 @@ class SequenceScore:
     cover in order); ``logprobs`` float64 in nats, NaN where not scored; ``scored`` bool; ``greedy`` bool, the target's
     logit is the maximum; ``ties`` bool, another logit equals that maximum; ``ranks`` int64, 1 + the number of strictly
     greater logits, 0 where not scored; ``entropies`` float64 in nats of the model's distribution at that place, NaN
-    where not scored. ``ranks`` and ``entropies`` are None unless asked for, ``greedy`` and ``ties`` where a model does
-    not tell. Arrays are read-only.
+    where not scored; ``top_ids`` int64 and ``top_logprobs`` float64 in nats [n, k], the most probable tokens at that
+    place, -1 and NaN where not scored or not known, and ``top_texts``, theirs. ``ranks``, ``entropies`` and these are
+    None unless asked for, ``greedy`` and ``ties`` where a model does not tell. Arrays are read-only.
 
     ``start_token`` is the id of the token that the model read in front of the text, None for none. ``end_token`` is the
     id of the token that was scored behind the text, None for none; it is the last of the tokens, stands for no byte
@@ -114,6 +63,9 @@ class SequenceScore:
     ties: BoolArray | None = None
     ranks: IntArray | None = None
     entropies: FloatArray | None = None
+    top_ids: IntArray | None = None
+    top_logprobs: FloatArray | None = None
+    top_texts: tuple[tuple[str, ...], ...] | None = None
     start_token: int | None = None
     end_token: int | None = None
     end_name: str = ""
@@ -188,6 +140,11 @@ class SequenceScore:
         """-log_likelihood / ln 2 / num_scored; None where nothing is scored."""
         return bits_per(self.log_likelihood, self.num_scored)
 
+    def reduced(self, reduction: Reduction, *, log: bool = False) -> float | None:
+        """The product (``prod``) or a mean (``mean``, ``gmean``, ``hmean``) of the scored tokens' probabilities, with
+        ``log`` its natural logarithm; None where nothing is scored. See ``seqscore.scores.reductions.reduced``."""
+        return reduced(self.logprobs[self.scored], reduction, log=log)
+
     @property
     def is_greedy(self) -> bool | None:
         """Whether every scored token has the greatest logit at its place; None where nothing is scored, or the model
@@ -244,7 +201,21 @@ class SequenceScore:
                 rank=int(self.ranks[i]) if scored and self.ranks is not None else None,
                 entropy=float(self.entropies[i]) if scored and self.entropies is not None else None,
                 is_greedy=bool(self.greedy[i]) if scored and self.greedy is not None else None,
+                top=self._top(i) if scored and self.top_logprobs is not None else None,
             )
+
+    def _top(self, token: int) -> tuple[TopToken, ...]:
+        """The most probable tokens at the place of one, as many as are known."""
+        assert self.top_logprobs is not None
+        count = self.top_logprobs.shape[1]
+        ids = [-1] * count if self.top_ids is None else self.top_ids[token].tolist()
+        texts = [""] * count if self.top_texts is None else self.top_texts[token]
+        named = zip(ids, texts, self.top_logprobs[token].tolist(), strict=False)
+        return tuple(
+            TopToken(None if number < 0 else number, text, logprob)
+            for number, text, logprob in named
+            if logprob == logprob
+        )
 
     def words(self) -> tuple[WordScore, ...]:
         """The words (runs without white space) with their log-likelihoods: log p(w) = sum of its tokens' log p; the end
@@ -298,9 +269,11 @@ class SequenceScore:
             "num_unknown": self.num_unknown,
         }
         if self.turn_spans:
-            record["turns"] = [_turn_dict(turn, unit) for turn in self.turns()]
+            record["turns"] = [turn_dict(turn, unit) for turn in self.turns()]
         if tokens:
-            record["tokens"] = [_token_dict(token, unit) for token in self.tokens()]
+            record["tokens"] = [
+                token_dict(token, unit, lists_top=self.top_logprobs is not None) for token in self.tokens()
+            ]
         return {**record, "signature": self.signature}
 
     def to_pandas(self) -> pd.DataFrame:
@@ -315,7 +288,8 @@ class SequenceScore:
             raise MissingDependencyError(
                 "to_pandas() needs pandas; install it with: pip install 'seqscore[notebook]'"
             ) from error
-        names = ("id", "text", "start", "end", "logprob", "rank", "entropy", "is_greedy")
+        names = ["id", "text", "start", "end", "logprob", "rank", "entropy", "is_greedy"]
+        names += [] if self.top_logprobs is None else ["top"]
         return pd.DataFrame([{name: getattr(token, name) for name in names} for token in self.tokens()], columns=names)
 
     def _repr_html_(self) -> str:
@@ -360,28 +334,3 @@ class SequenceScore:
             f"{self.perplexity_name.replace('-', '_')}={perplexity}, "
             f"num_scored={self.num_scored} of {self.num_tokens})"
         )
-
-
-def _turn_dict(turn: TurnScore, unit: Unit) -> dict[str, Any]:
-    return {
-        "message": turn.message,
-        "text": turn.text,
-        "start": turn.start,
-        "end": turn.end,
-        "num_tokens": turn.num_tokens,
-        "log_likelihood": None if turn.log_likelihood is None else plain(in_unit(turn.log_likelihood, unit)),
-        "perplexity": plain(turn.perplexity),
-    }
-
-
-def _token_dict(token: TokenScore, unit: Unit) -> dict[str, Any]:
-    return {
-        "id": token.id,
-        "text": token.text,
-        "start": token.start,
-        "end": token.end,
-        "logprob": None if token.logprob is None else plain(in_unit(token.logprob, unit)),
-        "rank": token.rank,
-        "entropy": None if token.entropy is None else plain(in_unit(token.entropy, unit)),
-        "is_greedy": token.is_greedy,
-    }

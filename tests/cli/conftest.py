@@ -18,7 +18,7 @@ from seqscore.cli import main
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
-_WITH_MODEL = ("score", "words", "verify", "eval", "explain")
+_WITH_MODEL = ("score", "words", "next", "verify", "eval", "explain")
 _UNSET = ("FORCE_COLOR", "COLUMNS", "CI")
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]

@@ -11,10 +11,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from seqscore.engine.head.masses import SubsetsAsked, masses_of_rows
+from seqscore.engine.head.top import greatest
 from seqscore.plan.requests import Values
-from seqscore.policies import Extra
+from seqscore.policies import Extra, top_k_of
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
 
     from seqscore.models.architecture.adapter import Head
@@ -63,6 +66,7 @@ def logits_values(
     ranks = (logits > target_logit).sum(1) + 1 if "rank" in extras else None
     entropies = _entropy(logits, logsumexp) if "entropy" in extras else None
     masses, peaks = (None, None) if asked is None else masses_of_rows(logits, logsumexp, asked)
+    top_ids, top_logprobs = _most_probable(logits, logsumexp, top_k_of(extras))
     return Values(
         logprobs=(target_logit[:, 0] - logsumexp).double().cpu().numpy(),
         greedy=greedy.cpu().numpy(),
@@ -71,7 +75,19 @@ def logits_values(
         entropies=None if entropies is None else entropies.double().cpu().numpy(),
         masses=masses,
         peaks=peaks,
+        top_ids=top_ids,
+        top_logprobs=top_logprobs,
     )
+
+
+def _most_probable(
+    logits: Tensor, logsumexp: Tensor, k: int
+) -> tuple[NDArray[np.int64] | None, NDArray[np.float64] | None]:
+    """Ids and log-probabilities [p, k], in the order of operations of the targets' own values."""
+    if not k:
+        return None, None
+    values, places = greatest(logits, k)
+    return places.cpu().numpy(), (values - logsumexp[:, None]).double().cpu().numpy()
 
 
 def _entropy(logits: Tensor, logsumexp: Tensor) -> Tensor:

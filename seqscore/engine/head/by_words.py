@@ -11,14 +11,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.engine.head.masses import RunningMasses, SubsetsAsked, WeighedMasses
+from seqscore.engine.head.top import RunningTop
 from seqscore.plan.requests import Values
-from seqscore.policies import Extra
+from seqscore.policies import Extra, top_k_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -48,14 +49,20 @@ def tiled_values(
     where = _Targets(hidden, rows, targets)
     masses = None if asked is None else RunningMasses(hidden, rows, asked.with_peak(True))
     weighed = None if asked is None else WeighedMasses(hidden, rows, asked.with_peak(False), len(head.weight))
+    top_k = top_k_of(extras)
+    top = RunningTop(hidden, top_k) if top_k else None
     for begin, logits in _tiles(hidden, head):
         where.look_up(logits, begin)
         if masses is not None:
             masses.add(logits, begin)
+        if top is not None:
+            top.add(logits, begin)
         weights, shrink = running.add(logits)
         if weighed is not None:
             weighed.add(weights, shrink, begin)
     values = _values(running, where, extras)
+    if top is not None:
+        values = replace(values, **_most_probable(top, running, where))
     if masses is None or weighed is None:
         return values
     of_subsets, peaks = masses.values(running.maximum, running.total)
@@ -169,6 +176,15 @@ def _values(running: _Running, where: _Targets, extras: frozenset[Extra]) -> Val
         ranks=_ranks(running, where) if "rank" in extras else None,
         entropies=None if entropies is None else entropies.cpu().numpy(),
     )
+
+
+def _most_probable(top: RunningTop, running: _Running, where: _Targets) -> dict[str, NDArray[Any]]:
+    """Ids and log-probabilities [p, k], in the order of operations of the targets' own values."""
+    logprobs = top.values.double() - running.maximum.double()[:, None] - running.total.log()[:, None]
+    return {
+        "top_ids": top.words[where.rows].cpu().numpy(),
+        "top_logprobs": logprobs[where.rows].cpu().numpy(),
+    }
 
 
 def _ranks(running: _Running, where: _Targets) -> IntArray:

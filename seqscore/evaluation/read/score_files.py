@@ -116,8 +116,9 @@ _BYTE = re.compile(rb"\\x([0-9a-f]{2})")
 
 
 def _bytes_of(token: str, size: int) -> bytes:
-    """The bytes of a token; those that are no character of their own stand as ``\\xe4`` in its text."""
-    data = token.encode()
+    """The bytes of a token; those that are no character of their own stand as ``\\xe4`` in its text. An end token is
+    called by its name, and stands for none."""
+    data = token.encode() if size else b""
     if len(data) != size:
         data = _BYTE.sub(lambda found: bytes.fromhex(found[1].decode()), data)
     if len(data) != size:

@@ -24,8 +24,9 @@ class ScoredRow:
 
 ScoredItem: TypeAlias = Row[ScoredRow]
 
-FieldKind: TypeAlias = Literal["text", "whole", "real", "flag", "tokens"]
-"""What a field of a record holds: text, an int, a float (infinities as text, as in JSON), a bool, a list of tokens."""
+FieldKind: TypeAlias = Literal["text", "whole", "real", "flag", "tokens", "tokens and top", "top"]
+"""What a field of a record holds: text, an int, a float (infinities as text, as in JSON), a bool, a list of tokens,
+which may have the most probable ones at the place of each, or the list of those at one place."""
 
 
 @dataclass(frozen=True, slots=True)

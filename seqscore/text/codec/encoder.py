@@ -134,6 +134,16 @@ class TextEncoder:
         """The bytes that a token stands for, by its vocabulary string."""
         return self._pieces[token_id]
 
+    def shown(self, token_id: int) -> str:
+        """A token as people read it: its text, with what marks the beginning or end of a word where no space does; the
+        number of a token that the tokenizer does not know."""
+        token, style = self._source.token(token_id), self._source.style
+        if token is None:
+            return f"<{token_id}>"
+        if isinstance(token, str) and (style.prefix or style.suffix):
+            return token
+        return self._pieces[token_id].decode("utf-8", "backslashreplace")
+
     @property
     def marks_continued_words(self) -> bool:
         """Whether the vocabulary has other tokens within a word than at its beginning (WordPiece)."""
