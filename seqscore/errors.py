@@ -8,6 +8,7 @@ catches it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import ClassVar
@@ -84,6 +85,12 @@ class DownloadError(ModelError):
     code = "download_failed"
 
 
+class ServerError(ModelError):
+    """A server that a model is asked of does not answer, refuses, or answers what cannot be believed."""
+
+    code = "server_failed"
+
+
 class CacheError(ModelError):
     """The cache folder cannot be read or written."""
 
@@ -138,6 +145,11 @@ def one_line(error: BaseException, limit: int = 300) -> str:
     """An error's message on one line, cut to ``limit`` characters, for the end of a message of ours."""
     text = " ".join(str(error).split()) or type(error).__name__
     return text if len(text) <= limit else text[: limit - 3] + "..."
+
+
+def without_login(address: str) -> str:
+    """An address without the user and password that may stand in it; any other name as it is."""
+    return re.sub(r"//[^/\s]*@", "//", address)
 
 
 @contextmanager

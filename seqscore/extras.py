@@ -20,6 +20,7 @@ EXTRA_OF: Mapping[str, str] = MappingProxyType(
         "pandas": "notebook",
         "ray": "ray",
         "icu4py": "words",
+        "tenacity": "server",
     }
 )
 """Library -> the extra that installs it."""

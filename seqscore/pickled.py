@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from seqscore.errors import ModelError
+from seqscore.errors import ModelError, without_login
 from seqscore.models.base import LanguageModel
 from seqscore.models.load.default import DEFAULT_MODEL
 from seqscore.models.load.find import tell_standard_error
@@ -52,8 +52,8 @@ def load_again(kind: Any, settings: Mapping[str, Any], weights: str, tokenizer: 
     found = fingerprints(scorer._model)
     if found != (weights, tokenizer):
         raise ModelError(
-            f"{settings['model']} is not what it was when the Scorer was pickled: weights and tokenizer are {found[0]} "
-            f"and {found[1]}, expected {weights} and {tokenizer}"
+            f"{without_login(str(settings['model']))} is not what it was when the Scorer was pickled: weights and "
+            f"tokenizer are {found[0]} and {found[1]}, expected {weights} and {tokenizer}"
         )
     return scorer
 

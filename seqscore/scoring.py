@@ -138,6 +138,8 @@ def _score(call: Scoring[Score_co], prepared: Any, told: Iterator[Any], index: i
     own = [next(told) for _ in prepared.requests]
     try:
         for request, one in zip(prepared.requests, own, strict=True):
+            if isinstance(one, SeqscoreError):
+                raise one
             check_answer(call.model.kind, request, one)
         return call.score(prepared, own)
     except SeqscoreError as error:

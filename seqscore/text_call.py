@@ -53,8 +53,7 @@ class TextCall:
             SeqscoreError: the model could not score it, or a token of its own reaches over the end of the context.
         """
         (one,) = told
-        if isinstance(one, SeqscoreError):
-            raise one
+        assert not isinstance(one, SeqscoreError)
         encoded, first = one.encoded, one.first
         if prepared.context is not None:
             first = max(first, _first_behind(prepared.context, one))
@@ -92,14 +91,15 @@ def open_text_call(model: TextModel, policies: Policies, about_start: StartNotic
     """
     check_extras(model, policies)
     usual = Policies()
-    for name in ("bos", "eos", "boundary", "long", "special_tokens"):
+    for name in ("eos", "boundary", "long", "special_tokens"):
         value, only = getattr(policies, name), getattr(usual, name)
         if value != only:
             raise OptionError(
                 f"{name}={value!r} is for models that are given token ids; a {model.kind} model takes {only!r}"
             )
+    model, start = model.with_start(policies.bos)
     long = f"{policies.long}/{'none' if model.max_inputs is None else model.max_inputs}"
-    signature = signature_of(model, bos="own", special=policies.special_tokens, boundary="own", long=long)
+    signature = signature_of(model, bos=start, special="own", boundary="own", long=long)
     return TextCall(model, policies, CallNotices(None, StartToken("none", None), about_start), signature)
 
 

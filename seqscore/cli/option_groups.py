@@ -27,6 +27,10 @@ class ModelOptions:
     max_length: options.MaxLength = None
     allow_pickle: options.AllowPickle = False
     trust_remote_code: options.TrustRemoteCode = False
+    served_model: options.ServedModel = None
+    tokenizer: options.ServedTokenizer = None
+    concurrency: options.Concurrency = None
+    timeout: options.Timeout = None
 
     def settings(self) -> dict[str, Any]:
         """By name."""

@@ -8,12 +8,15 @@ import typer
 
 from seqscore.output import formats
 
-_MODEL, _CONVENTION, _OUTPUT, _OTHER = "Model", "Convention", "Output", "Other"
+_MODEL, _SERVER, _CONVENTION, _OUTPUT, _OTHER = "Model", "Server", "Convention", "Output", "Other"
 
 Model: TypeAlias = Annotated[
     str,
     typer.Option(
-        "--model", "-m", help="'default', a hub name, a local folder or a .gguf file.", rich_help_panel=_MODEL
+        "--model",
+        "-m",
+        help="'default', a hub name, a local folder, a .gguf file, or a server: http://HOST:PORT/v1.",
+        rich_help_panel=_MODEL,
     ),
 ]
 Revision: TypeAlias = Annotated[
@@ -45,6 +48,23 @@ AllowPickle: TypeAlias = Annotated[
 TrustRemoteCode: TypeAlias = Annotated[
     bool,
     typer.Option("--trust-remote-code", help="Run Python code that the model brings.", rich_help_panel=_MODEL),
+]
+ServedModel: TypeAlias = Annotated[
+    str | None, typer.Option(help="The server's model, where it has several.", rich_help_panel=_SERVER)
+]
+ServedTokenizer: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        "--tokenizer",
+        help="The tokenizer of the server's model (a folder, default, a hub name): it is then sent token ids.",
+        rich_help_panel=_SERVER,
+    ),
+]
+Concurrency: TypeAlias = Annotated[
+    int | None, typer.Option(min=1, help="Requests under way at a server (default: 8).", rich_help_panel=_SERVER)
+]
+Timeout: TypeAlias = Annotated[
+    float | None, typer.Option(help="Seconds for a server's answer (default: 300).", rich_help_panel=_SERVER)
 ]
 Bos: TypeAlias = Annotated[
     str,

@@ -6,6 +6,7 @@ import sys
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import typer
@@ -23,14 +24,16 @@ def say(message: str) -> None:
     typer.echo(f"seqscore: {terminal_text(message)}", err=True)
 
 
-def open_scorer(*, allow_pickle: bool, trust_remote_code: bool, **settings: Any) -> Scorer:
+def open_scorer(**settings: Any) -> Scorer:
     """The scorer that the model options describe; what must be fetched is said beforehand."""
     from seqscore import LoadOptions, Scorer
     from seqscore.cli.pulse import pulse
+    from seqscore.errors import without_login
 
-    options = LoadOptions(allow_pickle=allow_pickle, trust_remote_code=trust_remote_code, notify=say)
+    given = {one.name: settings.pop(one.name) for one in fields(LoadOptions) if one.name in settings}
+    options = LoadOptions(**{**given, "notify": say})
     model = settings.pop("model")
-    alive = nullcontext() if sys.stderr.isatty() else pulse(lambda: f"loading model {model}", say)
+    alive = nullcontext() if sys.stderr.isatty() else pulse(lambda: f"loading model {without_login(model)}", say)
     with alive:
         return Scorer.from_pretrained(model, options=options, **settings)
 

@@ -15,7 +15,7 @@ import socket
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -240,8 +240,8 @@ class _Worker:
         from seqscore import LoadOptions, Scorer
 
         settings = dict(work.load)
-        trusted = {name: settings.pop(name, False) for name in ("allow_pickle", "trust_remote_code")}
-        self._scorer = Scorer.from_pretrained(options=LoadOptions(**trusted), **settings)
+        given = {one.name: settings.pop(one.name) for one in fields(LoadOptions) if one.name in settings}
+        self._scorer = Scorer.from_pretrained(options=LoadOptions(**given), **settings)
         self._work = work
         found = str(self._scorer.signature(**work.options.policies))
         if found != work.expected:

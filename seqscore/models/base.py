@@ -11,7 +11,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Self, TypeAlias, TypeVar
 
 from seqscore.errors import OptionError, SeqscoreError
 from seqscore.plan.requests import Request, Values
@@ -160,6 +160,8 @@ class LanguageModel(ABC, Generic[Asked, Told]):
 class TokenModel(LanguageModel[Request, Values]):
     """A model that is given token ids. ``vocabulary``: how many it knows.
 
+    One that is asked elsewhere may give an error in place of the values of a request that it cannot answer.
+
     ``gives_masses``: whether it heeds the subsets of a request, which ``boundary="healed"`` asks for; one that does not
     is never given any.
     """
@@ -216,3 +218,16 @@ class TextModel(LanguageModel[str, TextValues | SeqscoreError]):
     """A model that is given texts, and cuts them into tokens itself. What it cannot score gives an error in place."""
 
     conditioning: ClassVar[Conditioning] = "left"
+
+    def with_start(self, policy: StartPolicy) -> tuple[Self, str]:
+        """The model with what a policy puts in front of every text, and how a signature names that; by itself it puts
+        there what it likes (``own``).
+
+        Raises:
+            OptionError: it cannot do what the policy asks for.
+        """
+        if policy != "auto":
+            raise OptionError(
+                f"bos={policy!r} is for models that are given token ids; a {self.kind} model takes 'auto'"
+            )
+        return self, "own"

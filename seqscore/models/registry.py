@@ -20,6 +20,7 @@ from seqscore.models.causal import CausalModel
 from seqscore.models.load.find import LoadedModel, LoadOptions, load_model
 from seqscore.models.local import LocalModel
 from seqscore.models.masked import MaskedModel
+from seqscore.models.server.opened import open_server
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -42,11 +43,12 @@ class Checkpoint:
 class Named:
     """A kind whose models are found by their names: ``patterns`` as of file names in a shell.
 
-    ``takes``: the fields of ``RunSettings`` that it heeds. One that it does not heed is refused where it is set, as is
-    whatever is asked of a checkpoint (device, dtype ...).
+    ``takes``: the fields of ``RunSettings`` that it heeds, and those of ``LoadOptions``, which ``opens`` is given by
+    their names. One that it does not heed is refused where it is set, as is whatever is asked of a checkpoint (device,
+    dtype ...).
     """
 
-    opens: Callable[[str, RunSettings], AnyModel]
+    opens: Callable[..., AnyModel]
     patterns: tuple[str, ...]
     takes: frozenset[str] = frozenset()
 
@@ -55,6 +57,11 @@ KINDS: Mapping[str, Checkpoint | Named] = MappingProxyType(
     {
         "causal": Checkpoint(CausalModel, "AutoModelForCausalLM"),
         "masked": Checkpoint(MaskedModel, "AutoModelForMaskedLM"),
+        "server": Named(
+            open_server,
+            ("http://*", "https://*"),
+            takes=frozenset({"max_length", "served_model", "tokenizer", "concurrency", "timeout"}),
+        ),
     }
 )
 """A checkpoint is of the first kind that takes its configuration."""
@@ -84,7 +91,9 @@ def open_model(
         if isinstance(kind, Named) and any(fnmatch(str(name), pattern) for pattern in kind.patterns):
             of_checkpoints = {"revision": revision, "device": device, "dtype": dtype, **_set_in(options)}
             _refuse_unheeded(called, kind, {**of_checkpoints, **asdict(settings)})
-            return kind.opens(str(name), settings)
+            heeded = {one.name: getattr(options, one.name) for one in fields(options) if one.name in kind.takes}
+            return kind.opens(str(name), settings, **heeded)
+    _refuse_options_of_others(options)
     kinds = {kind.auto_class: kind.model.why_not for kind in _checkpoints()}
     loaded = load_model(name, revision=revision, device=device, dtype=dtype, options=options, kinds=kinds)
     auto_class = auto_class_of(loaded.model.config, kinds, where=loaded.name)
@@ -120,6 +129,17 @@ def _refuse_unheeded(called: str, kind: Named, given: Mapping[str, object]) -> N
     for name, value in given.items():
         if name not in kind.takes and value != _USUAL.get(name):
             raise OptionError(f"{name}={value!r}: a {called} model does not heed it; leave it out")
+
+
+def _refuse_options_of_others(options: LoadOptions) -> None:
+    """What only kinds that are found by their names heed."""
+    for name, value in _set_in(options).items():
+        heeding = [called for called, kind in KINDS.items() if isinstance(kind, Named) and name in kind.takes]
+        if heeding and name not in _OF_CHECKPOINTS:
+            raise OptionError(f"{name}={value!r} is for a {' or '.join(heeding)} model, and this is a checkpoint")
+
+
+_OF_CHECKPOINTS = frozenset({"allow_pickle", "trust_remote_code", "cache_dir", "notify"})
 
 
 def _checkpoints() -> list[Checkpoint]:

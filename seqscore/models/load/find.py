@@ -40,12 +40,20 @@ class LoadOptions:
     ``cache_dir``: seqscore's cache; None: ``default_cache_dir()``. ``notify``: gets one-line messages for people, such
     as what is going to be fetched and its size (by default a line on standard error; None: nobody is told); it counts
     where ``load_model`` is not given one.
+
+    Of a server (``--model http://...``): ``served_model``: the model that is asked for, where it serves several.
+    ``tokenizer``: of its model, a folder, ``default`` or a name on the hub; token ids are then sent, and no texts.
+    ``concurrency``: requests under way at most (8). ``timeout``: seconds until an answer must be there (300).
     """
 
     allow_pickle: bool = False
     trust_remote_code: bool = False
     cache_dir: Path | None = None
     notify: Callable[[str], None] | None = tell_standard_error
+    served_model: str | None = None
+    tokenizer: str | Path | None = None
+    concurrency: int | None = None
+    timeout: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

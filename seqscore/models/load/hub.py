@@ -71,6 +71,24 @@ def fetch_snapshot(
     return folder, folder.name if _COMMIT.fullmatch(folder.name) else info.sha
 
 
+def fetch_texts(name: str, *, endpoint: str | None = None, hub_cache: Path | None = None) -> Path:
+    """The local folder with a hub model's configuration and tokenizer, without its weights.
+
+    Raises:
+        DownloadError: no such model, no access, or no connection and nothing cached.
+    """
+    try:
+        with quiet_transformers():
+            info = _describe(name, None, endpoint)
+    except DownloadError as error:
+        cached = _cached_folder(name, None, hub_cache)
+        if cached is None or not _is_connection_trouble(error.__cause__):
+            raise
+        return cached
+    files = [item.rfilename for item in info.siblings or () if "/" not in item.rfilename]
+    return _download(name, None, [one for one in files if one.endswith(_TEXT_SUFFIXES)], endpoint, hub_cache)
+
+
 def choose_files(
     name: str, files: Sequence[str] | dict[str, int], *, allow_pickle: bool, trust_remote_code: bool
 ) -> list[str]:

@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from seqscore.errors import TokenizerError, failing_as
+from seqscore.models.load.default import DEFAULT_MODEL, ensure_default_model
+from seqscore.models.load.quiet import loading
 from seqscore.text.codec.growth import check_growth
 
 _PARTS = ("normalizer", "pre_tokenizer", "decoder")
@@ -53,6 +55,27 @@ def load_tokenizer(folder: Path, common: dict[str, Any], notify: Callable[[str],
             f"replaced its {', '.join(restored)}"
         )
     return tokenizer
+
+
+def find_tokenizer(name: str | Path, notify: Callable[[str], None] | None = None) -> Any:
+    """The tokenizer alone of a folder, of the default model (``default``), or of a name on the hub.
+
+    Raises:
+        TokenizerError: it cannot be read.
+        DownloadError, CacheError: it cannot be fetched or kept.
+    """
+    from seqscore.models.load.hub import fetch_texts, is_hub_name
+
+    if name == DEFAULT_MODEL:
+        folder = ensure_default_model(notify=notify)
+    elif Path(name).expanduser().is_dir():
+        folder = Path(name).expanduser()
+    elif isinstance(name, str) and is_hub_name(name):
+        folder = fetch_texts(name)
+    else:
+        raise TokenizerError(f"tokenizer {str(name)!r} is neither a folder here nor can it be a name on the hub")
+    with loading(str(name), device="cpu", dtype="float32"):
+        return load_tokenizer(folder, {"trust_remote_code": False, "local_files_only": True}, notify)
 
 
 def _check_growth(path: Path) -> None:
