@@ -1,10 +1,17 @@
-"""What holds for every test: threads that leave the cores to each other, and examples that are the same every time."""
+"""What holds for every test: threads that leave the cores to each other, examples that are the same every time, the
+longest tests first, and the default model loaded once."""
 
 from __future__ import annotations
 
+import gc
 import os
+from typing import TYPE_CHECKING
 
+import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from seqscore import Scorer
 
 # Before anything loads torch, since OpenMP reads its settings once. Tiny models are fastest on one thread, and threads
 # that spin while they wait take the cores from the other worker; what a test says about threads, it sets itself.
@@ -16,3 +23,24 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 settings.register_profile("same", derandomize=True, database=None, deadline=None)
 settings.register_profile("search", deadline=None)
 settings.load_profile("same")
+
+LONGEST = ("test_ray", "test_default_model", "test_contributing", "test_extras", "test_benchmark")
+"""Files whose single tests are long. A worker takes over what another has not begun: were they the last, one worker
+would end alone with one of them."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.stem not in LONGEST)
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded by now (torch, transformers, every test) stays to the end: no collection of garbage needs to look
+    at its millions of objects again."""
+    gc.collect()
+    gc.freeze()
+
+
+@pytest.fixture(scope="session")
+def scorers() -> dict[str, Scorer]:
+    """Scorers that are not changed, by what they were asked for: ``tests.readmes.made_once`` puts them there."""
+    return {}

@@ -85,6 +85,24 @@ def blocks_of(text: str) -> list[Block]:
     return found
 
 
+def made_once(
+    scorers: dict[str, Scorer], kind: type[Scorer] = Scorer, model: str = "default", **settings: Any
+) -> Scorer:
+    """``kind.from_pretrained(model, **settings)``, the same one where ``scorers`` has it; the default model is loaded
+    once for all that only run it otherwise."""
+    given = {name: value for name, value in settings.items() if value not in (None, _USUAL.get(name))}
+    given.pop("options", None)
+    key = f"{model} {sorted(given.items())}"
+    if key not in scorers:
+        if model == "default" and given and set(given) <= _OF_THE_RUN:
+            usual = made_once(scorers, kind)
+            scorers[key] = kind(usual.model, usual.tokenizer, **given, description=usual.description)
+        else:
+            loader: Callable[..., Scorer] = _FROM_PRETRAINED.__get__(None, kind)
+            scorers[key] = loader(model, **settings)
+    return scorers[key]
+
+
 class Session:
     """Runs the examples of one page, in a folder that has ``data``. Scorers are made once for all ``scorers``."""
 
@@ -123,12 +141,7 @@ class Session:
             Scorer.from_pretrained = usual  # type: ignore[method-assign]
 
     def _scorer(self, kind: type[Scorer], model: str = "default", **settings: Any) -> Scorer:
-        given = {name: value for name, value in settings.items() if name != "options" and value is not None}
-        key = f"{model} { {**_USUAL, **given} }"
-        if key not in self._scorers:
-            loader: Callable[..., Scorer] = _FROM_PRETRAINED.__get__(None, kind)
-            self._scorers[key] = loader(model, **settings)
-        return self._scorers[key]
+        return made_once(self._scorers, kind, model, **settings)
 
     def _command(self, source: str) -> None:
         words = shlex.split(source.replace("\\\n", " "))
@@ -164,6 +177,7 @@ def _printing_to(raw: io.BytesIO, *, keep_stdout: bool) -> Iterator[io.BytesIO]:
 _FROM_PRETRAINED = Scorer.__dict__["from_pretrained"]
 _SHOWN = (AttributeError, ImportError, LookupError, SeqscoreError, TypeError, ValueError)
 """Errors that a page may show, as the interpreter does."""
+_OF_THE_RUN = {"engine", "batch_tokens", "threads", "max_length"}
 _USUAL = {"device": "auto", "dtype": "float32", "engine": "auto"}
 
 

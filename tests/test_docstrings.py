@@ -37,11 +37,6 @@ def _text(path: Path) -> str:
 EXAMPLES = examples()
 
 
-@pytest.fixture(scope="module")
-def scorers() -> dict[str, Scorer]:
-    return {}
-
-
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda one: one.name)
 def test_example(example: doctest.DocTest, scorers: dict[str, Scorer], tmp_path: Path) -> None:
     session = Session(tmp_path, scorers)

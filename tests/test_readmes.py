@@ -17,11 +17,6 @@ def name_of(page: Path) -> str:
     return page.relative_to(ROOT).as_posix()
 
 
-@pytest.fixture(scope="module")
-def scorers() -> dict[str, Scorer]:
-    return {}
-
-
 @pytest.mark.default_model
 @pytest.mark.parametrize("page", PAGES, ids=name_of)
 def test_examples_print_what_the_page_shows(page: Path, scorers: dict[str, Scorer], tmp_path: Path) -> None:
