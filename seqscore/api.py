@@ -235,13 +235,29 @@ class _Options:
             "data": [one.name for one in fields(DataOptions)],
             "run": [one.name for one in fields(RunOptions) if one.name != "policies"],
         }
-        for name in given:
+        for name, value in given.items():
             if not any(name in names for names in known.values()):
+                _refuse_column_option(task, name, value)
                 own, *shared = (", ".join(names) or "none" for names in known.values())
                 raise OptionError(
                     f"there is no option {name!r}: those of task {task!r} are {own}; of all tasks: {', '.join(shared)}"
                 )
         return cls(**{kind: {name: given[name] for name in names if name in given} for kind, names in known.items()})
+
+
+def _refuse_column_option(task: str, name: str, value: object) -> None:
+    """What the command line calls a column by (``--with rating``) is one of ``fields`` here."""
+    from seqscore.evaluation.tasks.registry import task_class
+
+    for role, one in task_class(task).column_options.items():
+        if one.flag == f"--{name.rstrip('_').replace('_', '-')}":
+            raise OptionError(
+                f'there is no option {name!r}: columns are named by fields={{"{role}": {_quoted(value)}}}'
+            )
+
+
+def _quoted(column: object) -> str:
+    return f'"{column}"' if isinstance(column, str) else '"COLUMN"'
 
 
 def dataset_of(data: Data, options: Mapping[str, Any]) -> Dataset:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import fields
@@ -274,6 +275,34 @@ def test_options_reach_what_they_belong_to(from_file: Run) -> None:
 def test_wrong_options(options: dict[str, Any], message: str) -> None:
     with pytest.raises(OptionError, match=message):
         seqscore.evaluate(tiny_scorer(), "pairs", ROWS, **{"resamples": 100, **options})
+
+
+@pytest.mark.parametrize(
+    "options, told",
+    [
+        ({"with": "rating"}, {"value": "rating"}),
+        ({"with_": "rating"}, {"value": "rating"}),
+        ({"by": 3}, {"group": "COLUMN"}),
+        ({"context_column": "before"}, {"context": "before"}),
+    ],
+)
+def test_a_column_that_the_command_line_has_an_option_for_is_one_of_fields(
+    options: dict[str, Any], told: dict[str, str]
+) -> None:
+    with pytest.raises(OptionError, match=re.escape(f"columns are named by fields={json.dumps(told)}")):
+        seqscore.evaluate(tiny_scorer(), "correlate", [{"text": "a", "rating": 1}], **options)
+    with pytest.raises(OptionError, match=f"no option '{next(iter(options))}': those of task 'pairs'"):
+        seqscore.evaluate(tiny_scorer(), "pairs", ROWS, **options)
+
+
+def test_an_id_is_one_whatever_the_file_made_of_it() -> None:
+    """CSV has text where JSON has a number, and pandas a float where one is missing. Rows of one id stay apart."""
+    rows = [{**row, "id": one} for row, one in zip(cycle(ROWS), (1, 1.0, "1", 2, 1.5), strict=False)]
+    run, other = (evaluate("pairs", rows, id_column="id", bos=bos) for bos in ("auto", "none"))
+    assert [row.id for row in run.rows()] == ["1", "1", "1", "2", "1.5"]
+    found = compare(run, other)
+    assert found.num_rows == 5
+    assert {row.id for row in found.largest} == {"1 (row 0)", "1 (row 1)", "1 (row 2)", "2", "1.5"}
 
 
 def test_numbers_of_numpy_are_options() -> None:
