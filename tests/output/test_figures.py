@@ -33,6 +33,7 @@ from seqscore.output.plots.canvas import save_figure, svg_text
 from seqscore.output.plots.distributions import frequency_figure, perplexity_figure
 from seqscore.output.plots.runs import (
     calibration_figure,
+    correlation_figure,
     groups_figure,
     margin_figure,
     scatter_figure,
@@ -283,6 +284,38 @@ def test_margins_part_at_zero() -> None:
     assert labels == ["good sentence more probable: 3", "bad sentence more probable, or a tie: 2"]
     good, bad = (sum(patch.get_height() for patch in one) for one in axes.containers)
     assert (good, bad) == (3, 2)
+
+
+HUGE = np.array([-1.7e308, 1.0, 2.0, 1.7e308, np.inf])
+
+
+def test_numbers_near_the_largest_are_left_out_of_a_chart_and_that_is_said(tmp_path: Path) -> None:
+    """matplotlib computes how far apart the ends of an axis are, which is then no number."""
+    figures = {
+        "correlation": correlation_figure(CorrelationChart("pearson", ("a", "b"), HUGE, HUGE / 2, 0.5)),
+        "scatter": scatter_figure(PairedValues("score", "bits", list("abcde"), HUGE, HUGE / 2), a="a", b="b"),
+    }
+    for name, figure in figures.items():
+        save_figure(figure, tmp_path / f"{name}.svg")
+        assert "5 rows (1 infinite, 2 beyond 1e+307, not drawn)" in figure.get_suptitle()
+        assert figure.axes[0].get_lines()[-1].get_xdata().tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize("ends", [(-1e307, 1e307), (1e306, 1e307), (1e-300, 1e307), (1e-199, 1e199)])
+def test_the_largest_numbers_that_are_drawn_can_be(ends: tuple[float, float], tmp_path: Path) -> None:
+    values = np.array([*ends, sum(ends) / 2])
+    points = correlation_figure(CorrelationChart("pearson", ("a", "b"), values, values, 0.5))
+    scatter = scatter_figure(PairedValues("score", "bits", list("abc"), values, values), a="a", b="b")
+    for number, figure in enumerate((points, scatter)):
+        save_figure(figure, tmp_path / f"{number}.svg")
+        assert "not drawn" not in figure.get_suptitle()
+
+
+def test_where_nothing_can_be_drawn_there_is_no_chart() -> None:
+    beyond = PairedValues("score", "bits", ["a"], np.array([1.7e308]), np.array([1.0]))
+    assert list(run_figures({"paired": beyond})) == []
+    with pytest.raises(InputError, match="no row has two numbers that are at most 1e\\+307"):
+        correlation_figure(CorrelationChart("pearson", ("a", "b"), beyond.a, beyond.b, None))
 
 
 def test_a_scatter_leaves_out_what_is_infinite_and_says_so() -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError
+from seqscore.evaluation.read.axis_limits import drawable
 from seqscore.evaluation.read.measures import measures_of_run, task_of_run
 from seqscore.evaluation.run.figures import Measured, row_values, stored_interval
 from seqscore.evaluation.run.run_folder import Run
@@ -125,7 +126,7 @@ def _points(source: _Source, chart: str) -> CorrelationChart | None:
         if one.measure.chart == chart and len(one.numbers):
             x, y = one.sums.columns
             stored = source.figures.get((name, None))
-            if (np.isfinite(x) & np.isfinite(y)).any():
+            if drawable(x, y).any():
                 value = None if stored is None else _number(stored["value"])
                 return CorrelationChart(name, one.measure.axes, x, y, value)
     return None

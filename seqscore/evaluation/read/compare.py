@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError, OptionError
+from seqscore.evaluation.read.axis_limits import drawable
 from seqscore.evaluation.read.measures import measures_of_run, task_of_run
 from seqscore.evaluation.run.figures import Measured, exact_figure, row_values
 from seqscore.evaluation.run.run_folder import Run, read_run
@@ -191,9 +192,9 @@ class PairedValues:
     b: NDArray[np.float64]
 
     @property
-    def finite(self) -> NDArray[np.bool_]:
-        """Which rows have a finite value in both runs."""
-        return np.isfinite(self.a) & np.isfinite(self.b)
+    def drawable(self) -> NDArray[np.bool_]:
+        """Which rows have a value in both runs that can stand on an axis."""
+        return drawable(self.a, self.b)
 
 
 def paired_values(a: Run, b: Run) -> PairedValues | None:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError
+from seqscore.evaluation.read.axis_limits import LARGEST_DRAWN, drawable, not_drawn
 from seqscore.output.escape import terminal_text
 from seqscore.output.plots.canvas import ACCENT, BASE, GREY, heading, new_figure, styled
 
@@ -128,21 +129,24 @@ def correlation_figure(chart: CorrelationChart) -> Figure:
     """Every row's second number over its first.
 
     Raises:
-        InputError: no row has two finite numbers.
+        InputError: no row has two numbers that can be drawn.
     """
-    good = np.isfinite(chart.x) & np.isfinite(chart.y)
+    good = drawable(chart.x, chart.y)
     x, y = chart.x[good], chart.y[good]
     if not len(x):
-        raise InputError("no row has two finite numbers, so there is nothing to draw")
+        raise InputError(f"no row has two numbers that are at most {LARGEST_DRAWN:g}, so there is nothing to draw")
     figure = new_figure(6.6, 5.2)
     axes = figure.subplots()
     _points(axes, x, y)
     _label(axes, *chart.axes)
     found = "not defined" if chart.figure is None else f"{chart.figure:.4f}"
-    lost = len(good) - len(x)
-    left = f" ({lost:,} infinite, not drawn)" if lost else ""
+    left = not_drawn(chart.x, chart.y)
     heading(figure, f"{chart.name.replace('_', ' ').capitalize()} correlation {found}, {len(good):,} rows{left}")
     return figure
+
+
+_LARGEST_LOG = 1e200
+"""On a logarithmic axis there are marks far beyond its end, which must be numbers too."""
 
 
 def _points(axes: Axes, x: NDArray[np.float64], y: NDArray[np.float64]) -> None:
@@ -166,17 +170,18 @@ def scatter_figure(pair: PairedValues, *, a: str, b: str) -> Figure:
     The axes are logarithmic where values are positive and span more than a hundredfold.
 
     Raises:
-        InputError: no row has a finite value in both.
+        InputError: no row has a value that can be drawn in both.
     """
-    good = pair.finite
+    good = pair.drawable
     x, y = pair.a[good], pair.b[good]
     if not len(x):
-        raise InputError("no row has a finite value in both runs, so there is nothing to draw")
+        raise InputError(f"no row has a value of at most {LARGEST_DRAWN:g} in both runs, so there is nothing to draw")
     figure = new_figure(6.6, 6.6)
     axes = figure.subplots()
     both = np.concatenate([x, y])
     low, high = float(both.min()), float(both.max())
-    scale = "log" if low > 0.0 and high / low > 100.0 else "linear"
+    within = low > 1 / _LARGEST_LOG and high < _LARGEST_LOG
+    scale = "log" if within and high / low > 100.0 else "linear"
     margin = 0.04 * (high - low or 1.0)
     ends = (low / 1.2, high * 1.2) if scale == "log" else (low - margin, high + margin)
     axes.plot(ends, ends, color=GREY, linewidth=1.2, linestyle=(0, (4, 2)), label="equal")
@@ -186,8 +191,7 @@ def scatter_figure(pair: PairedValues, *, a: str, b: str) -> Figure:
     _label(axes, f"{name}, a: {a}", f"{name}, b: {b}")
     above, below = int((y > x).sum()), int((y < x).sum())
     axes.set_title(f"b greater: {above:,}   a greater: {below:,}   equal: {len(x) - above - below:,}", fontsize=10)
-    lost = len(good) - len(x)
-    heading(figure, f"Two runs over {len(good):,} rows" + (f" ({lost:,} infinite, not drawn)" if lost else ""))
+    heading(figure, f"Two runs over {len(good):,} rows{not_drawn(pair.a, pair.b)}")
     return figure
 
 

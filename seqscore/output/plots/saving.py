@@ -80,7 +80,7 @@ def run_figures(charts: RunCharts, names: Sequence[str] = ("a", "b")) -> Iterato
         draw = picture_of(chart)
         if chart.numbers != "paired":
             yield name, draw(charts[name])
-        elif charts[name].finite.any():
+        elif charts[name].drawable.any():
             yield name, draw(charts[name], a=names[0], b=names[1])
 
 
