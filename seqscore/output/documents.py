@@ -31,7 +31,7 @@ def latex_writer(sheet: Sheet) -> RecordWriter:
 
 
 def _document(sheet: Sheet, markup: Markup) -> RecordWriter:
-    """All columns must be known before the head: records wait in a temporary file."""
+    """All columns must be known before the head, and what the numbers are: records wait in a temporary file."""
 
     def document(columns: Sequence[str]) -> RecordWriter:
         options = sheet.options
@@ -39,9 +39,7 @@ def _document(sheet: Sheet, markup: Markup) -> RecordWriter:
         writer.lists_top = options.tokens and options.lists_top
         return writer
 
-    if sheet.options.columns == ():
-        return document(())
-    return SpooledWriter(sheet.output, lambda columns, _: document(columns))
+    return SpooledWriter(sheet.output, lambda columns, _: document(() if sheet.options.columns == () else columns))
 
 
 class Markup(Protocol):
@@ -58,7 +56,8 @@ class Markup(Protocol):
 
 
 class DocumentWriter:
-    """One line of a table a record: a text with its sum, or with ``tokens`` a token; handed on at once."""
+    """One line of a table a record: a text with its sum, or with ``tokens`` a token; handed on at once. The first
+    record says how a perplexity is called."""
 
     def __init__(self, output: Output, markup: Markup, *, columns: Sequence[str], unit: Unit, tokens: bool) -> None:
         self._output, self._markup, self._columns, self._unit, self._tokens = output, markup, columns, unit, tokens
@@ -67,18 +66,19 @@ class DocumentWriter:
 
     def write(self, record: OutputRecord) -> None:
         """Write one line."""
-        self._write_head()
+        self._write_head("pseudo-perplexity" if record.conditioning == "both" else "perplexity")
         cells = _token_cells(record.fields) if self._tokens else _text_cells(record.fields)
         cells += [(_top_cell(record.fields), "text")] if self.lists_top else []
         cells += [(cell(record.columns.get(name)), "text") for name in self._columns]
         self._write(self._markup.row(cells))
 
-    def _write_head(self) -> None:
+    def _write_head(self, perplexity: str = "perplexity") -> None:
         if not self._has_head:
             self._has_head = True
             names = _TOKEN_HEADS if self._tokens else _TEXT_HEADS
             heads: list[tuple[str, Literal["text", "number"]]] = [
-                (name.format(unit=self._unit), "number" if numeric else "text") for name, numeric in names
+                (name.format(unit=self._unit, perplexity=perplexity), "number" if numeric else "text")
+                for name, numeric in names
             ]
             heads += [("most probable", "text")] if self.lists_top else []
             self._write(self._markup.head([*heads, *((name, "text") for name in self._columns)]))
@@ -97,7 +97,7 @@ class DocumentWriter:
 
 _TEXT_HEADS = (
     *(("id", False), ("text", False), ("tokens", True), ("log p(text) [{unit}]", True)),
-    *(("perplexity", True), ("bits/byte", True)),
+    *(("{perplexity}", True), ("bits/byte", True)),
 )
 _TOKEN_HEADS = (
     *(("id", False), ("token", False), ("token id", True), ("log p [{unit}]", True), ("p", True)),

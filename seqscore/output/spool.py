@@ -27,10 +27,12 @@ class SpooledWriter:
         with output.errors():
             self._file = TemporaryFile("w+", encoding="utf-8", newline="\n", dir=folder)  # noqa: SIM115 - closed below
         self._columns: dict[str, None] = {}
+        self._conditioning = "left"
 
     def write(self, record: OutputRecord) -> None:
         """Take one record."""
         self._columns.update(dict.fromkeys(record.columns))
+        self._conditioning = record.conditioning
         with self._output.errors():
             self._file.write(f"{json.dumps(record.fields)}\n{encoded(record.columns)}\n")
 
@@ -50,7 +52,8 @@ class SpooledWriter:
         with self._output.errors():
             self._file.seek(0)
         while line := self._file.readline():
-            yield OutputRecord(json.loads(line), decoded(self._file.readline(), where="a temporary file"))
+            columns = decoded(self._file.readline(), where="a temporary file")
+            yield OutputRecord(json.loads(line), columns, self._conditioning)
 
     def discard(self) -> None:
         """Let go of the temporary file."""

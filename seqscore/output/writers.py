@@ -25,6 +25,7 @@ from seqscore.output.layout import (
 )
 from seqscore.output.naming import Names
 from seqscore.output.record_writer import RecordWriter, Sheet, WriterOptions
+from seqscore.scores.signature import Signature
 
 SIDECAR = ".meta.json"
 _RESERVED = ("signature", "tokens", "token_index")  # which tell a reader what kind of file it has
@@ -94,6 +95,7 @@ class Records:
         self._writer, self._names, self._in_rows = writer, names, options.signature == "rows"
         self._once = options.signature == "once"
         self.signature: str | None = None
+        self._conditioning = "left"
         self.count = 0
 
     def write(self, record: OutputRecord, signature: str | None) -> None:
@@ -106,9 +108,9 @@ class Records:
         if signature is not None and signature != self.signature:
             if self.signature is not None and self._once:
                 raise OptionError("the rows have several signatures; write them with signature='rows'")
-            self.signature = signature
+            self.signature, self._conditioning = signature, Signature.parse(signature).conditioning
         fields = {**record.fields, "signature": signature} if self._in_rows else record.fields
-        self._writer.write(OutputRecord(fields, self._names.of(record.columns)))
+        self._writer.write(OutputRecord(fields, self._names.of(record.columns), self._conditioning))
 
     @property
     def about(self) -> dict[str, str]:

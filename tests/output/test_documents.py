@@ -15,6 +15,7 @@ from seqscore.evaluation.scored.scored_rows import ScoredRow
 from seqscore.output.documents import latex_text, markdown_text
 from seqscore.output.escape import terminal_text
 from seqscore.output.writers import open_writer
+from seqscore.scores.signature import Signature
 from tests.output.scored import SIGNATURE, scored
 
 ROWS = (
@@ -99,6 +100,20 @@ def test_a_table_of_a_page(tmp_path: Path) -> None:
         ["c", "x", "1", "-inf", "inf", "inf"],
     ]
     assert page.endswith(f"\nsignature: {markdown_text(str(SIGNATURE))}\n")
+
+
+@pytest.mark.parametrize("columns", [None, ()])
+@pytest.mark.parametrize("name", ["out.md", "out.tex"])
+def test_what_a_masked_model_gives_is_a_pseudo_perplexity(tmp_path: Path, name: str, columns: object) -> None:
+    """Also where the first row was not scored, and of rows that have the signature in each."""
+    both = Signature((*SIGNATURE.fields, ("conditioning", "both")))
+    rows = [Problem(0, InputError("no text"), 0), ScoredRow(1, scored("a", settings=both), 1)]
+    for signature in ("once", "rows", "none"):
+        with open_writer(name[-3:].strip("."), tmp_path / name, columns=columns, signature=signature) as writer:  # type: ignore[arg-type]
+            for row in rows:
+                writer.write(row)
+        (head,) = [line for line in (tmp_path / name).read_text().splitlines() if "bits/byte" in line]
+        assert "pseudo-perplexity" in head
 
 
 def test_a_table_of_a_paper(tmp_path: Path) -> None:

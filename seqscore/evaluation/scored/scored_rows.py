@@ -32,7 +32,8 @@ which may have the most probable ones at the place of each, or the list of those
 @dataclass(frozen=True, slots=True)
 class OutputRecord:
     """One line of a file: its ``fields``, by name, of which those that are not defined may be left out, and the
-    ``columns`` of the input that it carries."""
+    ``columns`` of the input that it carries. ``conditioning``: what a scored token was given, see ``Signature``."""
 
     fields: Mapping[str, Any]
     columns: Mapping[str, Any] = field(default_factory=lambda: NO_COLUMNS)
+    conditioning: str = "left"
