@@ -188,8 +188,7 @@ def cut(items: Iterable[T], policy: ChunkPolicy) -> Iterator[list[T]]:
 
 
 def _weight(item: Any) -> int:
-    plain = plain_item(item)
-    return 0 if isinstance(plain, SeqscoreError) else item_size(plain)
+    return item_size(plain_item(item))
 
 
 def _belong_together(one: Any, other: Any) -> bool:

@@ -8,10 +8,9 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
-from numbers import Integral
 from typing import TYPE_CHECKING, Any, Self
 
-from seqscore.errors import OptionError, TokenizerError
+from seqscore.errors import TokenizerError
 from seqscore.models.architecture.adapter import ModelAdapter
 from seqscore.models.architecture.limits import checked_max_length
 from seqscore.models.architecture.sharing import lock_of
@@ -19,7 +18,7 @@ from seqscore.models.architecture.threads import checked_threads, running_thread
 from seqscore.models.base import Identity, RunSettings, TokenModel
 from seqscore.models.load.find import LoadedModel, describe_loaded
 from seqscore.models.load.identity import fingerprint_config
-from seqscore.policies import EndPolicy, SpecialTokensPolicy, StartPolicy
+from seqscore.policies import EndPolicy, SpecialTokensPolicy, StartPolicy, whole_number
 from seqscore.text.codec.encoder import TextEncoder
 from seqscore.text.end import EndToken, declared_end, resolve_end
 from seqscore.text.start import StartToken, declared_start, resolve_start
@@ -55,8 +54,8 @@ class LocalModel(TokenModel):
             got = "None" if tokenizer is None else type(tokenizer).__name__
             raise TokenizerError(f"tokenizer is {got}; a Scorer needs the model's own, as transformers loads it")
         batch_tokens, max_length = (
-            _whole("batch_tokens", settings.batch_tokens),
-            _whole("max_length", settings.max_length),
+            None if value is None else whole_number(name, value, least=1)
+            for name, value in (("batch_tokens", settings.batch_tokens), ("max_length", settings.max_length))
         )
         self.model = model
         self.tokenizer = tokenizer
@@ -195,11 +194,3 @@ class TokenizerCodec:
     @cached_property
     def _declared(self) -> int | None:
         return declared_start(self.tokenizer, self._configs, vocabulary=self._vocabulary)
-
-
-def _whole(name: str, value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, Integral):
-        raise OptionError(f"{name}={value!r} must be a whole number of at least 1")
-    return int(value)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
-from seqscore.errors import InputError, OptionError
+from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.text.joins import DELIMITER_AUTO, delimiter_between
 
 Message: TypeAlias = Mapping[str, str]
@@ -97,8 +97,11 @@ def check_delimiter(delimiter: str) -> None:
         raise OptionError(f"delimiter={delimiter!r} must be 'auto', empty, or white space")
 
 
-def item_size(item: Item) -> int:
-    """Roughly how large an item is: its characters or token ids; 1 for what is no item at all."""
+def item_size(item: Item | SeqscoreError) -> int:
+    """Roughly how large an item is: its characters or token ids; 0 for an error in the place of one, 1 for what is no
+    item at all."""
+    if isinstance(item, SeqscoreError):
+        return 0
     if isinstance(item, Pair):
         return _size(item.context) + _size(item.continuation)
     if isinstance(item, Chat):

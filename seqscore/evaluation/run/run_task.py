@@ -215,7 +215,7 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     """Rows that are planned at once: whole rows, ending where the next row shares no beginning with the last."""
     return chunks_of(
         entries,
-        weigh=lambda entry: sum(_weight(item) for item in _items(entry)),
+        weigh=lambda entry: sum(map(item_size, _items(entry))),
         count=lambda entry: len(_items(entry)),
         belongs=lambda previous, entry: share_beginning(_items(previous)[0], _items(entry)[0]),
         limits=FULL,
@@ -224,10 +224,6 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
 
 def _items(entry: Entry) -> Sequence[Item | SeqscoreError]:
     return [item.item for item in entry.row.items] if isinstance(entry.row, TaskRow) else [entry.row]
-
-
-def _weight(item: Item | SeqscoreError) -> int:
-    return 0 if isinstance(item, SeqscoreError) else item_size(item)
 
 
 def _record(entry: Entry, results: list[Any], options: RunOptions, alternatives: Collection[str]) -> dict[str, Any]:
