@@ -97,7 +97,7 @@ def dialect_of(source: str, name: str, kind: FileKind, options: DataOptions, *, 
         return usual
     options.notify(
         f"{fault}: a quotation mark there does not enclose a field, so in the whole of {name} they are read as part of "
-        f"the text (--quoting none); --quoting standard where they enclose fields"
+        f"the text (--quoting none); --quoting standard (quoting=) where they enclose fields"
     )
     return Dialect(separator, False, True)
 
@@ -223,8 +223,8 @@ class Table:
             them = "are each" if self._doubts.count > 1 else "are"
             self._options.notify(
                 f"{self._name}, {self._doubts.first}{self._doubts.more} {them} one text, for a quotation mark opens "
-                f"at the beginning and closes at the end; --quoting none where marks are part of the text, --quoting "
-                f"standard where texts have several lines"
+                f"at the beginning and closes at the end; --quoting none (quoting=) where marks are part of the text, "
+                f"--quoting standard where texts have several lines"
             )
 
     def _next(self) -> list[str] | None:
@@ -238,8 +238,8 @@ class Table:
         except csv.Error as error:
             where = f"{self._name}, line {self._lines.first}"
             problem = _NotWellFormed(
-                f"{where}: not well-formed: {error}; check its quotation marks, or say --quoting none where they are "
-                f"part of the text"
+                f"{where}: not well-formed: {error}; check its quotation marks, or say --quoting none (quoting=) where "
+                f"they are part of the text"
             )
             problem.where = where
             raise problem from error
@@ -264,8 +264,8 @@ class Table:
     def _glued(self) -> str:
         return (
             f"{self.where}: lines {self._lines.first} to {self._lines.last} are whole rows, but a quotation mark opens "
-            f"in the first and closes in the last; say --quoting none where marks are part of the text, or --quoting "
-            f"standard where a text has several lines"
+            f"in the first and closes in the last; say --quoting none (quoting=) where marks are part of the text, or "
+            f"--quoting standard where a text has several lines"
         )
 
 

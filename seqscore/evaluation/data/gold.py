@@ -157,17 +157,18 @@ def gold_base(rows: Iterable[GoldRow]) -> tuple[int, str | None]:
         if zero is not None and last is not None:
             raise InputError(
                 f"right choices are counted from 0 ({zero.where}: {_shown(zero.value)}) and from 1 ({last.where}: "
-                f"{_shown(last.value)} of {last.num_choices}); mend the data, or say which with --gold-from"
+                f"{_shown(last.value)} of {last.num_choices}); mend the data, or say which with gold_from= "
+                f"(--gold-from)"
             )
     if last is not None:
         return 1, (
             f"right choices are counted from 1, for {last.where} names number {_shown(last.value)} of "
-            f"{last.num_choices} and none of {count} rows number 0; --gold-from 0 where that is wrong"
+            f"{last.num_choices} and none of {count} rows number 0; --gold-from 0 (gold_from=) where that is wrong"
         )
     if count and zero is None:
         return 0, (
-            f"right choices are counted from 0, though none of {count} rows names number 0; --gold-from 1 where they "
-            f"are counted from 1"
+            f"right choices are counted from 0, though none of {count} rows names number 0; --gold-from 1 (gold_from=) "
+            f"where they are counted from 1"
         )
     return 0, None
 

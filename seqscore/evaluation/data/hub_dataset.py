@@ -43,7 +43,7 @@ def open_saved(folder: Path, *, split: str | None) -> Found:
         chosen = _chosen(split, list(loaded), str(folder))
         loaded = loaded[chosen]
     elif split is not None:
-        raise OptionError(f"{str(folder)!r} holds one dataset without splits; leave out --split")
+        raise OptionError(f"{str(folder)!r} holds one dataset without splits; leave out --split (split=)")
     description = {"dataset": folder.resolve().name, "fingerprint": str(loaded._fingerprint), "rows": str(len(loaded))}
     if split is not None:
         description["split"] = split
@@ -99,7 +99,7 @@ def _chosen(split: str | None, splits: list[str], name: str) -> str:
         return splits[0]
     if split is None or (split not in splits and "[" not in split):
         asked = "has several splits" if split is None else f"has no split {split!r}"
-        raise OptionError(f"{name!r} {asked}; name one with --split: {', '.join(splits)}")
+        raise OptionError(f"{name!r} {asked}; name one with --split (split=): {', '.join(splits)}")
     return split
 
 

@@ -183,7 +183,7 @@ def _too_long(where: str, limit: int) -> InputError:
 
 
 def _not_of(where: str, encoding: str) -> InputError:
-    return InputError(f"{where} is not {encoding.upper()}; name the encoding with --encoding")
+    return InputError(f"{where} is not {encoding.upper()}; name the encoding with encoding= (--encoding)")
 
 
 class _Scan:

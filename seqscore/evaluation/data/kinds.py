@@ -97,7 +97,7 @@ def kind_of(source: str, options: DataOptions) -> FileKind:
     if what is not None:
         raise InputError(
             f"cannot read {source!r}: by its end {suffix} it is {what}. Read are {ENDS} and plain text; "
-            f"--read-as names the kind where the end is wrong"
+            f"read_as= (--read-as) names the kind where the end is wrong"
         )
     kind = KINDS.get(suffix, "text")
     return "csv" if kind == "text" and options.field_separator is not None else kind
@@ -119,14 +119,18 @@ def check_beginning(source: str, head: bytes, options: DataOptions) -> None:
         refuse_wide(head, name)
     for pattern, what in _MAGIC if options.read_as != "text" else ():
         if pattern.match(head):
-            raise InputError(f"cannot read {name} as text: it is {what}; --read-as text where it is text all the same")
+            raise InputError(
+                f"cannot read {name} as text: it is {what}; --read-as text (read_as=) where it is text all the same"
+            )
     if not is_known(source) and options.read_as is None and _MARKUP.match(head):
-        raise InputError(f"cannot read {name} as text: it is markup; extract its text, or say --read-as text")
+        raise InputError(
+            f"cannot read {name} as text: it is markup; extract its text, or say --read-as text (read_as=)"
+        )
     known = is_known(source) or source == STANDARD_INPUT
     if splits_lines(options.encoding) and options.read_as is None and _is_binary(head, known=known):
         raise InputError(
             f"cannot read {name} as text: it holds zero bytes; where it is UTF-16 or UTF-32, say so with --encoding "
-            f"utf-16, and where they belong to the text, say --read-as text"
+            f"utf-16, and where they belong to the text, say --read-as text (encoding=, read_as=)"
         )
 
 
@@ -151,13 +155,16 @@ def look_of(source: str, head: bytes, options: DataOptions) -> str | None:
     if _JSON.match(head):
         return (
             f"{source_name(source)} is read as lines of text but looks like JSON; {name}say --read-as jsonl (json for "
-            f"a whole array)"
+            f"a whole array; in Python read_as=)"
         )
     separator = _separator(head, options.encoding)
     if separator is None:
         return None
     called = {"\t": "tsv", ",": "csv"}.get(separator, f"csv --field-separator '{separator}'")
-    return f"{source_name(source)} is read as lines of text but looks like a table; say --read-as {called} if it is one"
+    return (
+        f"{source_name(source)} is read as lines of text but looks like a table; say --read-as {called} if it is one "
+        f"(in Python read_as=, field_separator=)"
+    )
 
 
 def _separator(head: bytes, encoding: str) -> str | None:

@@ -88,7 +88,7 @@ def refuse_wide(data: bytes, name: str) -> None:
         (b"\xfe\xff", "utf-16"),
     ):
         if data.startswith(mark):
-            raise InputError(f"{name} is {found.upper()}, not UTF-8; say so with --encoding {found}")
+            raise InputError(f"{name} is {found.upper()}, not UTF-8; say so with --encoding {found} (encoding=)")
 
 
 def texts_of(
@@ -140,6 +140,6 @@ def decoded(line: Line, name: str, encoding: str = UTF8) -> str | InputError:
         number = line.number + line.data.count(b"\n", 0, error.start)
         return InputError(
             f"{name}, line {number} is not {encoding.upper()}: byte 0x{line.data[error.start]:02x} at offset "
-            f"{line.offset + error.start} of the file; name its encoding with --encoding, for instance cp1252 or "
-            f"latin-1"
+            f"{line.offset + error.start} of the file; name its encoding with encoding= (--encoding), for instance "
+            f"cp1252 or latin-1"
         )

@@ -51,7 +51,7 @@ class Record:
                 if self.is_missing(value) and _is_word(value):
                     raise NoTextError(
                         f"{self.where}: column {name!r} is {value}, which may be a text or stand for none; say "
-                        f"--empty-cells text where it is a text, or leave the cell empty"
+                        f"--empty-cells text (empty_cells='text') where it is a text, or leave the cell empty"
                     )
                 if self.is_missing(value):
                     raise NoTextError(
@@ -161,7 +161,7 @@ def column_hint(name: str | None, columns: Sequence[str]) -> str:
         for separator, called in ((";", "semicolons"), ("\t", "tabs"), ("|", "bars"), (",", "commas")):
             if separator in columns[0]:
                 given = "tab" if separator == "\t" else f"'{separator}'"
-                return f"its header is parted by {called}: --field-separator {given}"
+                return f"its header is parted by {called}: --field-separator {given} (field_separator=)"
     if name is None:
         spaced = next((one for one in columns if one != one.strip()), None)
         return (

@@ -172,7 +172,7 @@ def read_file(source: str, options: DataOptions) -> Iterator[Record | InputError
                 name,
                 limit=options.max_line_bytes,
                 encoding=options.encoding,
-                advice="; a whole file as one text may be longer (--whole-file)",
+                advice="; a whole file as one text may be longer (whole_file, --whole-file)",
             ):
                 yield text if isinstance(text, InputError) else Record(where, {"text": text})
 

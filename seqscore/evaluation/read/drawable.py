@@ -57,7 +57,9 @@ def _with_number(row: RowView) -> RowView:
 
 def _one_row(source: Path, name: str, found: Sequence[RowView]) -> RowView:
     if not found:
-        raise InputError(f"{str(source)!r} has no row {name}; ids are row numbers from 0, or those of --id-column")
+        raise InputError(
+            f"{str(source)!r} has no row {name}; ids are row numbers from 0, or those of id_column (--id-column)"
+        )
     if len(found) > 1:
         shown = ", ".join(str(row.number) for row in found[:8]) + (", ..." if len(found) > 8 else "")
         raise InputError(
@@ -66,7 +68,9 @@ def _one_row(source: Path, name: str, found: Sequence[RowView]) -> RowView:
     if found[0].error is not None:
         raise InputError(f"row {name} of {str(source)!r} was not scored: {found[0].error}")
     if all(item.tokens is None for item in found[0].items):
-        raise InputError(f"{str(source)!r} holds no tokens; make it with eval --keep tokens, or score --tokens")
+        raise InputError(
+            f"{str(source)!r} holds no tokens; make it with eval --keep tokens (keep='tokens'), or score --tokens"
+        )
     return found[0]
 
 

@@ -74,7 +74,7 @@ def exported(run: Run, *, keep: KeepColumns = "all", unit: Unit = "nats") -> Ite
     if missing:
         raise OptionError(
             f"no row of {str(run.path)!r} holds a column {sorted(missing)[0]!r}; its columns are "
-            f"{', '.join(list(names)[:20]) or 'none'}. What is stored, eval's own --keep-columns says"
+            f"{', '.join(list(names)[:20]) or 'none'}. What is stored, eval's own --keep-columns says (keep_columns=)"
         )
 
 

@@ -45,6 +45,8 @@ _UNITS: Mapping[Score, str] = {
     "log-perplexity": "nats per token",
 }
 
+_FINITE = "; score='log-perplexity' (--score) is finite unless a text is impossible"
+
 _LEAST = 3  # rows; through two points there is always a line
 
 
@@ -142,7 +144,7 @@ class CorrelateTask(Task):
         if not infinite or len(x) < _LEAST:
             return _why_undefined(x, y)
         # exp(-l / n) may be too large for a number where -l / n is none; of an impossible text both are infinite.
-        advice = "; --score log-perplexity is finite unless a text is impossible" if self.score == "perplexity" else ""
+        advice = _FINITE if self.score == "perplexity" else ""
         return f"the score is infinite in {infinite:,} row{'' if infinite == 1 else 's'}{advice}"
 
     def _score(self, total: float, count: int) -> float:

@@ -47,14 +47,18 @@ class FilterTask(Task):
     def _rule(self) -> Rule:
         if self.low is not None or self.high is not None:
             if self.percentiles is not None:
-                raise OptionError("--percentiles and --min or --max were both given; choose one")
+                raise OptionError(
+                    "percentiles (--percentiles) and low= or high= (--min, --max) were both given; choose one"
+                )
             return Thresholds(low=self.low, high=self.high)
         if self.percentiles is None:
             return Percentiles()
         try:
             head, middle = (float(part) for part in self.percentiles.split(","))
         except ValueError as error:
-            raise OptionError(f"--percentiles {self.percentiles!r} must be two numbers, for instance 30,60") from error
+            raise OptionError(
+                f"percentiles={self.percentiles!r} (--percentiles) must be two numbers, for instance 30,60"
+            ) from error
         return Percentiles(head=head, middle=middle)
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:

@@ -68,7 +68,7 @@ class PerplexityTask(Task):
         if self._has_messages and self.delimiter != DELIMITER_AUTO:
             raise OptionError(f"delimiter={self.delimiter!r}: the chat template says what stands between messages")
         if self.protocol is None and (self.window is not None or self.stride is not None):
-            raise OptionError("--window and --stride belong to a --protocol")
+            raise OptionError("window= and stride= (--window, --stride) belong to a protocol (--protocol)")
         if self.protocol is not None and (self._has_context or self._has_messages):
             raise OptionError(f"protocol {self.protocol!r} reads whole texts; it has no contexts and no conversations")
 

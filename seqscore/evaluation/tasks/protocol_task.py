@@ -161,7 +161,7 @@ def protocol_settings(
     if scorer.conditioning != "left":
         raise OptionError(
             f"protocol {name!r} is for models that read from left to right, and this is a {scorer.kind} one: leave "
-            f"--protocol out"
+            f"protocol= (--protocol) out"
         )
     limit = scorer.max_length
     if window is not None and limit is not None and window > limit:
@@ -172,7 +172,7 @@ def protocol_settings(
     except ModelError as error:
         raise OptionError(
             f"protocol {name!r} lays its windows over token ids, and a {scorer.kind} model has no tokenizer here: "
-            f"leave --protocol out"
+            f"leave protocol= (--protocol) out"
         ) from error
     start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     if name == "evaluate":

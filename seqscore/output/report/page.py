@@ -80,7 +80,7 @@ def _policy(script: str) -> str:
 def _left_out(report: Report, shown: int) -> str | None:
     if shown == report.num_rows:
         return None
-    why = "--rows changes that" if shown == report.limit else "more would be too much for a browser"
+    why = "rows= (--rows) changes that" if shown == report.limit else "more would be too much for a browser"
     return f"The table holds the first {shown:,} of {report.num_rows:,} rows ({why}); summary and figures are of all."
 
 

@@ -46,8 +46,8 @@ def test_what_does_not_fit_names_the_option(tmp_path: Path) -> None:
     found, _ = read(tmp_path / "a.txt", "first\ncafé\nlast\n".encode("cp1252"))
     assert found[::2] == ["first", "last"]
     assert found[1].endswith(
-        "line 2 is not UTF-8: byte 0xe9 at offset 9 of the file; name its encoding with --encoding, for instance "
-        "cp1252 or latin-1"
+        "line 2 is not UTF-8: byte 0xe9 at offset 9 of the file; name its encoding with encoding= (--encoding), "
+        "for instance cp1252 or latin-1"
     )
     for encoding in ("utf-16", "utf-32"):
         for name in ("a.txt", "a.csv", "a.jsonl", "a.json"):

@@ -202,7 +202,7 @@ def test_a_folder_that_datasets_saved(tmp_path: Path) -> None:
     assert opened(tmp_path / "one").columns == ("a", "n")
     datasets.DatasetDict({"train": one, "test": one.select([1])}).save_to_disk(str(tmp_path / "two"))
     assert values(opened(tmp_path / "two", split="test")) == ROWS[1:]
-    with pytest.raises(OptionError, match="has several splits; name one with --split: train, test"):
+    with pytest.raises(OptionError, match=r"has several splits; name one with --split \(split=\): train, test"):
         opened(tmp_path / "two")
     with pytest.raises(OptionError, match="has no split 'dev'"):
         opened(tmp_path / "two", split="dev")
@@ -253,7 +253,7 @@ def test_a_dataset_on_the_hub_is_streamed_at_its_commit(monkeypatch: pytest.Monk
     assert hub.asked == [(("owner/name", "en"), {"split": "test", "streaming": True, "revision": "c0ffee"})]
     assert data.columns == ("a", "n") and values(data) == ROWS == values(data)
     assert data.description == {"dataset": "owner/name", "config": "en", "split": "test", "commit": "c0ffee"}
-    with pytest.raises(OptionError, match="has several splits; name one with --split: dev, test"):
+    with pytest.raises(OptionError, match=r"has several splits; name one with --split \(split=\): dev, test"):
         opened("owner/name")
     FakeHub(ROWS, fails_at=1).install(monkeypatch)
     with pytest.raises(InputError, match="reading 'owner/name' failed: "):

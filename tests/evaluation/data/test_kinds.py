@@ -146,7 +146,7 @@ def test_text_that_begins_with_the_name_of_a_format(tmp_path: Path, begin: str) 
 
 def test_who_says_text_is_believed_over_the_first_bytes(tmp_path: Path) -> None:
     data = b"PAR1\x01 is text\n"
-    with pytest.raises(InputError, match=r"it is Parquet; .*--read-as text where it is text"):
+    with pytest.raises(InputError, match=r"it is Parquet; .*--read-as text \(read_as=\) where it is text"):
         read(tmp_path / "a.txt", data)
     assert read(tmp_path / "a.txt", data, read_as="text")[0] == ["PAR1\x01 is text"]
 

@@ -94,7 +94,7 @@ def test_a_limit_says_which_files_it_did_not_reach(tmp_path: Path) -> None:
     assert len(set(said)) == 1
     assert said[0] == (
         f"the first 3 rows are in the first 2 of 3 files of {str(paths[0])!r} and 2 more; the others were not reached "
-        f"(--limit)"
+        f"(limit, --limit)"
     )
     assert both(paths, limit=6)[2] == [] == both(paths)[2]
 

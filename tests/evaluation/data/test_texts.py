@@ -111,7 +111,7 @@ def test_a_line_that_is_not_utf8_is_a_problem_in_its_place(tmp_path: Path) -> No
     assert found[3] == InputRow(3, "fourth")
     assert problem(found[2]) == (
         f"{source!r}, line 3 is not UTF-8: byte 0xe9 at offset 16 of the file; "
-        "name its encoding with --encoding, for instance cp1252 or latin-1"
+        "name its encoding with encoding= (--encoding), for instance cp1252 or latin-1"
     )
     with pytest.raises(InputError, match="line 3 is not UTF-8"):
         only_texts(found)
@@ -124,7 +124,7 @@ def test_offsets_count_the_byte_order_mark(tmp_path: Path) -> None:
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-32"])
 def test_utf16_is_named(tmp_path: Path, encoding: str) -> None:
     source = write(tmp_path, "a.txt", "words\nand more\n".encode(encoding))
-    expected = f"{source!r} is {encoding.upper()}, not UTF-8; say so with --encoding {encoding}"
+    expected = f"{source!r} is {encoding.upper()}, not UTF-8; say so with --encoding {encoding} (encoding=)"
     assert error(source) == expected
     with pytest.raises(InputError) as caught:
         rows(source, whole_file=True)
@@ -142,7 +142,7 @@ def test_a_line_beyond_the_limit_is_a_problem(tmp_path: Path, length: int, fits:
     else:
         assert problem(found[1]) == (
             f"{source!r}, line 2 is longer than 10 bytes, the limit for a line; a whole file as one text may be longer "
-            "(--whole-file)"
+            "(whole_file, --whole-file)"
         )
     assert found[2:] == ([InputRow(2, "after")] if end else [])
 

@@ -148,7 +148,7 @@ def test_an_infinite_perplexity_leaves_ranks(tmp_path: Path) -> None:
     assert math.isnan(pearson(x, y)) and spearman(x, y) == pytest.approx(1.0, abs=1e-15)
     measure = make_task("correlate", ["text", "rating"], score="perplexity").measures()[0]
     assert measure.why_undefined is not None
-    assert "infinite in 1 row; --score log-perplexity is finite unless" in measure.why_undefined(x, y)
+    assert "infinite in 1 row; score='log-perplexity' (--score) is finite unless" in measure.why_undefined(x, y)
     for score in ("log-perplexity", "surprisal"):  # infinite where the text is impossible: no score is finite there
         measure = make_task("correlate", ["text", "rating"], score=score).measures()[0]
         assert measure.why_undefined is not None

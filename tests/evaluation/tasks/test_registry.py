@@ -34,7 +34,7 @@ def test_every_task_says_what_its_readers_ask(name: str) -> None:
         ("choices", {"gold_from": 2}, "gold_from=2 is unknown; expected one of auto, 0, 1"),
         ("filter", {"by": None}, "by=None is unknown"),
         ("perplexity", {"protocol": "lm_eval"}, "protocol='lm_eval' is unknown; expected one of lm-eval"),
-        ("perplexity", {"window": 8}, "belong to a --protocol"),
+        ("perplexity", {"window": 8}, r"window= and stride= \(--window, --stride\) belong to a protocol"),
         ("filter", {"percentiles": "30,60", "low": 1.0}, "both given; choose one"),
     ],
 )

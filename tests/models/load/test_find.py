@@ -82,7 +82,7 @@ def test_a_file_that_is_no_gguf(checkpoint: Path) -> None:
 
 def test_revision_is_for_the_hub(checkpoint: Path, make_gguf: Callable[..., Path]) -> None:
     for model in (checkpoint, make_gguf(), "default"):
-        with pytest.raises(OptionError, match="--revision 'main' is for models from the hub"):
+        with pytest.raises(OptionError, match=r"revision='main' \(--revision\) is for models from the hub"):
             load_model(model, revision="main")
 
 
