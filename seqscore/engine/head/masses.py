@@ -139,17 +139,28 @@ class WeighedMasses:
         import torch
 
         dtype = torch.promote_types(hidden.dtype, torch.float32)
-        self._asked, self._num_rows = asked, len(hidden)
+        self._asked = asked
+        self._spare: Tensor | None = None
         self._groups = [_Group(hidden, rows, number, places) for number, places in asked.groups()]
         self._masks = [asked.mask(group.number, vocabulary, dtype) for group in self._groups]
 
     def add(self, weights: Tensor, shrink: Tensor, begin: int) -> None:
         """One more tile of weights [k, w], of the words from ``begin`` on; those before shrink by ``shrink`` [k]."""
         for group, mask in zip(self._groups, self._masks, strict=True):
-            all_rows = len(group.rows) == self._num_rows
-            own = weights if all_rows else weights.index_select(0, group.rows)
-            part = own * mask[begin : begin + weights.shape[1]]
-            group.total = group.total * shrink[group.rows] + part.sum(1)
+            own = mask[begin : begin + weights.shape[1]]
+            if 2 * len(group.rows) > len(weights):  # to copy most of the rows takes longer than to sum up all of them
+                part = self._product(weights, own).sum(1)[group.rows]
+            else:
+                part = self._product(weights.index_select(0, group.rows), own).sum(1)
+            group.total = group.total * shrink[group.rows] + part
+
+    def _product(self, weights: Tensor, mask: Tensor) -> Tensor:
+        """weights * mask, in memory that is taken once."""
+        import torch
+
+        if self._spare is None or self._spare.numel() < weights.numel():
+            self._spare = torch.empty(weights.numel(), dtype=weights.dtype, device=weights.device)
+        return torch.mul(weights, mask, out=self._spare[: weights.numel()].view(weights.shape))
 
     def values(self, total: Tensor) -> tuple[FloatArray, SubsetsAsked | None]:
         """[p] masses, given sum_v exp(z_v - m) [k]; and what is too small to be had so, None where nothing is."""
