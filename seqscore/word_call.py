@@ -262,7 +262,8 @@ def open_word_call(inner: TokenCall | TextCall, *, words: str, correction: Corre
             return WordCall(inner, segmentation)
         raise OptionError(f"correction={correction!r}: {reason}; use correction='none'")
     assert isinstance(inner, TokenCall)
-    rule = BorderRule(inner.builder.encoder.word_marks, "space" if correction == "auto" else correction)
+    marks, anew = inner.builder.encoder.word_marks, inner.model.conditioning == "source"
+    rule = BorderRule(marks, "space" if correction == "auto" else correction, begins_anew=anew)
     if rule.marks.marks == "end":
         return WordCall(inner, segmentation, rule)
     kinds = (rule.marks.begins(rule.word_break), rule.marks.unspaced())

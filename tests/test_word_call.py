@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 import pytest
 
 from seqscore import Chat, GivenWords, InputError, OptionError, Pair, Scorer, WordScores
+from tests.masked_models import masked_model, word_pieces
+from tests.models.stand_ins import FarModel, scorer_of
+from tests.models.test_base import Server
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
@@ -126,3 +130,109 @@ def test_copies_are_read_only_too(scorer: Scorer) -> None:
         assert one.texts == ("a", "b") and one.settings == found.settings
         with pytest.raises(ValueError, match="read-only"):
             one.corrected[0] = 1.0
+
+
+LONGER = [
+    "The answer is the same in the end",
+    "the other answers another question about the fox and the dog, answered",
+    "one two",
+    " x\ny ",
+]
+
+
+def test_words_have_the_same_bits_in_any_company() -> None:
+    model = tiny_model("llama")
+    together = Scorer(model, tiny_tokenizer()).words([*LONGER, *LONGER[::-1]])
+    for scorer in (Scorer(model, tiny_tokenizer(), batch_tokens=16), Scorer(model, tiny_tokenizer(), threads=2)):
+        for found, text in zip(together, [*LONGER, *LONGER[::-1]], strict=True):
+            alone = scorer.words(text)
+            for name in ("log_likelihoods", "corrected", "masses", "entropies", "ranks"):
+                assert getattr(alone, name).tobytes() == getattr(found, name).tobytes()
+
+
+def test_a_correction_leaves_the_bits_of_the_score_alone(scorer: Scorer) -> None:
+    for text in (*LONGER, " ".join(LONGER * 5)):
+        corrected, bare = scorer.words(text), scorer.words(text, correction="none", extras=())
+        alone = scorer.score(text)
+        for found in (corrected.score, bare.score):
+            assert found.logprobs.tobytes() == alone.logprobs.tobytes()
+            assert found.num_tokens == alone.num_tokens and found.signature == alone.signature
+        assert np.isnan(bare.corrected).all() and bare.flags == ((),) * len(bare)
+        assert not np.isnan(corrected.corrected).any()
+
+
+@pytest.mark.parametrize("engine", ["reference", "padded", "packed"])
+def test_engines_agree(scorer: Scorer, engine: str) -> None:
+    other = Scorer(tiny_model("llama"), tiny_tokenizer(), engine=engine)
+    for found, expected in zip(other.words(LONGER), scorer.words(LONGER), strict=True):
+        np.testing.assert_allclose(found.corrected, expected.corrected, rtol=0, atol=1e-5)
+
+
+def test_an_end_token_that_is_scored_is_a_row_of_its_own(scorer: Scorer) -> None:
+    for text in ("The fox", "The fox \n"):
+        plain, found = scorer.words(text), scorer.words(text, eos="scored")
+        assert found.texts == (*plain.texts, "</s>") and found.flags[-1] == ("end",)
+        assert found.corrected[:-1].tobytes() == plain.corrected.tobytes()
+        assert math.fsum(found.log_likelihoods) == pytest.approx(found.log_likelihood, rel=1e-12)
+        assert (found.starts[-1], found.ends[-1], found.char_ends[-1]) == (len(text),) * 3
+        behind_space = found.log_likelihoods[-1] - (found.masses[-1] if text == "The fox" else 0.0)
+        assert found.corrected[-1] == pytest.approx(behind_space, rel=1e-12)
+    assert scorer.words("", eos="scored").texts == ("</s>",)
+
+
+def test_a_text_that_is_cut_has_no_value_behind_the_cut() -> None:
+    scorer = Scorer(tiny_model("llama"), tiny_tokenizer(), max_length=8)
+    found = scorer.words("The answer is the same in the end", long="truncate")
+    assert found.score.num_cut > 0
+    scored = [found.score.scored[a:b].all() for a, b in zip(found.first_tokens, found.last_tokens, strict=True)]
+    assert 0 < sum(scored) < len(found)
+    assert np.isnan(found.log_likelihoods).tolist() == [not one for one in scored]
+    assert ["unscored" in flags for flags in found.flags] == [not one for one in scored]
+
+
+def test_a_stream_keeps_order_and_reads_no_further_than_it_needs(scorer: Scorer) -> None:
+    read = 0
+
+    def items() -> Iterator[str]:
+        nonlocal read
+        for number in range(10_000):
+            read += 1
+            yield f"x{number}"
+
+    stream = scorer.stream_words(items())
+    assert [next(stream).texts[0] for _ in range(3)] == ["x0", "x1", "x2"]
+    assert read < 100
+
+
+@pytest.mark.filterwarnings("ignore::seqscore.errors.JoinWarning")
+def test_a_healed_token_has_a_score_and_no_correction(scorer: Scorer) -> None:
+    found = scorer.words(Pair("The answ", "er is"), boundary="healed")
+    assert found.score.boundary == "healed" and math.fsum(found.log_likelihoods) == pytest.approx(
+        scorer.score(Pair("The answ", "er is"), boundary="healed").log_likelihood, rel=1e-12
+    )
+    assert np.isnan(found.corrected).tolist() == [True, False] and "unmarked" in found.flags[0]
+
+
+def test_models_that_give_no_masses_have_words_without_a_correction(monkeypatch: pytest.MonkeyPatch) -> None:
+    masked = Scorer(masked_model("bert"), word_pieces())
+    for scorer in (scorer_of(monkeypatch, FarModel), masked):
+        found = scorer.words("the cat")
+        assert found.texts == ("the", "cat") and not np.isnan(found.log_likelihoods).any()
+        assert np.isnan(found.corrected).all() and found.settings["correction"] == "none"
+        with pytest.raises(OptionError, match="does not give the probability of all tokens that begin a word"):
+            scorer.words("the cat", correction="space")
+    with pytest.raises(OptionError, match="entropy"):
+        scorer_of(monkeypatch, FarModel).words("the cat", extras="entropy")
+
+
+def test_a_model_that_is_given_texts_has_words_too(monkeypatch: pytest.MonkeyPatch, scorer: Scorer) -> None:
+    far = scorer_of(monkeypatch, Server)
+    items = ["The fox ends", Pair("The fox", " ends here"), GivenWords(["The", "fox"]), "too long"]
+    found = list(far.stream_words(items, errors="record"))
+    whole, behind, given = found[:3]
+    assert isinstance(whole, WordScores) and isinstance(behind, WordScores) and isinstance(given, WordScores)
+    expected = scorer.words("The fox ends", bos="none", correction="none", extras=())
+    np.testing.assert_allclose(whole.log_likelihoods, expected.log_likelihoods, rtol=0, atol=1e-5)
+    assert behind.texts == ("ends", "here") and given.settings["words"] == "given"
+    assert behind.starts.tolist() == [1, 6] and behind.log_likelihoods[0] == whole.log_likelihoods[2]
+    assert isinstance(found[3], InputError) and "at most so much" in str(found[3])

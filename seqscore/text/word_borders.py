@@ -29,10 +29,12 @@ Ask: TypeAlias = Literal["begins", "unspaced", "certain", "unmarked"]
 
 @dataclass(frozen=True, slots=True)
 class BorderRule:
-    """What is asked at borders. ``marks``: of the vocabulary; ``word_break``: what parts words."""
+    """What is asked at borders. ``marks``: of the vocabulary; ``word_break``: what parts words. ``begins_anew``: what
+    is scored does not go on with its context, which an encoder reads."""
 
     marks: WordMarks
     word_break: WordBreak
+    begins_anew: bool = False
 
     def asks(self, placed: PlacedWords, tokens: WordTokens, ids: NDArray[np.int64]) -> list[Ask]:
         """What to ask at each of the n + 1 borders of n words, whose text has the tokens ``ids``."""
@@ -43,7 +45,7 @@ class BorderRule:
         for number, (token, place) in enumerate(found):
             if token == NO_TOKEN or (number and token == tokens.firsts[0]):
                 asks.append("unmarked")
-            elif number == 0 and (not place or _is_space(data[max(0, place - 4) : place], -1)):
+            elif number == 0 and (self.begins_anew or not place or _is_space(data[max(0, place - 4) : place], -1)):
                 asks.append(self._at_beginning(ids, token))
             else:
                 asks.append(self._between(ids, token, data[place : place + 4]))
