@@ -9,5 +9,6 @@
 | ``vocabulary`` | vocabulary strings to bytes; ``prefixes``: all tokens that begin with some bytes |
 | ``spans`` | tokens to byte spans, from the surest way down; ``offsets``: from a tokenizer's own offsets |
 | ``inside`` | the tokens that a text has in the middle of a longer one |
+| ``word_marks`` | which tokens begin a word, or end one |
 | ``unknown`` | which tokens are the unknown token |
 """
