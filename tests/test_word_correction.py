@@ -19,6 +19,7 @@ from transformers import PreTrainedTokenizerFast
 from seqscore import GivenWords, OptionError, Pair, Scorer
 from seqscore.text.windows import layout
 from tests.tiny_models import model_of_vocabulary
+from tests.tiny_tokenizers import tiny_tokenizer
 from tests.tokenizers_for_tests import build
 
 BEGIN = ("byte-level", "byte-level-prefix", "llama-2", "metaspace-always", "gemma", "unigram", "byt5")
@@ -231,3 +232,15 @@ def test_the_words_of_a_closed_vocabulary_have_probability_one_together() -> Non
     )
     assert whole + math.exp(ended) + space + longer == pytest.approx(1.0, abs=1e-12)
     assert whole > 0.1 and longer < whole
+
+
+def test_an_answer_in_a_chat_begins_behind_a_special_token() -> None:
+    scorer = Scorer(model_of_vocabulary(300), tiny_tokenizer(chat=True))
+    found = scorer.words(Pair([{"role": "user", "content": "one two"}], "The answer"))
+    ids, first = found.score.token_ids.tolist(), int(found.first_tokens[0])
+    row = log_probabilities(scorer, ids[:first])[-1]
+    begins = [scorer.tokenizer.decode([n])[:1].isspace() for n in range(300)]
+    unspaced = math.fsum(math.exp(row[n]) for n in range(300) if not begins[n])
+    assert scorer.tokenizer.convert_ids_to_tokens(ids[first - 1]) == "<|bot|>"
+    assert found.masses[0] == pytest.approx(math.log(unspaced), abs=EXACT)
+    assert not np.isnan(found.corrected).any()

@@ -20,7 +20,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.text.codec.word_marks import WordBreak, WordMarks, is_punctuation
+from seqscore.text.codec.word_marks import SPECIAL, WordBreak, WordMarks, is_punctuation
 from seqscore.text.word_tokens import NO_TOKEN, PlacedWords, WordTokens
 
 Ask: TypeAlias = Literal["begins", "unspaced", "certain", "unmarked"]
@@ -45,11 +45,17 @@ class BorderRule:
         for number, (token, place) in enumerate(found):
             if token == NO_TOKEN or (number and token == tokens.firsts[0]):
                 asks.append("unmarked")
-            elif number == 0 and (self.begins_anew or not place or _is_space(data[max(0, place - 4) : place], -1)):
+            elif number == 0 and self._is_beginning(ids, token, data[max(0, place - 4) : place]):
                 asks.append(self._at_beginning(ids, token))
             else:
                 asks.append(self._between(ids, token, data[place : place + 4]))
         return asks
+
+    def _is_beginning(self, ids: NDArray[np.int64], token: int, before: bytes) -> bool:
+        """Whether no white space has to come in front of the first word; ``before``: the last bytes before it."""
+        if self.begins_anew or not before or _is_space(before, -1):
+            return True
+        return token > 0 and int(self.marks.kinds[ids[token - 1]]) == SPECIAL
 
     def _at_beginning(self, ids: NDArray[np.int64], token: int) -> Ask:
         """At the first word where white space stands before it, or nothing."""
