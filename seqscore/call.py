@@ -21,22 +21,25 @@ from seqscore.scores.signature import Signature
 from seqscore.text.chat import is_chat
 from seqscore.text.end import EndToken, TargetBehind
 from seqscore.text.items import Chat, Item, Pair
+from seqscore.text.joins import DELIMITER_AUTO
 from seqscore.text.sequences import SequenceBuilder, TokenSequence
 from seqscore.text.start import Frame, StartToken
-from seqscore.text.windows import Layout, layout, layout_both_sides, with_end
+from seqscore.text.windows import Layout, layout, layout_both_sides, layout_decoded, with_end
 
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
     """A sequence with its windows, each of them a request to the model.
 
-    ``num_source``: how many of its first tokens are what an encoder reads, in front of which no window begins.
+    ``num_source``: how many of its first tokens are what an encoder reads, in front of which no window begins;
+    ``num_source_cut``: how many of them it does not read.
     """
 
     sequence: TokenSequence
     layout: Layout
     requests: tuple[Request, ...]
     num_source: int = 0
+    num_source_cut: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +80,9 @@ class TokenCall:
             listed if windows.reads_start else replace(listed, start_token=None),
             values,
             firsts=[window.first_target - start + prepared.num_source for window in windows.windows],
-            num_cut=windows.num_cut_tokens(start) + (has_row and windows.cuts_end(len(sequence.ids) + start)),
+            num_cut=windows.num_cut_tokens(start)
+            + (has_row and windows.cuts_end(len(sequence.ids) - prepared.num_source + start))
+            + prepared.num_source_cut,
             num_unread=windows.num_unread_tokens(start),
             extras=self.policies.asked,
             settings=self.signature,
@@ -114,10 +119,10 @@ class TokenCall:
         """The context is what an encoder reads, given which the rest is scored behind the start token."""
         count = sequence.first_scored
         decoded = replace(sequence, ids=sequence.ids[count:], first_scored=0)
-        windows = _to_the_left(self, decoded)
+        windows = _behind_a_source(self, decoded)
         requests = _requests(decoded, windows, None, self.model.codec.behind)
-        source = sequence.ids[:count]
-        return Prepared(sequence, windows, tuple(replace(one, source=source) for one in requests), count)
+        source, num_cut = self.model.fit_source(sequence.ids[:count], self.policies.long)
+        return Prepared(sequence, windows, tuple(replace(one, source=source) for one in requests), count, num_cut)
 
     def _check_vocabulary(self, sequence: TokenSequence) -> None:
         ids = sequence.model_ids
@@ -139,6 +144,13 @@ def _to_the_left(call: TokenCall, sequence: TokenSequence) -> Layout:
         is_pair=sequence.is_pair,
         head=0 if call.builder.start.kind == "lm-eval" else start,
     )
+    return found if sequence.behind is None else with_end(found, length, max_inputs=limit, long=long)
+
+
+def _behind_a_source(call: TokenCall, sequence: TokenSequence) -> Layout:
+    start, limit, long = _num_start(sequence), call.model.max_inputs, call.policies.long
+    length = len(sequence.ids) + start
+    found = layout_decoded(length, max_inputs=limit, long=long, is_pair=sequence.is_pair, head=start)
     return found if sequence.behind is None else with_end(found, length, max_inputs=limit, long=long)
 
 
@@ -180,7 +192,7 @@ def open_call(
     end = model.end(policies.eos)
     if policies.boundary == "healed" and not model.gives_masses:
         raise OptionError(
-            f"boundary='healed' needs the probability of all tokens that begin alike, and a {model.kind} model does "
+            f"boundary='healed' needs the probability of all tokens that begin alike, and {_named(model)} model does "
             f"not give it; use 'auto' or 'separate'"
         )
     boundary: BoundaryPolicy = (
@@ -197,6 +209,7 @@ def open_call(
         boundary=boundary,
         special_tokens=policies.special_tokens,
         frame=_frame_of(model, start),
+        source_encoder=model.codec.source_encoder(policies.special_tokens) if model.conditioning == "source" else None,
     )
     signature = signature_of(
         model,
@@ -206,7 +219,7 @@ def open_call(
         long=f"{policies.long}/{'none' if model.max_inputs is None else model.max_inputs}",
         **({} if end is None else {"eos": end.describe()}),
     )
-    notices = CallNotices(model.codec.tokenizer, stands, about_start)
+    notices = CallNotices(model.codec.tokenizer, stands, about_start, said=model.conditioning == "source")
     return TokenCall(model, policies, builder, notices, signature, _behind(policies, end, behind))
 
 
@@ -239,11 +252,11 @@ def check_extras(model: LanguageModel[Any, Any], policies: Policies) -> None:
     missing = sorted(one for one in policies.extras if one not in model.offers)
     if missing:
         offered = ", ".join(sorted(map(str, model.offers))) or "none"
-        raise OptionError(f"extras={missing[0]!r}: a {model.kind} model does not give it; it offers {offered}")
+        raise OptionError(f"extras={missing[0]!r}: {_named(model)} model does not give it; it offers {offered}")
     asked, most = policies.top_k or 0, model.largest_top_k
     if asked > most:
         given = f"at most {most:,} tokens of a place" if most else "the text's own tokens alone"
-        raise OptionError(f"top_k={asked}: a {model.kind} model gives the log-probabilities of {given}")
+        raise OptionError(f"top_k={asked}: {_named(model)} model gives the log-probabilities of {given}")
 
 
 def _check_conditioning(model: TokenModel, policies: Policies, start: StartToken) -> None:
@@ -252,23 +265,28 @@ def _check_conditioning(model: TokenModel, policies: Policies, start: StartToken
         return
     if model.conditioning == "both" and policies.eos != "none":
         raise OptionError(
-            f"eos={policies.eos!r} is for models that read from left to right; a {model.kind} model reads every text "
+            f"eos={policies.eos!r} is for models that read from left to right; {_named(model)} model reads every text "
             f"{_STANDS['both']}, given which all of it is scored"
         )
     if start.kind != "auto":
         raise OptionError(
-            f"bos={policies.bos!r} is for models that read from left to right; a {model.kind} model reads every text "
+            f"bos={policies.bos!r} is for models that read from left to right; {_named(model)} model reads every text "
             f"{_STANDS[model.conditioning]}: use bos='auto'"
         )
     if model.conditioning == "source" and start.token_id is None:
         raise OptionError(
-            f"a {model.kind} model needs a start token in front of what it scores, and its codec has none"
+            f"{_named(model)} model needs a start token in front of what it scores, and its codec has none"
         )
     if policies.boundary in ("healed", "lm-eval"):
         raise OptionError(
-            f"boundary={policies.boundary!r} is for models that read from left to right; a {model.kind} model takes "
+            f"boundary={policies.boundary!r} is for models that read from left to right; {_named(model)} model takes "
             f"'auto' or 'separate'"
         )
+
+
+def _named(model: LanguageModel[Any, Any]) -> str:
+    """The kind with its article."""
+    return f"{'an' if model.kind[0] in 'aeiou' else 'a'} {model.kind}"
 
 
 _STANDS = {"both": "between its own start and end token", "source": "behind its own start token"}
@@ -278,8 +296,12 @@ def _for_this(model: TokenModel, item: Item | SeqscoreError) -> Item | SeqscoreE
     """The item, or why such a model cannot score it."""
     if model.conditioning == "left":
         return item
+    if model.conditioning == "source" and isinstance(item, Pair) and item.delimiter == DELIMITER_AUTO:
+        item = replace(item, delimiter="")  # a source and what is decoded touch nowhere
     if _is_chat(item):
-        return OptionError(f"chat messages are for models that read from left to right, and this is a {model.kind} one")
+        return OptionError(
+            f"chat messages are for models that read from left to right, and this is {_named(model)} one"
+        )
     return item
 
 

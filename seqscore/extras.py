@@ -19,6 +19,7 @@ EXTRA_OF: Mapping[str, str] = MappingProxyType(
         "ml_dtypes": "plot",
         "pandas": "notebook",
         "ray": "ray",
+        "sentencepiece": "translation",
         "icu4py": "words",
         "tenacity": "server",
     }

@@ -35,7 +35,8 @@ class StartNotice:
 class CallNotices:
     """What there is to say of one call: of its start token once a scorer, of pairs that run together once a call.
 
-    ``tokenizer``: the model's; None for one that has none here, and puts no start token in front.
+    ``tokenizer``: the model's; None for one that has none here, and puts no start token in front. ``said``: of pairs
+    that run together; True from the beginning where the two parts are not one text.
     """
 
     tokenizer: Any

@@ -50,6 +50,8 @@ class Scorer:
         threads: how many threads of the processor a run uses; torch's number is put back after it. None: torch's
             number, or fewer where a control group grants less.
         max_length: how many positions the model may read at once; None: what its config says.
+        source_language, target_language: of a model with an encoder whose tokenizer has language tokens (NLLB, mBART,
+            M2M100), as that calls them; None: what the tokenizer is set to.
         description: what ``load_model`` found out about the model; None: looked up in the objects.
 
     Raises:
@@ -67,9 +69,18 @@ class Scorer:
         batch_tokens: int | None = None,
         threads: int | None = None,
         max_length: int | None = None,
+        source_language: str | None = None,
+        target_language: str | None = None,
         description: LoadedModel | None = None,
     ) -> None:
-        settings = RunSettings(engine=engine, batch_tokens=batch_tokens, threads=threads, max_length=max_length)
+        settings = RunSettings(
+            engine=engine,
+            batch_tokens=batch_tokens,
+            threads=threads,
+            max_length=max_length,
+            source_language=source_language,
+            target_language=target_language,
+        )
         self._hold(model_of(model, tokenizer, settings=settings, description=description))
 
     def _hold(self, model: AnyModel) -> None:
@@ -89,6 +100,8 @@ class Scorer:
         batch_tokens: int | None = None,
         threads: int | None = None,
         max_length: int | None = None,
+        source_language: str | None = None,
+        target_language: str | None = None,
         options: LoadOptions | None = None,
     ) -> Scorer:
         """A scorer for a model that is loaded now.
@@ -98,7 +111,7 @@ class Scorer:
             revision: branch, tag or commit of a hub model.
             device: ``auto`` (CUDA where there is one, else the CPU), ``cpu``, ``cuda``, ``cuda:1``, ``mps``.
             dtype: ``float32``, ``bfloat16``, ``float16`` or ``float64``; never chosen by the checkpoint.
-            engine, batch_tokens, threads, max_length: see the class.
+            engine, batch_tokens, threads, max_length, source_language, target_language: see the class.
             options: what may be loaded, and where it is kept.
 
         Returns:
@@ -113,7 +126,14 @@ class Scorer:
             >>> Scorer.from_pretrained(engine="reference").engine
             'reference'
         """
-        settings = RunSettings(engine=engine, batch_tokens=batch_tokens, threads=threads, max_length=max_length)
+        settings = RunSettings(
+            engine=engine,
+            batch_tokens=batch_tokens,
+            threads=threads,
+            max_length=max_length,
+            source_language=source_language,
+            target_language=target_language,
+        )
         may = options or LoadOptions()
         found = open_model(model, revision=revision, device=device, dtype=dtype, options=may, settings=settings)
         scorer = object.__new__(cls)
@@ -168,12 +188,13 @@ class Scorer:
 
     @property
     def kind(self) -> str:
-        """What kind of model it is: ``causal``, ``masked`` (see ``seqscore.models.registry``)."""
+        """What kind of model it is: ``causal``, ``masked``, ``encoder-decoder`` (see ``seqscore.models.registry``)."""
         return self._model.kind
 
     @property
     def conditioning(self) -> Conditioning:
-        """What a scored token may see: those before it (``left``), all others of its text (``both``)."""
+        """What a scored token may see: those before it (``left``), all others of its text (``both``), those before it
+        and a source (``source``)."""
         return self._model.conditioning
 
     @property

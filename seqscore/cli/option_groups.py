@@ -25,6 +25,8 @@ class ModelOptions:
     engine: options.Engine = "auto"
     batch_tokens: options.BatchTokens = None
     max_length: options.MaxLength = None
+    source_language: options.SourceLanguage = None
+    target_language: options.TargetLanguage = None
     allow_pickle: options.AllowPickle = False
     trust_remote_code: options.TrustRemoteCode = False
     served_model: options.ServedModel = None

@@ -42,6 +42,14 @@ MaxLength: TypeAlias = Annotated[
     int | None,
     typer.Option(min=1, help="Read at most so many positions at once (default: the model's).", rich_help_panel=_MODEL),
 ]
+SourceLanguage: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="Of the context, for NLLB, mBART and M2M100: their name of it.", rich_help_panel=_MODEL),
+]
+TargetLanguage: TypeAlias = Annotated[
+    str | None,
+    typer.Option(help="Of what is scored, likewise, as in fra_Latn.", rich_help_panel=_MODEL),
+]
 AllowPickle: TypeAlias = Annotated[
     bool, typer.Option("--allow-pickle", help="Read pickle weights too. Trusted files only.", rich_help_panel=_MODEL)
 ]

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Sel
 from seqscore.errors import OptionError, SeqscoreError
 from seqscore.plan.requests import Request, Values
 from seqscore.plan.workload import UNKNOWN, Workload, workload_of, workload_of_each
-from seqscore.policies import EndPolicy, Extra, SpecialTokensPolicy, StartPolicy
+from seqscore.policies import EndPolicy, Extra, LongPolicy, SpecialTokensPolicy, StartPolicy
 from seqscore.text.codec.encoder import Encoded, TextEncoder
 from seqscore.text.end import EndToken, resolve_end
 from seqscore.text.start import StartToken
@@ -46,13 +46,16 @@ class RunSettings:
     """How a model is run; None: the model's own choice.
 
     ``engine``: see ``seqscore.engine.resolve``. ``batch_tokens``: positions at once, padding included. ``threads``: of
-    the processor. ``max_length``: positions that are read at once.
+    the processor. ``max_length``: positions that are read at once. ``source_language``, ``target_language``: of a model
+    with an encoder whose tokenizer has language tokens, as it calls them.
     """
 
     engine: str = "auto"
     batch_tokens: int | None = None
     threads: int | None = None
     max_length: int | None = None
+    source_language: str | None = None
+    target_language: str | None = None
 
 
 class Codec(Protocol):
@@ -70,6 +73,10 @@ class Codec(Protocol):
 
     def encoder(self, special_tokens: SpecialTokensPolicy) -> TextEncoder:
         """Text -> ids, with the bytes that each token stands for."""
+        ...
+
+    def source_encoder(self, special_tokens: SpecialTokensPolicy) -> TextEncoder:
+        """The same of what an encoder reads; asked of models with a source alone."""
         ...
 
     def start(self, policy: StartPolicy) -> StartToken:
@@ -182,6 +189,14 @@ class TokenModel(LanguageModel[Request, Values]):
             OptionError: there is no such end token.
         """
         return resolve_end(self.codec.tokenizer, policy)
+
+    def fit_source(self, source: NDArray[np.int64], long: LongPolicy) -> tuple[NDArray[np.int64], int]:
+        """What an encoder can read of a source, and how many tokens were cut for that.
+
+        Raises:
+            InputError: it cannot be read.
+        """
+        return source, 0
 
     def workload(self, asked: Sequence[Request]) -> Workload:
         """How much running these would be: of a model that sees both sides of a target a row of its own for each."""

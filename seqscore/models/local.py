@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from seqscore.errors import TokenizerError
+from seqscore.errors import OptionError, TokenizerError
 from seqscore.models.architecture.adapter import ModelAdapter
 from seqscore.models.architecture.limits import checked_max_length
 from seqscore.models.architecture.sharing import lock_of
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 class LocalModel(TokenModel):
     """A model of transformers and its tokenizer, both left as they are.
 
+    ``has_languages``: whether the kind heeds the languages of its settings.
+
     Args:
         model: the model.
         tokenizer: its tokenizer.
@@ -42,6 +44,8 @@ class LocalModel(TokenModel):
         OptionError: a setting has no such value.
     """
 
+    has_languages: ClassVar[bool] = False
+
     def __init__(
         self,
         model: PreTrainedModel,
@@ -53,6 +57,11 @@ class LocalModel(TokenModel):
         if not hasattr(tokenizer, "bos_token_id"):
             got = "None" if tokenizer is None else type(tokenizer).__name__
             raise TokenizerError(f"tokenizer is {got}; a Scorer needs the model's own, as transformers loads it")
+        for name in ("source_language", "target_language"):
+            if getattr(settings, name) is not None and not self.has_languages:
+                raise OptionError(
+                    f"{name}={getattr(settings, name)!r} is for models with an encoder; a {self.kind} model takes none"
+                )
         batch_tokens, max_length = (
             None if value is None else whole_number(name, value, least=1)
             for name, value in (("batch_tokens", settings.batch_tokens), ("max_length", settings.max_length))
@@ -186,6 +195,10 @@ class TokenizerCodec:
         if special_tokens not in self._encoders:
             self._encoders[special_tokens] = TextEncoder(self.tokenizer, special_tokens=special_tokens)
         return self._encoders[special_tokens]
+
+    def source_encoder(self, special_tokens: SpecialTokensPolicy) -> TextEncoder:
+        """The same: one mode for all texts."""
+        return self.encoder(special_tokens)
 
     def start(self, policy: StartPolicy) -> StartToken:
         """See ``resolve_start``."""

@@ -20,6 +20,7 @@ from seqscore.models.causal import CausalModel
 from seqscore.models.load.find import LoadedModel, LoadOptions, load_model
 from seqscore.models.local import LocalModel
 from seqscore.models.masked import MaskedModel
+from seqscore.models.seq2seq import EncoderDecoderModel
 from seqscore.models.server.opened import open_server
 
 if TYPE_CHECKING:
@@ -62,6 +63,7 @@ KINDS: Mapping[str, Checkpoint | Named] = MappingProxyType(
             ("http://*", "https://*"),
             takes=frozenset({"max_length", "served_model", "tokenizer", "concurrency", "timeout"}),
         ),
+        "encoder-decoder": Checkpoint(EncoderDecoderModel, "AutoModelForSeq2SeqLM"),
     }
 )
 """A checkpoint is of the first kind that takes its configuration."""

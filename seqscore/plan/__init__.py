@@ -6,6 +6,7 @@
 | ``requests`` | what a model is given, a stretch of tokens and which of them are targets, and what it gives back |
 | ``workload`` | how much work requests are, before any is done |
 | ``batches`` | requests of like length side by side, padded |
+| ``sources`` | requests with a source: each source once, each decoded stretch once |
 | ``trie`` | requests as a prefix tree: every distinct prefix once |
 | ``cuts`` | a count of rows cut into packs of the sizes that may be used |
 | ``packs`` | the rows of a tree cut into packs, and what the attention of each reads |

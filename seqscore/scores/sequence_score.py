@@ -19,7 +19,7 @@ from seqscore.scores.show.pieces import Piece, pieces_of
 from seqscore.scores.signature import Signature
 from seqscore.text.joins import run_together
 from seqscore.text.turns import TurnSpan
-from seqscore.text.words import WordSpan, word_spans
+from seqscore.text.words import WordSpan, word_spans, word_spans_of_two
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -175,7 +175,8 @@ class SequenceScore:
     @property
     def runs_together(self) -> bool:
         """Whether the context's last word and the continuation's first one meet, in scripts that set words apart."""
-        return run_together(self.context or "", self.continuation or "")
+        apart = self.settings.conditioning == "source"  # two texts
+        return not apart and run_together(self.context or "", self.continuation or "")
 
     @cached_property
     def token_texts(self) -> tuple[str, ...]:
@@ -223,12 +224,17 @@ class SequenceScore:
         if self.text is None:
             return ()
         if self.end_token is None:
-            return tuple(self._word(span) for span in word_spans(self.text, self.starts, self.ends))
+            return tuple(self._word(span) for span in self._word_spans(self.text, self.starts, self.ends))
         last, begin, end = len(self) - 1, int(self.starts[-1]), int(self.ends[-1])
         text = self.text.encode()[:begin].decode("utf-8", "backslashreplace")
-        spans = word_spans(text, self.starts[:last], self.ends[:last])
+        spans = self._word_spans(text, self.starts[:last], self.ends[:last])
         behind = WordSpan(self.end_name, begin, end, last, last + 1)
         return tuple(self._word(span) for span in (*spans, behind))
+
+    def _word_spans(self, text: str, starts: IntArray, ends: IntArray) -> tuple[WordSpan, ...]:
+        if self.settings.conditioning != "source" or not self.context or not text.startswith(self.context):
+            return word_spans(text, starts, ends)
+        return word_spans_of_two(self.context, text[len(self.context) :], starts, ends)
 
     def turns(self) -> tuple[TurnScore, ...]:
         """The scored turns of a ``Chat`` with their log-likelihoods, which add up to that of the whole; else none."""

@@ -147,6 +147,18 @@ class Boundary:
         return Joined(whole, token, "healed", alternatives) if number in alternatives else None
 
 
+def side_by_side(before: Encoded, after: Encoded) -> Encoded:
+    """Two texts that have nothing to do with each other, as one: the tokens of the first, then those of the second."""
+    shift = 0 if before.text is None else len(before.text.encode())
+    return Encoded(
+        text=None if before.text is None or after.text is None else before.text + after.text,
+        ids=np.concatenate([before.ids, after.ids]),
+        starts=np.concatenate([before.starts, after.starts + shift]),
+        ends=np.concatenate([before.ends, after.ends + shift]),
+        exact=before.exact and after.exact,
+    )
+
+
 def _with_context_tokens(before: Encoded, whole: Encoded) -> Encoded:
     """What lm-eval runs where the context's tokens change: enc(context), then whatever of enc(context + continuation)
     is behind as many tokens. A piece of the text may be in neither; its bytes go with the token behind it.

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seqscore.errors import InputError, SeqscoreError
 from seqscore.policies import BoundaryPolicy, SpecialTokensPolicy
-from seqscore.text.boundary import NO_TOKEN, Boundary, BoundaryFlag, Joined
+from seqscore.text.boundary import NO_TOKEN, Boundary, BoundaryFlag, Joined, side_by_side
 from seqscore.text.chat import RenderedChat
 from seqscore.text.codec.encoder import Encoded, TextEncoder
 from seqscore.text.codec.inside import encode_inside
@@ -59,6 +59,7 @@ class ItemEncoder:
 
     ``encoder`` honours ``special_tokens``; ``markup_encoder`` always parses them, for rendered chat templates.
     ``frame``: what stands around every text; the ends of it that an item brings along are taken off.
+    ``source_encoder``: of contexts that another part of the model reads; they and what is scored are two texts then.
     """
 
     encoder: TextEncoder
@@ -67,6 +68,7 @@ class ItemEncoder:
     boundary: BoundaryPolicy
     special_tokens: SpecialTokensPolicy
     frame: Frame | None = None
+    source_encoder: TextEncoder | None = None
 
     def encode_all(self, items: Sequence[Written | SeqscoreError]) -> list[EncodedItem | SeqscoreError]:
         """Each item's tokens, or the error why there are none; errors among the items stay what they are."""
@@ -127,12 +129,15 @@ class ItemEncoder:
         return self.encoder.from_ids(ids.tolist()).text
 
     def _ids_pair(self, item: GivenIdsPair) -> EncodedItem:
-        before, after = self.encoder.from_ids(item.context), self.encoder.from_ids(item.continuation)
+        before = (self.source_encoder or self.encoder).from_ids(item.context)
+        after = self.encoder.from_ids(item.continuation)
         if not len(after.ids):
             raise InputError("the continuation has no tokens; a Pair needs at least one to score")
         return self._unframed(
             EncodedItem(
-                self.encoder.from_ids([*before.ids.tolist(), *after.ids.tolist()]),
+                self.encoder.from_ids([*before.ids.tolist(), *after.ids.tolist()])
+                if self.source_encoder is None
+                else side_by_side(before, after),
                 self.start,
                 self.start.merges_ids,
                 first=len(before.ids),
@@ -159,7 +164,10 @@ class ItemEncoder:
     def _pair(self, pair: WrittenPair) -> EncodedItem:
         start = self.start.behind_template() if pair.from_template else self.start
         merges = start.merges_text(self.special_tokens)
-        joined = self._joined(pair, start, merges) if pair.context else self._behind_nothing(pair.continuation)
+        if self.source_encoder is not None:
+            joined = self._two_texts(pair, self.source_encoder)
+        else:
+            joined = self._joined(pair, start, merges) if pair.context else self._behind_nothing(pair.continuation)
         return self._unframed(
             EncodedItem(
                 joined.whole,
@@ -173,6 +181,13 @@ class ItemEncoder:
                 delimiter=pair.delimiter,
             )
         )
+
+    def _two_texts(self, pair: WrittenPair, source_encoder: TextEncoder) -> Joined:
+        """A source and what is decoded given it, each with the tokens that it has as a text of its own."""
+        before, after = source_encoder.encode(pair.context), self.encoder.encode(pair.continuation)
+        if not len(after.ids):
+            raise InputError(NO_TOKEN)
+        return Joined(side_by_side(before, after), len(before.ids), "separate")
 
     def _behind_nothing(self, continuation: str) -> Joined:
         """A continuation without a context: its tokens are those that it has behind one, but for lm-eval."""

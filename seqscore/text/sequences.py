@@ -74,7 +74,7 @@ class SequenceBuilder:
     """Builds token sequences under one set of policies.
 
     ``encoder`` honours ``special_tokens``; ``markup_encoder`` always parses them, for rendered chat templates.
-    ``frame``: what stands around every text, whatever the text brings along.
+    ``frame``: what stands around every text, whatever the text brings along. ``source_encoder``: see ``ItemEncoder``.
     """
 
     tokenizer: Any
@@ -84,12 +84,19 @@ class SequenceBuilder:
     boundary: BoundaryPolicy
     special_tokens: SpecialTokensPolicy
     frame: Frame | None = None
+    source_encoder: TextEncoder | None = None
 
     def build(self, items: Sequence[Item], *, first_index: int = 0) -> list[TokenSequence | SeqscoreError]:
         """One sequence an item, in order; an item that cannot be encoded gives its error, naming its index."""
         written = [self._written(item) for item in items]
         encoder = ItemEncoder(
-            self.encoder, self.markup_encoder, self.start, self.boundary, self.special_tokens, self.frame
+            self.encoder,
+            self.markup_encoder,
+            self.start,
+            self.boundary,
+            self.special_tokens,
+            self.frame,
+            self.source_encoder,
         )
         unknown = find_unknown(self.tokenizer, self.encoder.unknown)
         built = [_sequence_or_error(one, unknown) for one in encoder.encode_all(written)]

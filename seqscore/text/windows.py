@@ -116,6 +116,29 @@ def with_end(text: Layout, length: int, *, max_inputs: int | None, long: LongPol
     return replace(text, windows=(*text.windows, alone), has_end=True)
 
 
+def layout_decoded(length: int, *, max_inputs: int | None, long: LongPolicy, is_pair: bool, head: int) -> Layout:
+    """Lay windows over what a decoder reads given a source, of which all but the ``head`` start tokens are targets.
+
+    Each window stands behind the start tokens, without which a decoder says nothing of use (in which language).
+
+    Args:
+        length: number of positions, start tokens included.
+        max_inputs: how many positions the decoder can read at once; None for no limit.
+        long: the policy for a sequence that needs more.
+        is_pair: whether there is a source; what is decoded is then never cut.
+        head: start tokens at the front, 1 at least.
+
+    Raises:
+        ContextLengthError: as ``layout``.
+    """
+    if long != "windows" or max_inputs is None or length - 1 <= max_inputs or max_inputs <= head:
+        return layout(length, first_target=head, max_inputs=max_inputs, long=long, is_pair=is_pair, head=head)
+    windows = _overlapping(length - 1 - head, 0, max_inputs - head)
+    return Layout(
+        tuple(Window(one.begin + head, one.end + head, one.first_target + head) for one in windows), head=head
+    )
+
+
 def layout_both_sides(
     length: int, *, first_target: int, room: int | None, long: LongPolicy, is_pair: bool, head: int, num_behind: int
 ) -> Layout:

@@ -43,6 +43,25 @@ def word_spans(text: str, starts: NDArray[np.int64], ends: NDArray[np.int64]) ->
     return tuple(_units(text.encode(), words, first_word.tolist(), owner.tolist()))
 
 
+def word_spans_of_two(
+    first: str, second: str, starts: NDArray[np.int64], ends: NDArray[np.int64]
+) -> tuple[WordSpan, ...]:
+    """Words of two texts that are written one behind the other, none of which reaches from one into the other.
+
+    Shape: ``starts``, ``ends`` [n], byte offsets into ``first + second``.
+    """
+    cut = len(first.encode())
+    n = int(np.searchsorted(ends, cut, side="right"))
+    behind = word_spans(second, starts[n:] - cut, ends[n:] - cut)
+    return (
+        *word_spans(first, starts[:n], ends[:n]),
+        *(
+            WordSpan(one.text, one.begin + cut, one.end + cut, one.first_token + n, one.last_token + n)
+            for one in behind
+        ),
+    )
+
+
 def _byte_words(text: str) -> list[tuple[int, int]]:
     """Byte offsets of the words."""
     words, char, byte = [], 0, 0

@@ -5,7 +5,7 @@ from types import MappingProxyType, SimpleNamespace
 from typing import Any
 
 import pytest
-from transformers import BertConfig, BertForMaskedLM, BertLMHeadModel, T5Config, T5ForConditionalGeneration
+from transformers import BertConfig, BertForMaskedLM, BertLMHeadModel, WhisperConfig, WhisperForConditionalGeneration
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
 from seqscore import LoadOptions, Scorer
@@ -15,7 +15,9 @@ from seqscore.models.architecture.causality import why_not_causal, why_not_maske
 from seqscore.models.causal import CausalModel
 from seqscore.models.masked import MaskedModel
 from seqscore.models.registry import KINDS, Checkpoint, Named
+from seqscore.models.seq2seq import EncoderDecoderModel
 from tests.masked_models import masked_model, word_pieces
+from tests.seq2seq_models import bart_tokenizer, seq2seq_model
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
@@ -45,8 +47,9 @@ def kind_of_config(name: str, **settings: Any) -> str | None:
         ("distilbert", "masked"),
         ("modernbert", "masked"),
         ("deberta-v2", "masked"),
-        ("t5", None),
-        ("bart", None),
+        ("t5", "encoder-decoder"),
+        ("bart", "encoder-decoder"),
+        ("whisper", None),
         ("xlnet", None),
         ("vit", None),
     ],
@@ -67,6 +70,7 @@ def test_an_object_is_of_the_kind_of_its_class() -> None:
     assert isinstance(Scorer(tiny_model("llama"), tiny_tokenizer(), engine="padded")._model, CausalModel)
     masked = masked_model("bert")
     assert isinstance(Scorer(masked, word_pieces())._model, MaskedModel)
+    assert isinstance(Scorer(seq2seq_model("bart"), bart_tokenizer())._model, EncoderDecoderModel)
     compiled = SimpleNamespace(_orig_mod=masked)  # as torch.compile wraps it
     assert registry._is_own(KINDS["masked"], compiled)  # type: ignore[arg-type]
     with pytest.raises(ModelError, match="BertLMHeadModel is not a causal language model: "):
@@ -76,10 +80,11 @@ def test_an_object_is_of_the_kind_of_its_class() -> None:
 
 
 def test_what_no_kind_takes_is_refused_with_the_reason(tmp_path: Path) -> None:
-    small = {"d_model": 16, "d_kv": 8, "d_ff": 16, "num_layers": 1, "num_heads": 2, "vocab_size": 300}
-    T5ForConditionalGeneration(T5Config(**small)).save_pretrained(tmp_path)
+    small = {"d_model": 16, "encoder_attention_heads": 2, "decoder_attention_heads": 2}
+    WhisperForConditionalGeneration(WhisperConfig(**small)).save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
-    with pytest.raises(ModelError, match=r"is not a causal or masked language model: t5 is an encoder-decoder$"):
+    why = "whisper is an encoder-decoder; transformers has no model of type whisper that reads and writes text$"
+    with pytest.raises(ModelError, match=f"is not a causal or masked or seq2seq language model: {why}"):
         Scorer.from_pretrained(tmp_path, device="cpu")
 
 

@@ -122,7 +122,7 @@ def test_windows_are_laid_over_what_is_decoded(scorer: Scorer) -> None:
 
 
 def test_what_has_a_meaning_only_from_left_to_right_is_refused(scorer: Scorer) -> None:
-    with pytest.raises(OptionError, match="a encoder-decoder model reads every text behind its own start token"):
+    with pytest.raises(OptionError, match="an encoder-decoder model reads every text behind its own start token"):
         scorer.score("a", bos="none")
     with pytest.raises(OptionError, match="boundary='healed' is for models that read from left to right"):
         scorer.score("a", boundary="healed")

@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from seqscore.errors import ContextLengthError
-from seqscore.text.windows import Layout, Window, layout, layout_both_sides, with_end
+from seqscore.text.windows import Layout, Window, layout, layout_both_sides, layout_decoded, with_end
 
 
 def lay(length: int, first: int = 1, limit: int | None = 8, long: str = "windows", **more: object) -> Layout:
@@ -151,3 +151,27 @@ def test_truncating_between_start_and_end() -> None:
         between(20, 11, long="truncate", is_pair=True)
     with pytest.raises(ContextLengthError, match="the sequence needs 21 positions and the model reads at most 10"):
         between(20, long="error")
+
+
+@pytest.mark.parametrize("head", [1, 2])
+@pytest.mark.parametrize("max_inputs", [4, 5, 9])
+def test_windows_of_what_is_decoded_all_stand_behind_the_start_tokens(head: int, max_inputs: int) -> None:
+    for length in range(head, 40):
+        found = layout_decoded(length, max_inputs=max_inputs, long="windows", is_pair=True, head=head)
+        scored = [place for one in found.windows for place in range(one.first_target, one.end + 1)]
+        assert scored == list(range(head, length))
+        for one in found.windows:
+            begin = one.begin if not found.head else one.begin - head
+            assert one.end - begin <= max_inputs  # what is read: the start tokens, and all but the last target
+            if found.head:
+                assert one.begin >= head and one.first_target >= one.begin
+        assert bool(found.head) == (length - 1 > max_inputs)
+
+
+def test_what_is_decoded_is_cut_without_a_source_alone() -> None:
+    kept = {"max_inputs": 5, "head": 1}
+    assert layout_decoded(20, long="truncate", is_pair=False, **kept).num_cut == 14
+    with pytest.raises(ContextLengthError, match="never cut"):
+        layout_decoded(20, long="truncate", is_pair=True, **kept)
+    with pytest.raises(ContextLengthError):
+        layout_decoded(20, long="error", is_pair=True, **kept)

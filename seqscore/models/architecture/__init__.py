@@ -1,8 +1,9 @@
-"""What a causal torch model is made of and can do, found by trial: trunk, head, limits, causality.
+"""What a torch model is made of and can do, found by trial: trunk and head, encoder and decoder, limits, causality.
 
 | module | what it is for |
 |---|---|
 | ``adapter`` | what an engine needs to know of a model: trunk, head, what its forward pass takes |
+| ``stacks`` | the same of a model with an encoder: two stacks and a head |
 | ``causality`` | what a configuration says that a token is predicted from |
 | ``probes`` | what a model does with a few tokens, before it is trusted |
 | ``limits`` | how many positions a model may read at once |

@@ -68,6 +68,18 @@ def why_not_masked(config: PreTrainedConfig) -> str | None:
     return None
 
 
+def why_not_encoder_decoder(config: PreTrainedConfig) -> str | None:
+    """Why a model does not predict a text's tokens from those before them and another text, which an encoder reads."""
+    from transformers.models.auto.modeling_auto import MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING
+
+    kind = config.model_type
+    if not getattr(config, "is_encoder_decoder", False):
+        return f"{kind} is no encoder-decoder"
+    if type(config) not in MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING:
+        return f"transformers has no model of type {kind} that reads and writes text"
+    return None
+
+
 CAUSAL_ALONE: Mapping[str, WhyNot] = MappingProxyType({"AutoModelForCausalLM": why_not_causal})
 
 

@@ -13,6 +13,8 @@ _OFFSET_POSITIONS = frozenset(
 )
 # Positions are not limited where they enter as a bias that grows with distance, or as a recurrence.
 _UNLIMITED = frozenset({"bloom", "mamba", "mamba2", "falcon_mamba", "rwkv", "xlstm", "recurrent_gemma"})
+_RELATIVE = frozenset({"t5", "mt5", "umt5", "longt5", "switch_transformers", "pop2piano", "udop"})
+# Their ``n_positions`` says how long the texts of their training were.
 
 
 def text_config(model: Any) -> Any:
@@ -32,6 +34,26 @@ def context_length(model: Any) -> int | None:
         if isinstance(value, int) and value > unused:
             return value - unused
     return None
+
+
+def stack_lengths(model: Any) -> tuple[int | None, int | None]:
+    """How many positions encoder and decoder of ``model`` can read, by its config; None where nothing limits them."""
+    config = model.config
+    if config.model_type in _RELATIVE:
+        return None, None
+    encoder, decoder = (_length_of(config, f"max_{stack}_position_embeddings", stack) for stack in _STACKS)
+    return encoder, decoder
+
+
+_STACKS = ("encoder", "decoder")
+
+
+def _length_of(config: Any, name: str, stack: str) -> int | None:
+    """A stack's own number (LED), else that of its own config (T5Gemma), else the number of both (BART)."""
+    own = getattr(config, stack, None)
+    places = [(config, name), *((own, one) for one in _LENGTH_NAMES), *((config, one) for one in _LENGTH_NAMES)]
+    found = (getattr(place, one, None) for place, one in places)
+    return next((value for value in found if isinstance(value, int) and value > 0), None)
 
 
 def virtual_tokens(model: Any) -> int:

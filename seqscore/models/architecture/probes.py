@@ -56,13 +56,14 @@ def probe_ids(size: int, device: torch.device) -> Tensor:
     return torch.tensor([first, second], device=device)
 
 
-def probe_logits(model: nn.Module, ids: Tensor) -> Tensor:
-    """[2, rows, V] by the model's own forward pass, as it gives them; at least a row a token."""
+def probe_logits(model: nn.Module, ids: Tensor, **inputs: Any) -> Tensor:
+    """[2, rows, V] by the model's own forward pass, as it gives them; at least a row a token. ``inputs``: what it is
+    handed as well."""
     import torch
 
     name = type(model).__name__
     try:
-        logits = model(**forward_inputs(model, ids)).logits
+        logits = model(**{**forward_inputs(model, ids), **inputs}).logits
         shape, dtype = tuple(logits.shape), logits.dtype
     except FROM_A_MODEL as error:
         raise ModelError(f"{name} gives no logits for token ids: {error}") from error

@@ -11,10 +11,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from seqscore.errors import TokenizerError, failing_as
+from seqscore.errors import MissingDependencyError, TokenizerError, failing_as
+from seqscore.extras import EXTRA_OF
 from seqscore.models.load.default import DEFAULT_MODEL, ensure_default_model
 from seqscore.models.load.quiet import loading
 from seqscore.text.codec.growth import check_growth
@@ -36,12 +38,21 @@ def load_tokenizer(folder: Path, common: dict[str, Any], notify: Callable[[str],
 
     Raises:
         TokenizerError: it cannot be read, or is empty.
+        MissingDependencyError: it is one of those that need sentencepiece, and that is not installed.
     """
     from transformers import AutoTokenizer
 
     with failing_as(TokenizerError, f"cannot read the tokenizer in {folder}"):
         _check_growth(folder / "tokenizer.json")
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, **common)
+        try:
+            tokenizer: Any = AutoTokenizer.from_pretrained(folder, **common)
+        except ImportError as error:  # transformers' own words for it name no way to install it
+            if find_spec("sentencepiece") is not None or "SentencePiece" not in str(error):
+                raise
+            raise MissingDependencyError(
+                f"the tokenizer in {folder} needs sentencepiece, which is not installed; install it with: pip install "
+                f"'seqscore[{EXTRA_OF['sentencepiece']}]'"
+            ) from error
         words = len(tokenizer)
         restored = restore_parts(tokenizer, folder / "tokenizer.json")
     length = tokenizer.model_max_length
