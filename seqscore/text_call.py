@@ -15,6 +15,7 @@ from seqscore.policies import Policies
 from seqscore.scores.assemble import assemble
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
+from seqscore.text.codec.encoder import checked_text
 from seqscore.text.items import Item, Pair
 from seqscore.text.sequences import TokenSequence
 from seqscore.text.start import StartToken
@@ -105,7 +106,7 @@ def open_text_call(model: TextModel, policies: Policies, about_start: StartNotic
 
 def _prepared(item: Item) -> PreparedText | SeqscoreError:
     if isinstance(item, str):
-        return PreparedText((item,), None, None)
+        return _checked(PreparedText((item,), None, None))
     if not isinstance(item, Pair) or not isinstance(item.context, str) or not isinstance(item.continuation, str):
         return InputError("this model is given texts: it scores a text, or a Pair of two")
     try:
@@ -114,7 +115,16 @@ def _prepared(item: Item) -> PreparedText | SeqscoreError:
         return error
     if not whole.continuation:
         return InputError("the continuation is empty; a Pair needs at least one token to score")
-    return PreparedText((f"{whole.context}{whole.continuation}",), item.context, delimiter)
+    return _checked(PreparedText((f"{whole.context}{whole.continuation}",), item.context, delimiter))
+
+
+def _checked(prepared: PreparedText) -> PreparedText | SeqscoreError:
+    """A text, or why it is none."""
+    try:
+        checked_text(prepared.requests[0], 0)
+    except SeqscoreError as error:
+        return error
+    return prepared
 
 
 def _texts_of_all(told: TextValues, num_tokens: int, first: int) -> tuple[tuple[str, ...], ...]:

@@ -41,12 +41,12 @@ def text_values(text: str, reported: Reported) -> TextValues:
     """
     if reported.texts is None:
         raise AnswerError("the server does not say what its tokens stand for; name their tokenizer (--tokenizer)")
-    starts = (0, 1) if reported.logprobs and reported.logprobs[0] is None else (0,)
-    for num_start in starts:
+    is_first_unknown = bool(reported.logprobs) and reported.logprobs[0] is None
+    for num_start in (0, 1) if is_first_unknown else (0,):
         own = reported.from_token(num_start)
         cut = _cut(text, own)
         if cut is not None:
-            return _put_together(text, own, cut, first=1 - num_start)
+            return _put_together(text, own, cut, first=int(is_first_unknown and num_start == 0))
     some = "".join(reported.texts)[:60]
     raise AnswerError(
         f"the tokens that the server reports ({some!r} ...) do not cover the text ({text[:60]!r} ...): it reads it "

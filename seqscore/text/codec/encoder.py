@@ -87,7 +87,7 @@ class TextEncoder:
 
     def encode_batch(self, texts: Sequence[str]) -> list[Encoded]:
         """:meth:`encode` of each text, with one call of the tokenizer for many; errors name the item."""
-        checked = [_checked_text(text, index) for index, text in enumerate(texts)]
+        checked = [checked_text(text, index) for index, text in enumerate(texts)]
         encoded: list[Encoded] = []
         for chunk in _chunks(checked):
             # An empty text has no tokens, whatever a tokenizer puts in its place.
@@ -274,8 +274,12 @@ class TextEncoder:
         return [int(value) for value in values]
 
 
-def _checked_text(text: object, index: int) -> tuple[str, bytes]:
-    """A text and its UTF-8 bytes."""
+def checked_text(text: object, index: int) -> tuple[str, bytes]:
+    """A text and its UTF-8 bytes.
+
+    Raises:
+        InputError: not a str, or one with a lone surrogate; names the item.
+    """
     if not isinstance(text, str):
         raise InputError(f"expected a text (str), got {type(text).__name__}; decode bytes first", item=index)
     try:

@@ -14,7 +14,7 @@ import pytest
 from seqscore.errors import DownloadError, ModelError, UnsafeModelError
 from seqscore.models.load import hub
 from seqscore.models.load.find import LoadOptions, load_model
-from seqscore.models.load.hub import choose_files, fetch_snapshot, is_hub_name
+from seqscore.models.load.hub import choose_files, fetch_snapshot, fetch_texts, is_hub_name
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAME = "someone/tiny"
@@ -315,3 +315,16 @@ def test_no_hub_names(text: str) -> None:
 def _stop(server: Hub) -> None:
     server.shutdown()
     server.socket.close()
+
+
+def test_a_tokenizer_is_fetched_without_weights(server: Hub, tmp_path: Path) -> None:
+    server.files |= {"README.md": b"x", "modeling.py": b"x", "other/tokenizer.json": b"{}"}
+    folder = fetch_texts(NAME, endpoint=server.url, hub_cache=tmp_path / "hub")
+    names = {path.name for path in folder.iterdir()}
+    assert {"config.json", "tokenizer.json", "tokenizer_config.json"} <= names
+    assert not any(name.endswith((".safetensors", ".md", ".py")) for name in [*names, *server.fetched])
+    server.shutdown()
+    server.server_close()
+    assert fetch_texts(NAME, endpoint=server.url, hub_cache=tmp_path / "hub") == folder
+    with pytest.raises(DownloadError, match="the hub cannot be reached for it"):
+        fetch_texts("someone/else", endpoint="http://127.0.0.1:9", hub_cache=tmp_path / "hub")

@@ -99,7 +99,13 @@ def test_ids_are_sent_where_there_is_a_tokenizer(dialect: str, serve: Serve, own
             assert score.text in PARTS
         else:
             assert score.greedy is not None and score.greedy.tolist() == expected.greedy.tolist()
-    for keywords in ({"bos": "none"}, {"bos": "</s>"}, {"boundary": "separate"}, {"special_tokens": "parse"}):
+    for keywords in (
+        {"bos": "none"},
+        {"bos": "</s>"},
+        {"boundary": "separate"},
+        {"special_tokens": "parse"},
+        {"eos": "scored"},
+    ):
         score, expected = scorer.score(items[-3:], **keywords), own.score(items[-3:], **keywords)  # type: ignore[call-overload]
         assert all(same(a.logprobs, b.logprobs) for a, b in zip(score, expected, strict=True))
     assert all(isinstance(prompt, list) for prompt in server.prompts[5:])
@@ -154,6 +160,14 @@ def test_a_tokenizer_is_of_the_servers_model_or_an_error(serve: Serve, tmp_path:
         opened(serve("vllm"), tokenizer="no such/folder/here")
     with pytest.raises(OptionError, match="max_length=9 counts tokens: name the server's tokenizer"):
         Scorer.from_pretrained(serve("vllm").address, max_length=9)
+
+
+def test_what_is_no_unicode_text_is_an_error_in_its_place(serve: Serve) -> None:
+    scorer = opened(serve("completions", puts_bos=True))
+    for item in ("a\ud800b", Pair("a", "\ud800")):
+        found = list(scorer.stream(["one", item], errors="record"))
+        assert isinstance(found[1], InputError) and "is the lone surrogate U+D800" in str(found[1])
+        assert found[1].item == 1 and not isinstance(found[0], Exception)
 
 
 def test_a_token_over_the_end_of_a_context_is_an_error(serve: Serve) -> None:
