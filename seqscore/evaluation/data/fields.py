@@ -11,9 +11,9 @@ from typing import Any, TypeAlias
 from seqscore.errors import OptionError
 from seqscore.evaluation.data.records import Column, column_hint, has_column
 
-_SERIES = re.compile(
-    r"(choice|option|ending|answer|candidate|alternative|sol|opt|op|hypothesis|hyp)[_ ]?(\d{1,2}|[a-hA-H])"
-)
+SERIES = "choice|option|ending|answer|candidate|alternative|sol|opt|op|hypothesis|hyp"
+"""How the names of columns begin that hold one alternative each."""
+
 _LETTERS = ("A", "B", "C", "D", "E", "F")
 
 Groups: TypeAlias = tuple[tuple[str, ...], ...]
@@ -30,13 +30,16 @@ class Form:
     """One form that the rows of a task may have: role -> the names that its column may have.
 
     ``lists``: roles whose values may stand in several columns, one each. ``series``: those of them that are recognised
-    by numbers or letters: ``choice1``, ``choice2``, or A, B, C, D.
+    by numbers or letters, with what names begin with there (``a|b``): ``choice1``, ``choice2``; those of ``SERIES``
+    also as A, B, C, D. ``mark``: a column by which published data of this form are known: where it is there, roles
+    without a column have those that the data are published with, the first names; not every row (or file) has them.
     """
 
     required: Mapping[str, Groups]
     optional: Mapping[str, Groups] = field(default_factory=dict)
     lists: frozenset[str] = frozenset()
-    series: frozenset[str] = frozenset()
+    series: Mapping[str, str] = field(default_factory=dict)
+    mark: str | None = None
 
     @property
     def roles(self) -> Mapping[str, Groups]:
@@ -93,6 +96,8 @@ def fields_for(
     taken = {one for column in named.values() for one in ([column] if isinstance(column, str) else column)}
     for role, groups in form.roles.items():
         guess = named.get(role) or _guess(role, groups, columns, taken) or _series(form, role, columns)
+        if guess is None and form.mark in columns and role in form.required:
+            guess = groups[0][0]
         if guess is not None:
             found[role] = guess
         elif role in form.required:
@@ -128,12 +133,12 @@ def _series(form: Form, role: str, columns: Sequence[str]) -> tuple[str, ...] | 
         return None
     by_stem: dict[str, list[str]] = {}
     for column in columns:
-        found = _SERIES.fullmatch(column)
+        found = re.fullmatch(rf"({form.series[role]})[_ ]?(\d{{1,2}}|[a-hA-H])", column)
         if found:
             by_stem.setdefault(found[1], []).append(column)
     series = [tuple(names) for names in by_stem.values() if len(names) > 1]
     letters = tuple(name for name in _LETTERS if name in columns)
-    if len(letters) > 1 and letters == _LETTERS[: len(letters)]:
+    if form.series[role] == SERIES and len(letters) > 1 and letters == _LETTERS[: len(letters)]:
         series.append(letters)
     return series[0] if len(series) == 1 else None
 
@@ -144,7 +149,7 @@ def _best_form(task: str, forms: Sequence[Form], columns: Sequence[str], named: 
     if not known:
         raise OptionError(f"the fields {', '.join(named)} of task {task!r} do not go together")
     for form in known:
-        if all(
+        if form.mark in columns or all(
             role in named or any(set(group) & set(columns) for group in groups) or _series(form, role, columns)
             for role, groups in form.required.items()
         ):

@@ -236,7 +236,8 @@ def _heading(items: Sequence[ItemView], task: Task) -> tuple[str, int | None]:
     first = shown[0]
     if task.heading == "context" and all(item.context == first.context for item in shown):
         return first.context[-_MOST:], None
-    tail = f"…{first.context[-_TAIL:]}" if first.context and not task.alternatives else ""
+    differ = any(item.context != first.context for item in shown)
+    tail = f"…{first.context[-_TAIL:]}" if first.context and (differ or not task.alternatives) else ""
     chosen = [place for place, item in enumerate(shown) if item.chosen and task.heading == "chosen"]
     return tail, chosen[0] if chosen else 0
 

@@ -195,20 +195,29 @@ def scored(
 ) -> Iterator[ScoredEntry]:
     """Every entry with its stored row, in order; memory does not grow with their number. ``alternatives``: roles of
     texts that are compared; one of which nothing is scored has the log-likelihood 0 and would beat all, so that it is
-    the row's error."""
+    the row's error. A row of which the task has nothing to score is stored as it is."""
     policies: PolicyKeywords = {**options.policies, "extras": ("rank", "entropy") if options.keep == "all" else ()}
     asked: deque[Entry] = deque()
 
     def chunks() -> Iterator[list[Item | SeqscoreError]]:
         for chunk in _chunks(entries):
             asked.extend(chunk)
-            yield [item for entry in chunk for item in _items(entry)]
+            items = [item for entry in chunk for item in _items(entry)]
+            if items:
+                yield items
+
+    def passed_over() -> Iterator[ScoredEntry]:
+        while asked and not _items(asked[0]):
+            entry = asked.popleft()
+            yield entry, _record(entry, [], options, alternatives)
 
     # One stream for all: a model that waits for its answers may have several chunks under way.
     results = scorer.stream_chunks(chunks(), **policies)
     for first in results:
+        yield from passed_over()
         entry = asked.popleft()
         yield entry, _record(entry, [first, *islice(results, len(_items(entry)) - 1)], options, alternatives)
+    yield from passed_over()
 
 
 def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
@@ -216,10 +225,15 @@ def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
     return chunks_of(
         entries,
         weigh=lambda entry: sum(map(item_size, _items(entry))),
-        count=lambda entry: len(_items(entry)),
-        belongs=lambda previous, entry: share_beginning(_items(previous)[0], _items(entry)[0]),
+        count=lambda entry: max(1, len(_items(entry))),
+        belongs=_belong_together,
         limits=FULL,
     )
+
+
+def _belong_together(previous: Entry, entry: Entry) -> bool:
+    one, other = _items(previous), _items(entry)
+    return bool(one) and bool(other) and share_beginning(one[0], other[0])
 
 
 def _items(entry: Entry) -> Sequence[Item | SeqscoreError]:

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from seqscore.evaluation.data.dataset import Dataset
 from seqscore.evaluation.data.fields import Fields, Form
+from seqscore.evaluation.scored.scored_rows import FieldKind
 from seqscore.evaluation.tasks.bucket_limits import Sorting
 from seqscore.evaluation.tasks.measure import Measure, RowValues
 from seqscore.evaluation.tasks.rows import LENGTHS, Entry, NumberKind, Stored
+from seqscore.scores.reductions import Unit
 
 if TYPE_CHECKING:
     from seqscore.scorer import Scorer
@@ -68,8 +70,14 @@ class Task(ABC):
     """Whether a row has one item, whose log-likelihood and tokens are those of the row."""
     reads_tokens: ClassVar[bool] = False
     """Whether ``values`` needs the log-probabilities of the tokens."""
+    reads_spans: ClassVar[bool] = False
+    """Whether ``values`` needs the bytes of the tokens too."""
     compared_by: ClassVar[tuple[str, ...]] = ()
     """Settings that two runs must share to be compared."""
+    side_by_side: ClassVar[bool] = False
+    """Whether a table of a run has a row of the data in a row, its texts side by side, where nothing else is asked."""
+    unit: ClassVar[Unit] = "nats"
+    """The unit that its numbers are mostly read in."""
     calibration: ClassVar[tuple[str, str] | None] = None
     """The measures of a row's confidence and of whether it was right with it, where there are any."""
     sorts_rows: ClassVar[bool] = False
@@ -77,16 +85,35 @@ class Task(ABC):
 
     fields: Fields
 
+    @classmethod
+    def forms_with(cls, options: Mapping[str, Any]) -> tuple[Form, ...]:
+        """Those of the forms that rows may have under these options; an option that is not there has its default."""
+        return cls.forms
+
     @property
     def settings(self) -> Mapping[str, Any]:
         """What the numbers depend on besides model and data; goes into the fingerprint."""
         own = {one.name: getattr(self, one.name) for one in fields(self) if _is_setting(one.metadata)}
-        return {"task": self.name, "fields": dict(self.fields.columns), **own}
+        return {"task": self.name, "fields": dict(self.fields.columns), **own, **self.found_settings}
+
+    @property
+    def found_settings(self) -> Mapping[str, Any]:
+        """Settings that the task found in its data, as plain values for JSON; see ``for_dataset``."""
+        return {}
 
     @classmethod
     def stored(cls, fields: Fields, settings: Mapping[str, Any]) -> Task:
         """The task that has these ``settings``, able to read rows, not to make new ones."""
         return cls(fields=fields, **settings)
+
+    def for_dataset(self, dataset: Dataset) -> Task:
+        """The task with what it takes from the data before anything of them is scored; itself where that is nothing.
+
+        Raises:
+            OptionError: a setting does not fit the data.
+            InputError: the data do not fit together.
+        """
+        return self
 
     def for_scorer(self, scorer: Scorer) -> Task:
         """The task with what it takes from the scorer; itself where that is nothing."""
@@ -115,6 +142,15 @@ class Task(ABC):
     def note(self, numbers: Mapping[str, float]) -> str:
         """What is said of an item beside its score, of the ``numbers`` that were stored of it."""
         return ""
+
+    @property
+    def flat_fields(self) -> Mapping[str, FieldKind]:
+        """What it adds to a flat record of a row, beside scores of its texts."""
+        return {}
+
+    def flat_values(self, row: Stored, unit: Unit) -> Mapping[str, Any]:
+        """The values of ``flat_fields`` of a scored row, logarithms in ``unit``."""
+        return {}
 
     @abstractmethod
     def entries(self, dataset: Dataset) -> Iterator[Entry]:

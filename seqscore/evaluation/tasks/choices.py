@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 from seqscore.errors import InputError
 from seqscore.evaluation.data.column_names import CHOICES, CONTEXTS, GOLD, QUERY, SUBJECT, TARGET
 from seqscore.evaluation.data.dataset import DataRow, Dataset
-from seqscore.evaluation.data.fields import Form, ranked
+from seqscore.evaluation.data.fields import SERIES, Form, ranked
 from seqscore.evaluation.data.gold import GoldBase, GoldRow, choice_texts, gold_base, gold_index
 from seqscore.evaluation.tasks.alternatives import OTHER_TOKENS, alternative_scores, hit
 from seqscore.evaluation.tasks.base import Task, option
@@ -49,10 +49,11 @@ class ChoicesTask(Task):
             required={"query": ranked(*QUERY), "choices": (CHOICES,), "gold": (GOLD,)},
             optional={"group": ranked(*SUBJECT)},
             lists=frozenset({"choices"}),
-            series=frozenset({"choices"}),
+            series={"choices": SERIES},
         ),
     )
     kept_roles: ClassVar[frozenset[str]] = frozenset({"gold"})  # stored is the place of the right choice
+    side_by_side: ClassVar[bool] = True
     alternatives: ClassVar[tuple[str, ...]] = ("choice",)
     heading: ClassVar[Literal["text", "chosen", "context"]] = "context"
     calibration: ClassVar[tuple[str, str] | None] = ("confidence", "confident_and_right")

@@ -10,7 +10,7 @@ from typing import Any, ClassVar, Literal
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluation.data.column_names import CONTEXT, FIRST_PASS, HYPOTHESES, REFERENCE
 from seqscore.evaluation.data.dataset import DataRow, Dataset
-from seqscore.evaluation.data.fields import Form, ranked
+from seqscore.evaluation.data.fields import SERIES, Form, ranked
 from seqscore.evaluation.data.records import float_of
 from seqscore.evaluation.tasks.base import Task, option
 from seqscore.evaluation.tasks.measure import Measure, RowValues
@@ -37,7 +37,7 @@ class NbestTask(Task):
             required={"reference": (REFERENCE,), "hypotheses": (HYPOTHESES,)},
             optional={"scores": (FIRST_PASS,), "context": ranked(*CONTEXT)},
             lists=frozenset({"hypotheses", "scores"}),
-            series=frozenset({"hypotheses"}),
+            series={"hypotheses": SERIES},
         ),
     )
     kept_roles: ClassVar[frozenset[str]] = frozenset({"reference"})  # stored is its length

@@ -37,13 +37,28 @@ def task_class(name: str) -> type[Task]:
     return found
 
 
-def guess_fields(name: str, columns: Sequence[str], given: Mapping[str, str] | None = None) -> Fields:
+def guess_fields(
+    name: str, columns: Sequence[str], given: Mapping[str, str] | None = None, options: Mapping[str, Any] | None = None
+) -> Fields:
     """The column of every role of a task's rows: what ``given`` names, and names that fit for the rest.
+
+    Args:
+        name: of the task.
+        columns: of the dataset.
+        given: role -> column.
+        options: settings of the task that are not the defaults.
+
+    Returns:
+        The columns, and which of them were guessed.
 
     Raises:
         OptionError: see ``fields_for``; or there is no such task.
+
+    Example:
+        >>> dict(guess_fields("pairs", ["id", "good", "bad"]).columns)
+        {'good': 'good', 'bad': 'bad'}
     """
-    return fields_for(task_class(name).forms, columns, given, task=name)
+    return fields_for(task_class(name).forms_with(options or {}), columns, given, task=name)
 
 
 def make_task(name: str, columns: Sequence[str], /, *, fields: Mapping[str, str] | None = None, **options: Any) -> Task:
@@ -68,7 +83,7 @@ def make_task(name: str, columns: Sequence[str], /, *, fields: Mapping[str, str]
         if option not in known:
             raise OptionError(f"task {name!r} has no option {option!r}; its options are {', '.join(known) or 'none'}")
         _check_choice(option, value, known[option].type)
-    return kind(fields=guess_fields(name, columns, fields), **options)
+    return kind(fields=guess_fields(name, columns, fields, options), **options)
 
 
 def _check_choice(option: str, value: Any, annotation: Any) -> None:

@@ -82,7 +82,7 @@ def entries_of(
     """An entry for every row; one that cannot be converted carries its error. Rows whose ``context`` is empty are
     counted, which is said at the end."""
     alone = Counted()
-    for row in map(_shallow, dataset.rows()):
+    for row in map(shallow, dataset.rows()):
         found = _converted(row, convert)
         if context is not None and isinstance(row, DataRow) and _stands_alone(row, found, context):
             alone.add(row.where)
@@ -91,13 +91,13 @@ def entries_of(
 
 
 def _stands_alone(row: DataRow, found: TaskRow | SeqscoreError, context: Column) -> bool:
-    return isinstance(found, TaskRow) and row.context(context) is None
+    return isinstance(found, TaskRow) and bool(found.items) and row.context(context) is None
 
 
 _MAX_DEPTH = 100  # what walks a value calls itself for each level, and Python stops that near 1,000
 
 
-def _shallow(row: DataItem) -> DataItem:
+def shallow(row: DataItem) -> DataItem:
     """The row, or a problem in its place where a value is nested deeper than anything that reads it can go."""
     if isinstance(row, Problem):
         return row

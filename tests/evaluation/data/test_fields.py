@@ -17,6 +17,15 @@ from seqscore.evaluation.tasks.registry import guess_fields
         ("perplexity", "context text", {"text": "text"}),
         ("filter", "url content", {"text": "content"}),
         ("pairs", "sentence_good sentence_bad UID", {"good": "sentence_good", "bad": "sentence_bad", "group": "UID"}),
+        (
+            "pairs",
+            "prefix_acceptable prefix_unacceptable property_phrase property",
+            {
+                "context_good": "prefix_acceptable",
+                "context_bad": "prefix_unacceptable",
+                "continuation": "property_phrase",
+            },
+        ),
         ("pairs", "prompt chosen rejected", {"good": "chosen", "bad": "rejected", "context": "prompt"}),
         ("choices", "query choices gold", {"query": "query", "choices": "choices", "gold": "gold"}),
         ("choices", "question choices answerKey", {"query": "question", "choices": "choices", "gold": "answerKey"}),
@@ -60,7 +69,7 @@ def test_named_fields_win_and_are_not_called_guesses() -> None:
         ("perplexity", "text sentence", {}, "several columns may be the text: text, sentence"),
         ("choices", "query choices gold label", {}, "several columns may be the gold: gold, label"),
         ("pairs", "good bad", {"good": "best"}, "no column 'best' for good; the columns are good, bad"),
-        ("pairs", "good bad", {"text": "good"}, "has no field 'text'; its fields are good, bad, context, group"),
+        ("pairs", "good bad", {"text": "good"}, "has no field 'text'; its fields are context_good, context_bad"),
         ("rank", "good bad", {}, "task 'rank' is unknown"),
     ],
 )
