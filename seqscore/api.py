@@ -99,21 +99,25 @@ class Run:
 
         yield from view_run(self._stored)  # a generator of this object: it keeps a temporary folder while it runs
 
-    def to_pandas(self) -> pd.DataFrame:
-        """A table with a row for each item that was scored (nats), beside the columns of the data.
+    def to_pandas(self, *, per: Literal["item", "text", "region"] = "text") -> pd.DataFrame:
+        """A table with a row for each text that was scored (nats), beside the columns of the data; or ``per`` item of
+        the data, its texts side by side, or per region of a test suite (both in bits where the task is about these).
 
         Raises:
             MissingDependencyError: pandas is not installed.
             InputError: a part of the run is damaged.
+            OptionError: the run has no regions.
         """
         with naming_extras():
             import pandas as pd
 
-        from seqscore.evaluation.read.export import export_fields, exported
+        from seqscore.evaluation.read.export import export_fields, exported, usual_layout
         from seqscore.output.naming import Names
 
-        names = Names(export_fields(self._stored), lambda message: None)
-        records = [{**record.fields, **names.of(record.columns)} for record in exported(self._stored)]
+        layout, unit = usual_layout(self._stored, per)
+        names = Names(export_fields(self._stored, per=layout), lambda message: None)
+        found = exported(self._stored, per=layout, unit=unit)
+        records = [{**record.fields, **names.of(record.columns)} for record in found]
         return pd.DataFrame(records)
 
     def report(self, path: str | os.PathLike[str], **options: Any) -> Path:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -25,16 +25,27 @@ def export(
         ),
     ] = None,
     output_format: options.RunFormat = None,
-    unit: options.LogUnit = "nats",
+    per: Annotated[
+        Literal["item", "text", "region"] | None,
+        typer.Option(
+            help="What has a row: an item of the data, its texts side by side (default of pairs, choices, criteria), "
+            "each text, or each region of a test suite.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    unit: Annotated[
+        Literal["nats", "bits"] | None,
+        typer.Option(help="Unit of logarithms. Default: bits of criteria, else nats.", rich_help_panel=_OUTPUT),
+    ] = None,
     keep_columns: options.KeepColumns = None,
     signature: options.SignaturePlace = "once",
     quote_formulas: options.QuoteFormulas = False,
     debug: options.Debug = False,
 ) -> int:
-    """The rows of a run as a flat table: a row an item, with the columns of the data."""
+    """The rows of a run as a flat table, with the columns of the data."""
     from seqscore.cli.session import say
     from seqscore.evaluation.data.kept_columns import keep_columns as chosen_columns
-    from seqscore.evaluation.read.export import export_fields, exported
+    from seqscore.evaluation.read.export import export_fields, exported, usual_layout
     from seqscore.evaluation.run.run_folder import read_run
     from seqscore.evaluation.run.summary import run_signature
     from seqscore.output.record_writer import WriterOptions
@@ -45,14 +56,15 @@ def export(
     if found.summary is None:
         say(f"{run} is not complete: the rows that are there are exported")
     signed, keep = str(run_signature(found)), chosen_columns(keep_columns or ["all"])
+    layout, taken = usual_layout(found, per, unit)
     writer_options = WriterOptions(
-        unit=unit,
+        unit=taken,
         signature=signature,
         quote_formulas=quote_formulas,
         columns=() if keep == "none" else None,
         notify=say,
     )
-    with open_records(chosen, output, export_fields(found), writer_options) as records:
-        for record in exported(found, keep=keep, unit=unit):
+    with open_records(chosen, output, export_fields(found, per=layout), writer_options) as records:
+        for record in exported(found, per=layout, keep=keep, unit=taken):
             records.write(record, signed)
     return 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from seqscore.errors import OptionError
 from seqscore.evaluation.data.dataset import Dataset
 from seqscore.evaluation.data.kept_columns import check_kept, keep_columns
 from seqscore.evaluation.filter.buckets import Bucket, check_sortable, split_run
@@ -65,6 +66,9 @@ class Job:
             InputError: the rows are to be sorted into files, and cannot be read a second time.
         """
         task = make_task(name, dataset.columns, fields=fields, **settings)
+        if task.reads_spans and options.get("keep") == "scores":
+            raise OptionError(f"task {name!r} sums up tokens of a text, so they must be kept: keep='tokens' (--keep)")
+        task = task.for_dataset(dataset)
         if task.sorts_rows:
             check_sortable(dataset)
         kept = keep_columns(columns if columns is not None else ["none" if task.sorts_rows else "all"])

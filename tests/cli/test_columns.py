@@ -47,7 +47,12 @@ def test_a_run_is_exported(run: Run, tmp_path: Path) -> None:
         '{"good": "He saw himself.", "bad": 3, "UID": "x", "year": null}\n'
     )
     assert run("eval", "pairs", str(data), "--out", str(tmp_path / "run")).returncode == 1
-    done = run("export", str(tmp_path / "run"), "--format", "csv", "--signature", "rows")
+    flat = run("export", str(tmp_path / "run"), "--format", "csv", "--signature", "none")
+    (pair, wrong) = csv.DictReader(io.StringIO(flat.stdout))
+    assert float(pair["margin"]) == float(pair["log_likelihood_good"]) - float(pair["log_likelihood_bad"])
+    assert (pair["text_bad"], pair["year"], wrong["correct"]) == ("The keys is here.", "1999", "")
+    assert pair["correct"] == str(float(pair["margin"]) > 0).lower()
+    done = run("export", str(tmp_path / "run"), "--format", "csv", "--signature", "rows", "--per", "text")
     assert done.returncode == 0 and done.stderr == ""
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [(row["row"], row["role"], row["text"], row["group"], row["year"]) for row in rows] == [
@@ -58,9 +63,9 @@ def test_a_run_is_exported(run: Run, tmp_path: Path) -> None:
     assert rows[2]["error"].startswith("bad_input: ") and {row["signature"] for row in rows} == {rows[0]["signature"]}
     out = tmp_path / "rows.parquet"
     assert run("export", str(tmp_path / "run"), "-o", str(out), "--unit", "bits").returncode == 0
-    assert pq.read_table(out)["year"].to_pylist() == [1999, 1999, None]
+    assert pq.read_table(out)["year"].to_pylist() == [1999, None]
     assert b"task.task:pairs" in pq.read_metadata(out).metadata[b"seqscore.signature"]
-    for name, message in (("rows.md", "not exported as md"), ("rows.xlsx", "names no format")):
+    for name, message in (("rows.md", "not written as md"), ("rows.xlsx", "names no format")):
         refused = run("export", str(tmp_path / "run"), "-o", str(tmp_path / name))
         assert refused.returncode == 2 and message in refused.stderr
 

@@ -13,6 +13,7 @@
 | ``csv_rows`` | rows of CSV and TSV |
 | ``conllu_rows`` | sentences of CoNLL-U |
 | ``json_rows`` | rows of JSON and JSON Lines |
+| ``suites`` | test suites in SyntaxGym's JSON, a row an item |
 | ``json_text`` | JSON values out of a stream of text |
 | ``arrow`` | rows of Parquet and Arrow files |
 | ``ipc`` | how large compressed buffers of Arrow come to be |

@@ -14,6 +14,7 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluation.data.data_options import DataOptions
 from seqscore.evaluation.data.dataset import Dataset
 from seqscore.evaluation.data.records import Record, check_distinct, has_column, no_column
+from seqscore.evaluation.data.suites import is_suite, suite_rows
 from seqscore.typed_json import encoded
 
 ROWS_LIKE = '[{"text": ...}]'
@@ -40,7 +41,7 @@ def dataset_in_memory(data: object, *, options: DataOptions) -> Dataset:
 
     Args:
         data: an iterable of mappings (collected unless it is a list or tuple), a DataFrame of pandas or polars, an
-            Arrow table, a ``Dataset`` or ``IterableDataset`` of the datasets library.
+            Arrow table, a ``Dataset`` or ``IterableDataset`` of the datasets library, or a test suite as JSON has it.
         options: ``id_column``, ``limit`` and ``notify``; the others say how files are read.
 
     Returns:
@@ -98,6 +99,8 @@ def _looked_through(records: MemoryRecords, limit: int | None) -> tuple[int, str
 
 
 def _rows_of(data: Any, limit: int | None) -> Iterable[object]:
+    if isinstance(data, Mapping) and is_suite(data):
+        return list(suite_rows(data))
     if hasattr(data, "itertuples") and hasattr(data, "iloc"):  # pandas
         columns = _named(data.columns)
         return [dict(zip(columns, row, strict=True)) for row in data.itertuples(index=False, name=None)]

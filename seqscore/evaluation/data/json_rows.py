@@ -10,6 +10,7 @@ from seqscore.evaluation.data.data_options import DataOptions
 from seqscore.evaluation.data.json_text import JsonText, parsed
 from seqscore.evaluation.data.lines import decoded, read_lines
 from seqscore.evaluation.data.records import Record, check_distinct, kind_of_value
+from seqscore.evaluation.data.suites import is_suite, suite_rows
 
 
 def read_json_lines(stream: BinaryIO, name: str, options: DataOptions) -> Iterator[Record | InputError]:
@@ -45,9 +46,9 @@ def read_json(
 
     An array of objects or of texts is read row by row. So are objects one behind the other, a line each or laid out
     over several. One object is a row, or a table as pandas and polars write it: columns of lists or of
-    ``{"0": ...}``, rows by their index, ``{"columns": [...], "data": [...]}``, or ``{"data": [{...}, ...]}``; such a
-    document is held as a whole. ``known``: names that a column may have, by which columns of rows and rows of columns
-    are told apart.
+    ``{"0": ...}``, rows by their index, ``{"columns": [...], "data": [...]}``, or ``{"data": [{...}, ...]}``; or a
+    test suite (``suites``). Such a document is held as a whole. ``known``: names that a column may have, by which
+    columns of rows and rows of columns are told apart.
 
     Raises:
         InputError: it is no JSON, or of none of these forms.
@@ -109,6 +110,8 @@ def document_rows(value: Any, name: str, options: DataOptions, known: Collection
 
 def _rows(table: Mapping[str, Any], name: str, options: DataOptions, known: Collection[str]) -> Iterator[Any]:
     """The rows of an object, by the form that it has; the object itself where it has none of a table."""
+    if is_suite(table):
+        return suite_rows(table)
     names, data = table.get("columns"), table.get("data")
     if isinstance(names, list) and isinstance(data, list) and all(isinstance(one, list) for one in data):
         return _of_split(names, data, name)

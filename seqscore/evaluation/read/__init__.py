@@ -9,5 +9,6 @@
 | ``views`` | stored rows as they are looked at |
 | ``score_files`` | files that ``seqscore score -o`` wrote, as such rows |
 | ``reports`` | what a report shows |
-| ``export`` | the rows of a run as flat records |
+| ``export`` | a run as flat records |
+| ``flat_rows`` | those of rows with their texts side by side, and of regions |
 """

@@ -105,9 +105,22 @@ def run_signature(run: Run) -> Signature:
     fields: dict[str, str] = {}
     for section, values in run.fingerprint.items():
         for name, value in _flat(_files_as_one(values) if section == "data" else values):
-            if value is not None and value != "" and value is not False:
-                fields[name if section == "model" else f"{section}.{name}"] = str(value)
+            if value is not None and value != "" and value is not False and value != []:
+                fields[name if section == "model" else f"{section}.{name}"] = _shown(value)
     return Signature.of(fields)
+
+
+_LONGEST = 200  # characters of a list
+
+
+def _shown(value: Any) -> str:
+    """A value as text; a long list as its length and digest."""
+    import xxhash
+
+    text = str(value)
+    if not isinstance(value, list | tuple) or len(text) <= _LONGEST:
+        return text
+    return f"{len(value)} xxh128:{xxhash.xxh3_128_hexdigest(text.encode())}"
 
 
 def _files_as_one(data: Mapping[str, Any]) -> dict[str, Any]:

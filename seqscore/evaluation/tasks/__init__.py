@@ -13,6 +13,11 @@
 | ``pairs`` | minimal pairs |
 | ``choices`` | multiple choice |
 | ``alternatives`` | what these two have in common |
+| ``criteria`` | test suites: criteria over the surprisals of regions |
+| ``suites`` | what the items of a suite share |
+| ``region_items`` | rows to the items of a suite |
+| ``regions`` | where regions lie, and which tokens they have |
+| ``formulas`` | criteria, from text to whether they hold |
 | ``nbest`` | n-best lists, re-ranked |
 | ``correlate`` | a score beside a number of the data |
 | ``filter`` | rows of a corpus sorted out |

@@ -17,6 +17,7 @@ TASKS: dict[str, str] = {
     "perplexity": "seqscore.evaluation.tasks.perplexity.PerplexityTask",
     "pairs": "seqscore.evaluation.tasks.pairs.PairsTask",
     "choices": "seqscore.evaluation.tasks.choices.ChoicesTask",
+    "criteria": "seqscore.evaluation.tasks.criteria.CriteriaTask",
     "nbest": "seqscore.evaluation.tasks.nbest.NbestTask",
     "correlate": "seqscore.evaluation.tasks.correlate.CorrelateTask",
     "filter": "seqscore.evaluation.tasks.filter.FilterTask",
