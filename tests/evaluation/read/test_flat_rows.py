@@ -15,6 +15,7 @@ import pytest
 from seqscore.errors import OptionError
 from seqscore.evaluation.read.export import export_fields, exported, usual_layout
 from seqscore.evaluation.run.run_folder import Run
+from seqscore.evaluation.run.summary import run_signature
 from seqscore.output.record_writer import WriterOptions
 from seqscore.output.writers import open_records
 from tests.evaluation.evaluated import log_likelihood, run_task
@@ -92,7 +93,7 @@ def test_every_format_holds_the_same(tmp_path: Path) -> None:
     for form in ("csv", "tsv", "jsonl", "parquet"):
         with open_records(form, tmp_path / f"rows.{form}", export_fields(run, per="item"), WriterOptions()) as target:
             for record in exported(run, per="item"):
-                target.write(record, "s")
+                target.write(record, str(run_signature(run)))
     table = pq.read_table(tmp_path / "rows.parquet").to_pylist()
     lines = [json.loads(line) for line in (tmp_path / "rows.jsonl").read_text().splitlines()]
     with (tmp_path / "rows.csv").open(newline="") as stream:

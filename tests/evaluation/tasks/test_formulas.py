@@ -50,6 +50,8 @@ def look(one: Reference) -> float:
         ("sum(gp.main clause) > 1", None, math.nan),
         ("sum(gp.main clause) > 1 & 1 > 2", False, math.nan),
         ("sum(gp.main clause) > 1 | 2 > 1", True, math.nan),
+        ("sum(gp.main clause) > 1 & 2 > 1", None, math.nan),
+        ("sum(gp.main clause) > 1 | 1 > 2", None, math.nan),
         ("sum(gp.1) / 0 > 1", None, math.nan),
         ("(1;%sub_no-matrix%) > 1", None, math.nan),
         ("sum(a.b.c.d) > 1", None, math.nan),
