@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from seqscore.errors import InputError, MissingDependencyError, OptionError, SeqscoreError
     from seqscore.models.load.find import LoadOptions
     from seqscore.scorer import Scorer
+    from seqscore.scores.next_scores import NextTokens, NextWords
     from seqscore.scores.parts import TokenScore, TurnScore, WordScore
     from seqscore.scores.sequence_score import SequenceScore
     from seqscore.scores.word_scores import WordScores
@@ -32,6 +33,8 @@ __all__ = [
     "InputError",
     "LoadOptions",
     "MissingDependencyError",
+    "NextTokens",
+    "NextWords",
     "OptionError",
     "Pair",
     "Run",
@@ -58,6 +61,8 @@ _HOME = {
     "InputError": "seqscore.errors",
     "LoadOptions": "seqscore.models.load.find",
     "MissingDependencyError": "seqscore.errors",
+    "NextTokens": "seqscore.scores.next_scores",
+    "NextWords": "seqscore.scores.next_scores",
     "OptionError": "seqscore.errors",
     "Pair": "seqscore.text.items",
     "Run": "seqscore.api",

@@ -20,7 +20,7 @@ from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.chat import is_chat
 from seqscore.text.end import EndToken, TargetBehind
-from seqscore.text.items import Chat, Item, Pair
+from seqscore.text.items import Chat, Item, Pair, Prompt
 from seqscore.text.joins import DELIMITER_AUTO
 from seqscore.text.sequences import SequenceBuilder, TokenSequence
 from seqscore.text.start import Frame, StartToken
@@ -57,7 +57,9 @@ class TokenCall:
     signature: Signature
     behind: TargetBehind | None = None
 
-    def prepare(self, items: Sequence[Item | SeqscoreError], first_index: int) -> list[Prepared | SeqscoreError]:
+    def prepare(
+        self, items: Sequence[Item | Prompt | SeqscoreError], first_index: int
+    ) -> list[Prepared | SeqscoreError]:
         """Encode the items and lay their windows; an item that cannot be scored gives its error, naming its index."""
         fit = [self._fit(item) for item in items]
         built = iter(self.builder.build([item for item in fit if not isinstance(item, SeqscoreError)]))
@@ -91,7 +93,7 @@ class TokenCall:
             leaves_last=windows.has_end and not has_row,
         )
 
-    def _fit(self, item: Item | SeqscoreError) -> Item | SeqscoreError:
+    def _fit(self, item: Item | Prompt | SeqscoreError) -> Item | Prompt | SeqscoreError:
         """The item, or why it cannot be scored so."""
         if self.behind is not None and self.behind.end is not None and _is_chat(item):
             return InputError(
@@ -292,7 +294,7 @@ def _named(model: LanguageModel[Any, Any]) -> str:
 _STANDS = {"both": "between its own start and end token", "source": "behind its own start token"}
 
 
-def _for_this(model: TokenModel, item: Item | SeqscoreError) -> Item | SeqscoreError:
+def _for_this(model: TokenModel, item: Item | Prompt | SeqscoreError) -> Item | Prompt | SeqscoreError:
     """The item, or why such a model cannot score it."""
     if model.conditioning == "left":
         return item
@@ -305,8 +307,8 @@ def _for_this(model: TokenModel, item: Item | SeqscoreError) -> Item | SeqscoreE
     return item
 
 
-def _is_chat(item: Item | SeqscoreError) -> bool:
-    return isinstance(item, Chat) or (isinstance(item, Pair) and is_chat(item.context))
+def _is_chat(item: Item | Prompt | SeqscoreError) -> bool:
+    return isinstance(item, Chat) or (isinstance(item, Pair | Prompt) and is_chat(item.context))
 
 
 class _Subsets:

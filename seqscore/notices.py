@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from seqscore.errors import JoinWarning, SeqscoreError, SeqscoreWarning, StartWarning
-from seqscore.text.chat import marks_every_message
-from seqscore.text.items import Chat, Item, Pair
+from seqscore.text.chat import is_chat, marks_every_message
+from seqscore.text.items import Chat, Item, Pair, Prompt
 from seqscore.text.joins import run_together
 from seqscore.text.start import StartToken
 
@@ -21,7 +21,7 @@ class StartNotice:
 
     said: bool = False
 
-    def say(self, tokenizer: Any, start: StartToken, items: Sequence[Item | SeqscoreError]) -> None:
+    def say(self, tokenizer: Any, start: StartToken, items: Sequence[Item | Prompt | SeqscoreError]) -> None:
         """Warn, at the first call that scores something else than chats under ``bos="auto"``."""
         if self.said or start.kind != "auto" or all(isinstance(one, SeqscoreError) or _is_chat(one) for one in items):
             return
@@ -44,7 +44,7 @@ class CallNotices:
     about_start: StartNotice
     said: bool = field(default=False)
 
-    def say(self, items: Sequence[Item | SeqscoreError], first_index: int) -> None:
+    def say(self, items: Sequence[Item | Prompt | SeqscoreError], first_index: int) -> None:
         """Warn about items that are going to be scored; ``first_index``: of the first of them."""
         self.about_start.say(self.tokenizer, self.start, items)
         if self.said:
@@ -90,6 +90,8 @@ def _runs_together(item: object) -> bool:
 def _is_chat(item: object) -> bool:
     if isinstance(item, Pair):
         return isinstance(item.continuation, str) and not isinstance(item.context, str)
+    if isinstance(item, Prompt):
+        return is_chat(item.context)
     return isinstance(item, Chat)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
@@ -14,18 +14,20 @@ from seqscore.models.load.default import DEFAULT_MODEL
 from seqscore.models.load.find import LoadedModel, LoadOptions
 from seqscore.models.local import LocalModel
 from seqscore.models.registry import AnyModel, model_of, open_model
+from seqscore.next_call import WHOLE, check_next, open_next_call, word_items, words_of
 from seqscore.notices import StartNotice
 from seqscore.pickled import lasting_name, pickled
 from seqscore.plan.chunks import CHUNK_POLICIES, ChunkPolicy
 from seqscore.plan.workload import Workload
 from seqscore.policies import Policies, PolicyKeywords, check_choice
+from seqscore.scores.next_scores import NextTokens, NextWords
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.scores.word_scores import WordScores
 from seqscore.scoring import Call, Errors, call_of, cut, logits_of, scores_of, word_call_of, workload_of_chunks
 from seqscore.text.given import given_items
 from seqscore.text.given_words import GivenWords
-from seqscore.text.items import Chat, Item, Pair
+from seqscore.text.items import Chat, Context, Item, Pair, Prompt
 from seqscore.word_call import Correction, WordCall, WordItem
 
 if TYPE_CHECKING:
@@ -448,6 +450,110 @@ class Scorer:
             raise InputError("stream_words takes an iterable of items, got a single one; use words(item)")
         call = self._word_call(words, correction, policies)
         return scores_of(call, cut(given_items(items).several, chunks), errors=errors)
+
+    def next_tokens(self, context: Context, k: int = 10, **policies: Unpack[PolicyKeywords]) -> NextTokens:
+        """The k most probable tokens behind a context: p(token | context), and the entropy of the whole distribution.
+
+        Args:
+            context: a text, token ids, or messages, as a chat template renders them; empty: behind the start token.
+            k: how many.
+            policies: ``bos``, ``long``, ``special_tokens``, see ``score``.
+
+        Returns:
+            The tokens in order, of equally probable ones those of the smaller id first.
+
+        Raises:
+            InputError: the context cannot be read, or nothing stands before the token.
+            OptionError: an option has no such value, or the model has no next token (a masked one).
+
+        Example:
+            >>> from seqscore import Scorer
+            >>> found = Scorer.from_pretrained().next_tokens("The capital of France is", k=2)
+            >>> [(one.text, round(one.probability, 3)) for one in found]
+            [(' Paris', 0.806), (' the', 0.036)]
+        """
+        call = open_next_call(self._model, policies, self._about_start, k=k)
+        (only,) = scores_of(call, [[Prompt(context)]], errors="record")
+        if isinstance(only, SeqscoreError):
+            raise type(only)(only.message) from only
+        return only
+
+    def stream_next_tokens(
+        self,
+        contexts: Iterable[Context | SeqscoreError],
+        k: int = 10,
+        *,
+        errors: Errors = "raise",
+        chunks: ChunkPolicy = "growing",
+        **policies: Unpack[PolicyKeywords],
+    ) -> Iterator[NextTokens | SeqscoreError]:
+        """``next_tokens`` in the order of ``contexts``, run in chunks; see ``stream``.
+
+        Args:
+            contexts: see ``next_tokens``; also an error, of a row that could not be read.
+            k: how many tokens behind each.
+            errors, chunks: see ``stream``.
+            policies: see ``next_tokens``.
+
+        Returns:
+            An iterator, which runs as it is asked for more.
+
+        Raises:
+            OptionError: see ``next_tokens``.
+
+        Example:
+            >>> from seqscore import Scorer
+            >>> for found in Scorer.from_pretrained().stream_next_tokens(["It", "Nobody"], k=1):
+            ...     print([one.text for one in found])
+            ["'s"]
+            [' knows']
+        """
+        check_choice("errors", errors, ("raise", "record"))
+        check_choice("chunks", chunks, CHUNK_POLICIES)
+        if isinstance(contexts, str):
+            raise InputError("stream_next_tokens takes an iterable of contexts, got a single one; use next_tokens")
+        call = open_next_call(self._model, policies, self._about_start, k=k)
+        prompts = (one if isinstance(one, SeqscoreError) else Prompt(one) for one in contexts)
+        return scores_of(call, cut(prompts, chunks), errors=errors)
+
+    def next_words(
+        self,
+        context: Context,
+        words: Sequence[str],
+        *,
+        correction: Correction = "auto",
+        **policies: Unpack[PolicyKeywords],
+    ) -> NextWords:
+        """p(word | context) for given words of one token or several, with and without what it takes for a word to end.
+
+        Args:
+            context: a text, or messages; empty: behind the start token.
+            words: what may come; a space stands in front where the context and the word would touch otherwise.
+            correction: see ``words``; ``auto`` is here ``punctuation``, where the model has it: what comes behind the
+                word is not known, and it may be a full stop or a comma.
+            policies: ``bos``, ``long``, ``boundary``, ``special_tokens``, see ``score``.
+
+        Returns:
+            The words as given, with their ranks among each other. All share the context, which runs once.
+
+        Raises:
+            InputError: the context or a word cannot be read.
+            OptionError: see ``next_tokens``.
+
+        Example:
+            >>> from seqscore import Scorer
+            >>> found = Scorer.from_pretrained().next_words("The capital of France is", ["London", "Paris"])
+            >>> [(one.text, one.rank, round(one.log_likelihood, 2)) for one in found]
+            [('London', 2, -5.64), ('Paris', 1, -0.22)]
+        """
+        check_next(self._model, policies)
+        items = word_items(context, words)
+        call = self._word_call(WHOLE, correction, policies)
+        if correction == "auto" and call.rule is not None:
+            call = self._word_call(WHOLE, "punctuation", policies)
+        whole = replace(call, segmentation=replace(call.segmentation, name="whole"))
+        found = scores_of(whole, [items], errors="raise")
+        return words_of(words, [one for one in found if not isinstance(one, SeqscoreError)])
 
     def _word_call(self, words: str, correction: Correction, policies: PolicyKeywords) -> WordCall:
         return word_call_of(self._model, policies, self._about_start, words=words, correction=correction)

@@ -17,6 +17,7 @@ from seqscore.cli.eval import eval_app
 from seqscore.cli.explain import explain
 from seqscore.cli.export import export
 from seqscore.cli.hints import dash_hint
+from seqscore.cli.next import next_
 from seqscore.cli.once import App
 from seqscore.cli.plot import plot
 from seqscore.cli.report import report
@@ -39,6 +40,7 @@ app = App(
 )
 app.command()(score)
 app.command()(words)
+app.command("next")(next_)
 app.command()(explain)
 app.add_typer(eval_app, name="eval")
 app.command()(compare)

@@ -180,7 +180,7 @@ def _summary(lines: list[_Line], unit: Unit, width: int) -> tuple[Table, int]:
     columns = list(dict.fromkeys(name for line in lines for name in line.columns))
     fixed += [max(map(cell_len, [name, *(line.columns.get(name, NOTHING) for line in lines)])) for name in columns]
     room = max(_MIN_TEXT, width - sum(fixed) - _GAP * len(fixed))
-    table = _table()
+    table = plain_table()
     table.add_column("id", no_wrap=True)
     table.add_column("text", width=room)
     for head in heads:
@@ -206,7 +206,7 @@ def _token_tables(score: SequenceScore, unit: Unit, width: int) -> Iterator[tupl
     tops = None if score.top_logprobs is None else [_top_text(token) for token in score.tokens()]
     widest = 0 if tops is None else max(map(cell_len, ["most probable", *tops])) + _GAP
     for begin in range(0, len(rows), BLOCK_ROWS):
-        table = _table()
+        table = plain_table()
         table.add_column("token", width=first, no_wrap=True)
         for head, cells in zip(heads, widths, strict=True):
             table.add_column(Text(head), justify="right", width=cells, no_wrap=True)
@@ -232,8 +232,8 @@ def _token_texts(score: SequenceScore, width: int) -> list[str]:
     """The tokens as they are shown, the end token by its name."""
     data = score.text.encode("utf-8") if score.text is not None else b""
     spans = zip(score.starts.tolist(), score.ends.tolist(), strict=True)
-    texts = [_token_text(data[start:end], width) for start, end in spans]
-    return texts if score.end_token is None else [*texts[:-1], _token_text(score.end_name.encode(), width)]
+    texts = [shown_token(data[start:end], width) for start, end in spans]
+    return texts if score.end_token is None else [*texts[:-1], shown_token(score.end_name.encode(), width)]
 
 
 def _token_numbers(token: TokenScore, score: SequenceScore, unit: Unit) -> list[str]:
@@ -253,11 +253,11 @@ def _top_text(token: TokenScore) -> str:
     """The most probable tokens at the place of one, with their probabilities."""
     if token.top is None:
         return NOTHING
-    named = ((_token_text(one.text.encode(), _MIN_TEXT), shown_probability(math.exp(one.logprob))) for one in token.top)
+    named = ((shown_token(one.text.encode(), _MIN_TEXT), shown_probability(math.exp(one.logprob))) for one in token.top)
     return "  ".join(f"{text} {probability}" for text, probability in named)
 
 
-def _token_text(data: bytes, width: int) -> str:
+def shown_token(data: bytes, width: int) -> str:
     """A token's bytes, with the spaces at its ends made visible."""
     inner = data.strip(b" ")
     if not inner:
@@ -271,5 +271,6 @@ def _spaces(n: int) -> str:
     return "␣" * n if n <= 4 else f"␣×{n}"
 
 
-def _table() -> Table:
+def plain_table() -> Table:
+    """A table without a frame, as all for people are."""
     return Table(box=SIMPLE_HEAD, show_edge=False, pad_edge=False, padding=(0, 1, 0, 0))

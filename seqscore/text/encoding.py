@@ -19,7 +19,7 @@ from seqscore.text.codec.encoder import Encoded, TextEncoder
 from seqscore.text.codec.inside import encode_inside
 from seqscore.text.start import Frame, StartToken
 from seqscore.text.turns import TurnSpan, encode_turns
-from seqscore.text.written import GivenIds, GivenIdsPair, Written, WrittenPair, WrittenText
+from seqscore.text.written import GivenIds, GivenIdsPair, Written, WrittenPair, WrittenPrompt, WrittenText
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,6 +97,8 @@ class ItemEncoder:
             return self._pair(item)
         if isinstance(item, RenderedChat):
             return self._chat(item)
+        if isinstance(item, WrittenPrompt):
+            return self._prompt(item)
         return self._ids(item) if isinstance(item, GivenIds) else self._ids_pair(item)
 
     def _text(self, tokens: Encoded) -> EncodedItem:
@@ -160,6 +162,19 @@ class ItemEncoder:
             flag=flag,
             turns=turns,
         )
+
+    def _prompt(self, prompt: WrittenPrompt) -> EncodedItem:
+        """A context alone, none of its tokens a target."""
+        if prompt.text is None:
+            found = self._ids(GivenIds(prompt.ids))
+        else:
+            start = self.start.behind_template() if prompt.from_template else self.start
+            encoder = self.markup_encoder if prompt.from_template else self.encoder
+            has_defaults = start.kind == "lm-eval" and bool(prompt.text)
+            tokens = encoder.encode_with_defaults(prompt.text) if has_defaults else encoder.encode(prompt.text)
+            merges = start.merges_text(self.special_tokens)
+            found = EncodedItem(tokens, start, merges, has_defaults=has_defaults)
+        return replace(found, first=len(found.tokens.ids))
 
     def _pair(self, pair: WrittenPair) -> EncodedItem:
         start = self.start.behind_template() if pair.from_template else self.start

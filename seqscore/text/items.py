@@ -83,6 +83,13 @@ class Chat:
     end: ChatEnd = "unscored"
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """A context of which nothing is scored: what a model expects behind it is asked. (No item of ``Scorer.score``.)"""
+
+    context: Context
+
+
 Item: TypeAlias = str | Sequence[int] | Pair | Chat
 """A text, token ids, a Pair, or a Chat."""
 
@@ -97,7 +104,7 @@ def check_delimiter(delimiter: str) -> None:
         raise OptionError(f"delimiter={delimiter!r} must be 'auto', empty, or white space")
 
 
-def item_size(item: Item | SeqscoreError) -> int:
+def item_size(item: Item | Prompt | SeqscoreError) -> int:
     """Roughly how large an item is: its characters or token ids; 0 for an error in the place of one, 1 for what is no
     item at all."""
     if isinstance(item, SeqscoreError):
@@ -106,7 +113,7 @@ def item_size(item: Item | SeqscoreError) -> int:
         return _size(item.context) + _size(item.continuation)
     if isinstance(item, Chat):
         return _size(item.messages)
-    return _size(item)
+    return _size(item.context if isinstance(item, Prompt) else item)
 
 
 def share_beginning(one: object, other: object) -> bool:
@@ -120,6 +127,7 @@ def share_beginning(one: object, other: object) -> bool:
 
 def _beginning(item: object) -> Sequence[object]:
     part = (item.context or item.continuation) if isinstance(item, Pair) else item
+    part = part.context if isinstance(part, Prompt) else part
     part = part.messages if isinstance(part, Chat) else part
     return part if isinstance(part, Sequence) else ()
 

@@ -18,7 +18,7 @@ from seqscore.text.boundary import BoundaryFlag
 from seqscore.text.codec.encoder import TextEncoder
 from seqscore.text.codec.unknown import UnknownTokens, find_unknown
 from seqscore.text.encoding import EncodedItem, ItemEncoder
-from seqscore.text.items import Item
+from seqscore.text.items import Item, Prompt
 from seqscore.text.start import Frame, StartToken
 from seqscore.text.turns import TurnSpan
 from seqscore.text.written import Written, write_out
@@ -86,7 +86,7 @@ class SequenceBuilder:
     frame: Frame | None = None
     source_encoder: TextEncoder | None = None
 
-    def build(self, items: Sequence[Item], *, first_index: int = 0) -> list[TokenSequence | SeqscoreError]:
+    def build(self, items: Sequence[Item | Prompt], *, first_index: int = 0) -> list[TokenSequence | SeqscoreError]:
         """One sequence an item, in order; an item that cannot be encoded gives its error, naming its index."""
         written = [self._written(item) for item in items]
         encoder = ItemEncoder(
@@ -102,7 +102,7 @@ class SequenceBuilder:
         built = [_sequence_or_error(one, unknown) for one in encoder.encode_all(written)]
         return [one.for_item(first_index + i) if isinstance(one, SeqscoreError) else one for i, one in enumerate(built)]
 
-    def _written(self, item: Item) -> Written | SeqscoreError:
+    def _written(self, item: Item | Prompt) -> Written | SeqscoreError:
         try:
             return write_out(item, self.tokenizer, special_tokens=self.special_tokens, boundary=self.boundary)
         except SeqscoreError as error:

@@ -106,6 +106,8 @@ def with_end(text: Layout, length: int, *, max_inputs: int | None, long: LongPol
         return text
     room = length if max_inputs is None else max_inputs - text.head
     alone = Window(max(0, length - room), length, length)
+    if long == "error" and not text.windows and length > room:
+        raise _too_long(length, room)
     if not text.windows:
         return replace(text, windows=(alone,), has_end=True)
     *others, last = text.windows

@@ -13,7 +13,7 @@ from seqscore.errors import InputError
 from seqscore.policies import BoundaryPolicy, SpecialTokensPolicy
 from seqscore.text.chat import RenderedChat, is_chat, render_chat, render_turns, spelled_special_tokens
 from seqscore.text.given import require_ids
-from seqscore.text.items import Chat, Item, Pair
+from seqscore.text.items import Chat, Context, Item, Pair, Prompt
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +54,25 @@ class GivenIdsPair:
     continuation: Sequence[int]
 
 
-Written: TypeAlias = WrittenText | WrittenPair | RenderedChat | GivenIds | GivenIdsPair
+@dataclass(frozen=True, slots=True, eq=False)
+class WrittenPrompt:
+    """A context alone: ``text``, or ``ids``. ``from_template``: a chat template wrote it, so markup is parsed."""
+
+    text: str | None = None
+    ids: Sequence[int] = ()
+    from_template: bool = False
 
 
-def write_out(item: Item, tokenizer: Any, *, special_tokens: SpecialTokensPolicy, boundary: BoundaryPolicy) -> Written:
+Written: TypeAlias = WrittenText | WrittenPair | WrittenPrompt | RenderedChat | GivenIds | GivenIdsPair
+
+
+def write_out(
+    item: Item | Prompt, tokenizer: Any, *, special_tokens: SpecialTokensPolicy, boundary: BoundaryPolicy
+) -> Written:
     """What of an item is tokenised.
 
     Args:
-        item: a text, token ids, a Pair or a Chat.
+        item: a text, token ids, a Pair, a Chat or a Prompt.
         tokenizer: whose chat template renders messages.
         special_tokens: whether messages and continuations may spell special tokens.
         boundary: the policy of the call; not all of them are for a Chat.
@@ -77,8 +88,25 @@ def write_out(item: Item, tokenizer: Any, *, special_tokens: SpecialTokensPolicy
         if boundary not in ("auto", "separate"):
             raise InputError(f"boundary={boundary!r} is for Pairs; a Chat takes 'auto' or 'separate'")
         return render_turns(tokenizer, item, special_tokens=special_tokens)
+    if isinstance(item, Prompt):
+        return _prompt(item.context, tokenizer, special_tokens)
     require_ids(item)
     return GivenIds(item)
+
+
+def _prompt(context: Context, tokenizer: Any, special_tokens: SpecialTokensPolicy) -> WrittenPrompt:
+    if isinstance(context, str):
+        return WrittenPrompt(str(context))
+    if isinstance(context, Chat | Pair | Prompt):
+        raise InputError(
+            f"a context is a text, token ids or a list of messages, got a {type(context).__name__}; of a Chat give its "
+            f"messages"
+        )
+    if is_chat(context):
+        rendered = render_chat(tokenizer, context, special_tokens=special_tokens)  # type: ignore[arg-type]
+        return WrittenPrompt(rendered, from_template=True)
+    require_ids(context)
+    return WrittenPrompt(ids=context)  # type: ignore[arg-type]
 
 
 def _pair(pair: Pair, tokenizer: Any, special_tokens: SpecialTokensPolicy) -> WrittenPair | GivenIdsPair:

@@ -5,5 +5,7 @@
 | ``row_stream`` | rows of input to rows of scores |
 | ``scored_rows`` | a scored row, or the error in its place; flat records for files |
 | ``tally`` | how many failed, why, what was not read |
+| ``next_rows`` | contexts to what a model expects behind them |
+| ``next_records`` | that as a row, and as flat records for files |
 | ``reasons`` | why rows failed, messages of one kind together |
 """

@@ -1,0 +1,96 @@
+"""``seqscore next``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from seqscore.cli import options, reading
+from seqscore.cli.option_groups import PairConventionOptions, RunningOptions, with_groups
+from seqscore.errors import OptionError
+from seqscore.output.formats import format_of, machine_formats, shown_ends
+
+_INPUT, _OUTPUT = "Input", "Output"
+_MADE = ("table", *machine_formats())
+
+
+@with_groups
+def next_(
+    *,
+    contexts: Annotated[
+        list[str] | None, typer.Argument(help="Contexts; - reads lines of standard input; '' is the start of a text.")
+    ] = None,
+    file: Annotated[
+        list[str] | None,
+        typer.Option("--file", "-f", help="A file of contexts or a table; may be repeated.", rich_help_panel=_INPUT),
+    ] = None,
+    column: Annotated[
+        str | None, typer.Option(help="Column of contexts, or a path into one: doc.text.", rich_help_panel=_INPUT)
+    ] = None,
+    rows: reading.RowOptions,
+    top: Annotated[int, typer.Option(min=1, help="How many tokens.", rich_help_panel=_OUTPUT)] = 10,
+    words: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--words",
+            help="Words that may come next, with commas between them; may be repeated.",
+            rich_help_panel=_OUTPUT,
+        ),
+    ] = None,
+    output_format: options.RowFormat = None,
+    unit: options.LogUnit = "nats",
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", help=f"Write to this {shown_ends(machine_formats())} file.", rich_help_panel=_OUTPUT
+        ),
+    ] = None,
+    keep_columns: options.KeepColumns = None,
+    signature: options.SignaturePlace = "once",
+    quote_formulas: options.QuoteFormulas = False,
+    loading: RunningOptions,
+    conventions: PairConventionOptions,
+    debug: options.Debug = False,
+) -> int:
+    """The most probable tokens behind a context, and how probable given words are there.
+
+    A word may have several tokens; its corrected value counts that the word begins and ends there.
+    """
+    from seqscore.cli.hints import refuse_file_names
+    from seqscore.cli.session import progress, say
+    from seqscore.evaluation.data.kept_columns import keep_columns as chosen_columns
+    from seqscore.evaluation.data.texts import InputOptions, open_inputs
+    from seqscore.evaluation.scored.next_rows import next_rows
+    from seqscore.output.destination import refuse_overwriting
+    from seqscore.output.next_writers import open_next_writer
+
+    refuse_file_names(contexts or [], "next")
+    chosen = format_of(output, output_format)
+    if chosen not in _MADE:
+        raise OptionError(f"--format {chosen!r} is not made here; expected one of {', '.join(_MADE)}")
+    kept = chosen_columns(keep_columns or ["all" if chosen in machine_formats() else "none"])
+    reads_files = bool(file) or "-" in (contexts or [])
+    inputs = open_inputs(
+        contexts or [], file or [], options=InputOptions(column=column, keep=kept, data=rows.data_options())
+    )
+    refuse_overwriting(output, file or [])
+    named = [word for given in words or [] for word in given.split(",") if word.strip()]
+    failed = 0
+    with (
+        open_next_writer(
+            chosen,
+            output,
+            unit=unit,
+            signature=signature,
+            quote_formulas=quote_formulas,
+            columns=None if kept != "none" and reads_files else (),
+            notify=say,
+        ) as write,
+        progress("contexts") as tracked,
+    ):
+        scorer = loading.open_scorer()
+        for row in tracked(next_rows(scorer, inputs, k=top, words=named, **conventions.policies())):
+            failed += write(row)
+    return 1 if failed else 0
