@@ -112,7 +112,7 @@ class _Group:
         """All of them, or what is wrong with one."""
         values = self.first.values
         columns = {name: values[name] for name in (*self.how.names, *self.how.shared) if name in values}
-        row_id: int | str = ",".join(self.key) if self.how.id_column is None else self.first.id
+        row_id: int | str = "/".join(self.key) if self.how.id_column is None else self.first.id
         if self.fault is not None:
             return Problem(row_id, self.fault, number, columns)
         between = self.how.joiner if self.how.space is None else self.gaps

@@ -99,9 +99,9 @@ ROWS = 'item,cond,n,word,rt\n1,a,1,The,310\n1,a,2,"keys,",250\n1,b,1,"""No""",40
 def test_a_word_a_row(tmp_path: Path) -> None:
     found = texts_of(tmp_path / "a.csv", ROWS, group=("item", "cond"))
     assert [(one.id, one.number, one.text) for one in found] == [
-        ("1,a", 0, "The keys,"),
-        ("1,b", 1, '"No"'),
-        ("2,a", 2, "Ja !"),
+        ("1/a", 0, "The keys,"),
+        ("1/b", 1, '"No"'),
+        ("2/a", 2, "Ja !"),
     ]
     assert found[0].columns == {"item": "1", "cond": "a"}
     assert found[0].own == ({"n": "1", "rt": "310"}, {"n": "2", "rt": "250"})
