@@ -96,7 +96,7 @@ def test_types_come_through_the_run_into_parquet_again(tmp_path: Path) -> None:
     target = tmp_path / "rows.parquet"
     with open_records("parquet", target, export_fields(run), WriterOptions()) as records:
         for record in exported(run):
-            records.write(record, "s")
+            records.write(record, "model:s")
     table = pq.read_table(target)
     kinds = {name: str(table.schema.field(name).type) for name in table.column_names[len(export_fields(run)) :]}
     exact = kinds.pop("exact")
@@ -172,7 +172,7 @@ def test_an_impossible_text_has_infinite_numbers_and_each_format_writes_them_its
         target = tmp_path / f"rows.{form}"
         with open_records(form, target, export_fields(run), WriterOptions()) as records:
             for record in exported(run):
-                records.write(record, "s")
+                records.write(record, "model:s")
     assert (
         '"log_likelihood": "-Infinity", "unit": "nats", "perplexity": "Infinity"'
         in (tmp_path / "rows.jsonl").read_text()
