@@ -19,6 +19,7 @@ import seqscore
 from seqscore import LoadOptions, Scorer
 from seqscore.errors import InputError, ModelError, SeqscoreError, ServerError
 from seqscore.models.server import tries
+from seqscore.models.server.client import Client
 from tests.models.server.conftest import Serve, opened
 from tests.models.server.stand_in import StandIn, failing, half, hanging_up, reply, serving
 
@@ -180,6 +181,26 @@ def test_answers_are_in_order_however_they_come(server: StandIn, tokenizer: Path
     assert 1 < server.most <= 3
 
 
+def test_a_request_that_waits_for_its_turn_is_not_under_way(
+    server: StandIn, tokenizer: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its time runs from when it is sent."""
+    scorer = opened(server, tokenizer=tokenizer, concurrency=2)
+    whole, under_way, most = Client._once, 0, 0
+
+    async def once(self: Client, path: str, body: Any, room: int) -> Any:
+        nonlocal under_way, most
+        under_way, most = under_way + 1, max(most, under_way + 1)
+        try:
+            return await whole(self, path, body, room)
+        finally:
+            under_way -= 1
+
+    monkeypatch.setattr(Client, "_once", once)
+    scorer.score(TEXTS[:8])
+    assert most == 2
+
+
 def test_a_stream_asks_ahead_and_not_without_end(server: StandIn, scorer: Scorer) -> None:
     taken: list[int] = []
 
@@ -278,3 +299,44 @@ def test_numbers_are_sent_as_json_has_them(server: StandIn, scorer: Scorer) -> N
     scorer.score(TEXTS[0])
     assert json.dumps(server.prompts) and all(type(one) is int for one in server.prompts[-1])
     assert not isinstance(scorer.score(TEXTS[0]), ModelError)
+
+
+def test_tokens_of_another_prompt_are_an_error_in_its_place(serve: Serve, tokenizer: Path) -> None:
+    server = serve("sglang")
+    scorer = opened(server, tokenizer=tokenizer)
+
+    def change(answer: dict[str, Any]) -> dict[str, Any]:
+        answer["meta_info"]["input_token_logprobs"][2][1] += 1
+        return answer
+
+    server.change = change
+    (found,) = scorer.stream([TEXTS[0]], errors="record")
+    assert isinstance(found, ServerError) and "answers with the tokens of another prompt" in str(found)
+
+
+def test_a_probability_of_0_is_minus_infinity(serve: Serve, server: StandIn, scorer: Scorer) -> None:
+    """vLLM writes -9999, since JSON has no infinity; others write it as Python does."""
+    texts = serve("completions", puts_bos=True)
+    named = opened(texts)
+    for number in (-9999.0, float("-inf")):
+        server.change = lambda answer, number=number: (  # type: ignore[misc]
+            answer["choices"][0]["prompt_logprobs"][2].update(
+                {key: {"logprob": number} for key in answer["choices"][0]["prompt_logprobs"][2]}
+            ),
+            answer,
+        )[1]
+        texts.change = lambda answer, number=number: (  # type: ignore[misc]
+            answer["choices"][0]["logprobs"]["token_logprobs"].__setitem__(2, number),
+            answer,
+        )[1]
+        for one in (scorer, named):
+            score = one.score(TEXTS[0])
+            assert score.log_likelihood == float("-inf") and score.logprobs[1] == float("-inf")
+
+
+def test_a_model_that_is_gone_ends_the_work(server: StandIn, scorer: Scorer) -> None:
+    """llama-cpp-python says so with 400."""
+    told = {"error": {"message": "The model `tiny` does not exist", "code": "model_not_found"}}
+    server.faults.append(lambda handler: reply(handler, 400, told))
+    with pytest.raises(ServerError, match=r"answers 400 \(The model `tiny` does not exist\)"):
+        list(scorer.stream(TEXTS[:1], errors="record"))
