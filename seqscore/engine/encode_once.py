@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from seqscore.engine.forward_passes import forward_passes
 from seqscore.engine.head.by_rows import target_values
+from seqscore.engine.head.masses import asked_of
 from seqscore.engine.head.queue import HeadQueue, counts_for, head_row_counts
 from seqscore.engine.row_counts import pack_row_counts
 from seqscore.models.architecture.stacks import Stacks
-from seqscore.plan.requests import Request, Values
+from seqscore.plan.requests import Request, Values, common_subsets
 from seqscore.plan.sources import DecodedRow, SourceGroup, by_source, equal_widths, width_of
 from seqscore.policies import Extra
 
@@ -90,7 +91,7 @@ class EncodeOnceEngine:
         with self._passes():
             taken, found = _Taken(requests, len(self._reading.front)), []
             for states, rows in self._decoded(requests):
-                places, _ = taken.take(rows, states.shape[1])
+                places, _, _ = taken.take(rows, states.shape[1])
                 chosen = states.flatten(0, 1)[_on_device(places, states)]
                 logits = chosen if self._stacks.head is None else self._stacks.head.logits(chosen)
                 found.append(logits.double().cpu().numpy())
@@ -99,16 +100,17 @@ class EncodeOnceEngine:
 
     def _values(self, asked: Sequence[Request], taken: _Taken, extras: frozenset[Extra]) -> Iterator[Values]:
         """The values of all targets, in the order in which they are ``taken``."""
-        head = self._stacks.head
-        queue = None if head is None else HeadQueue(head, counts_for(extras, head, self._head_rows), extras, None)
+        head, masses = self._stacks.head, asked_of(taken.subsets, np.empty(0, np.int64), self._stacks.adapter.device)
+        queue = None if head is None else HeadQueue(head, counts_for(extras, head, self._head_rows), extras, masses)
         for states, rows in self._decoded(asked):
-            places, targets = taken.take(rows, states.shape[1])
+            places, targets, subsets = taken.take(rows, states.shape[1])
             flat = states.flatten(0, 1)
             if queue is None:
                 where, words = _on_device(places, states), _on_device(targets, states)
-                yield target_values(flat[where], None, words, extras=extras)
+                of_these = None if masses is None else masses.at(subsets)
+                yield target_values(flat[where], None, words, extras=extras, asked=of_these)
             else:
-                queue.add(flat, places, targets, np.full(len(places), -1))
+                queue.add(flat, places, targets, subsets)
         if queue is not None:
             yield queue.finish()
 
@@ -188,28 +190,32 @@ class EncodeOnceEngine:
 
 
 class _Taken:
-    """Which targets were taken from decoded rows, in the order in which they were.
+    """Which targets were taken from decoded rows, in the order in which they were. ``subsets``: of all requests.
 
     ``front``: how many positions stand before the first id of a request.
     """
 
     def __init__(self, requests: Sequence[Request], front: int) -> None:
         self._requests, self._front = requests, front
+        self.subsets, self._subset_numbers = common_subsets(requests)
         self._owners: list[IntArray] = []
 
-    def take(self, rows: Sequence[DecodedRow], width: int) -> tuple[IntArray, IntArray]:
-        """The places [p] that predict targets of these rows, each ``width`` wide, ascending; and the targets [p]."""
-        places, targets, owners = [], [], []
+    def take(self, rows: Sequence[DecodedRow], width: int) -> tuple[IntArray, IntArray, IntArray]:
+        """The places [p] that predict targets of these rows, each ``width`` wide, ascending; the targets [p]; which of
+        the ``subsets`` is asked for there [p], -1: none."""
+        places, targets, subsets, owners = [], [], [], []
         for row, decoded in enumerate(rows):
             for number in decoded.requests:
                 request = self._requests[number]
                 columns = np.arange(request.first_target - 1, request.num_inputs) + self._front
                 places.append(row * width + columns)
                 targets.append(request.targets)
+                subsets.append(self._subset_numbers[number])
                 owners.append(np.full(len(columns), number))
         order = np.argsort(np.concatenate(places), kind="stable")
         self._owners.append(np.concatenate(owners)[order])
-        return np.concatenate(places)[order], np.concatenate(targets)[order]
+        found = (np.concatenate(part)[order] for part in (places, targets, subsets))
+        return next(found), next(found), next(found)
 
     def order(self) -> IntArray:
         """Where the targets of the first request stand among those that were taken, then those of the next, ..."""

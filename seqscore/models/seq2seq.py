@@ -49,6 +49,7 @@ class EncoderDecoderModel(LocalModel):
     conditioning: ClassVar[Conditioning] = "source"
     offers: ClassVar[frozenset[Extra]] = frozenset({"rank", "entropy"})
     has_languages: ClassVar[bool] = True
+    gives_masses: ClassVar[bool] = True
 
     def __init__(
         self,
