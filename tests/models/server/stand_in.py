@@ -72,6 +72,7 @@ class StandIn:
         self.told: list[tuple[str, dict[str, str], Any]] = []
         self.most = self.now = 0
         self.pause = 0.0
+        self.closed, self.counting = threading.Event(), threading.Lock()
         self.model = Model()
         self.address = ""
 
@@ -230,17 +231,20 @@ def serving(stand_in: StandIn, port: int = 0) -> Iterator[StandIn]:
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["content-length"])))
             stand_in.told.append((self.path, dict(self.headers), body))
-            stand_in.now += 1
-            stand_in.most = max(stand_in.most, stand_in.now)
+            with stand_in.counting:
+                stand_in.now += 1
+                stand_in.most = max(stand_in.most, stand_in.now)
             try:
-                time.sleep(stand_in.pause)
+                if stand_in.closed.wait(stand_in.pause):
+                    return
                 if stand_in.faults:
                     stand_in.faults.popleft()(self)
                     return
                 status, answer = stand_in.answer(self.path, body)
                 reply(self, status, stand_in.change(answer) if status == 200 else answer)
             finally:
-                stand_in.now -= 1
+                with stand_in.counting:
+                    stand_in.now -= 1
 
         def log_message(self, *_: Any) -> None:
             pass
@@ -252,8 +256,11 @@ def serving(stand_in: StandIn, port: int = 0) -> Iterator[StandIn]:
     try:
         yield stand_in
     finally:
+        stand_in.closed.set()
         server.shutdown()
         server.server_close()
+        while stand_in.now:  # torch in a daemon thread at the end of the process would abort that
+            time.sleep(0.005)
 
 
 def reply(handler: BaseHTTPRequestHandler, status: int, answer: Any, **headers: str) -> None:
