@@ -244,3 +244,23 @@ def test_an_answer_in_a_chat_begins_behind_a_special_token() -> None:
     assert scorer.tokenizer.convert_ids_to_tokens(ids[first - 1]) == "<|bot|>"
     assert found.masses[0] == pytest.approx(math.log(unspaced), abs=EXACT)
     assert not np.isnan(found.corrected).any()
+
+
+def test_words_that_no_white_space_parts_have_no_value_though_a_token_begins_there() -> None:
+    found = scorer_of("wordpiece").words(GivenWords(["the", "日", "本", "cat"], text="the 日本 cat"))
+    assert np.isnan(found.corrected).tolist() == [False, True, True, False]
+
+
+def test_white_space_at_the_end_of_a_text_is_no_part_of_its_last_word() -> None:
+    scorer = scorer_of("byte-level")
+    spaced, bare = scorer.words("the cat \n"), scorer.words("the cat")
+    np.testing.assert_allclose(spaced.corrected, bare.corrected, rtol=0, atol=EXACT)
+    assert spaced.log_likelihoods[1] < bare.log_likelihoods[1]
+
+
+@pytest.mark.filterwarnings("ignore::seqscore.errors.JoinWarning")
+def test_a_healed_token_leaves_the_masses_behind_it_alone() -> None:
+    scorer = scorer_of("byte-level")
+    healed, whole = scorer.words(Pair("the c", "at is a"), boundary="healed"), scorer.words("the cat is a")
+    assert healed.score.boundary == "healed" and np.isnan(healed.masses[0])
+    np.testing.assert_allclose(healed.masses[1:], whole.masses[2:], rtol=0, atol=EXACT)

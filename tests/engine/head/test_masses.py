@@ -162,3 +162,14 @@ def test_a_subset_is_checked_and_shared() -> None:
         ]
     )
     assert table == (ONE, SMALL) and [one.tolist() for one in places] == [[1, -1], [-1], [1]]
+
+
+def test_a_sum_of_weights_shrinks_as_the_maximum_rises_from_tile_to_tile() -> None:
+    size = 3 * TILE_WORDS
+    bias = torch.randn(size, generator=torch.Generator().manual_seed(4)) + torch.arange(size) // TILE_WORDS * 3.0
+    ids = np.arange(0, size, 2)
+    head = Head(torch.zeros(size, 1), bias, 1.0, None)
+    asked = asked_of((Subset(ids, peak=False),), np.array([0]), torch.device("cpu"))
+    tiled = tiled_values(torch.ones(1, 1), head, np.array([0]), np.array([0]), extras=frozenset(), asked=asked)
+    exact = float(bias[ids].double().logsumexp(0) - bias.double().logsumexp(0))
+    assert tiled.masses is not None and tiled.masses[0] == pytest.approx(exact, rel=2.0**-20)
