@@ -11,6 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 from seqscore import Scorer
+from seqscore.evaluation.scored.scored_rows import OutputRecord
+from seqscore.output.csv_writer import SeparatedWriter
+from seqscore.output.destination import Output
 from tests.cli.conftest import Run
 
 TEXT, HOSTILE = "The quick fox", "a\x1b]0;x\x07 ‮b"
@@ -77,3 +80,26 @@ def test_a_protocol_scores_no_end_token(run: Run, tmp_path: Path) -> None:
     done = run(*told, str(tmp_path / "b"))
     assert done.returncode == 0 and "eos:scored/2" in json.dumps(json.loads(done.stdout)).replace('": "', ":"), done
     assert run("report", str(tmp_path / "b"), "-o", str(tmp_path / "page.html")).returncode == 0
+
+
+def test_tokens_in_a_cell_are_escaped_on_a_terminal() -> None:
+    """A file holds them as they are."""
+    top = [{"id": 7, "text": "\x9b31m‮", "logprob": -1.0}]
+    for on_terminal in (False, True):
+        with Output(None) as output:
+            output.stream = _Stream(on_terminal)
+            writer = SeparatedWriter(
+                output, {"top": "top"}, columns=(), delimiter=",", quote_formulas=False, notify=lambda message: None
+            )
+            writer.write(OutputRecord({"top": top}))
+            written = output.stream.getvalue().decode()
+        assert ("‮" in written) != on_terminal and ("\x9b" in written) != on_terminal
+
+
+class _Stream(io.BytesIO):
+    def __init__(self, on_terminal: bool) -> None:
+        super().__init__()
+        self._on_terminal = on_terminal
+
+    def isatty(self) -> bool:
+        return self._on_terminal

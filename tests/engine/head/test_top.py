@@ -57,6 +57,14 @@ def test_equal_logits_are_in_the_order_of_their_words_whatever_the_tiles(
     assert running.words.tolist() == expected and torch.equal(running.values, values)
 
 
+@pytest.mark.parametrize("width", [1, 2, 16, 17, 89, 255, 256, 257])
+@pytest.mark.parametrize("k", [1, 2, 5])
+def test_equal_logits_behind_the_last_whole_group_are_seen(width: int, k: int) -> None:
+    logits = torch.zeros(3, width)
+    logits[0, -1] = logits[1, width // 2 :] = 1.0
+    assert greatest(logits, k)[1].tolist() == [in_order(row, k) for row in logits.tolist()]
+
+
 @pytest.mark.parametrize("vocabulary", [300, TILE_WORDS - 1, TILE_WORDS + 1, 2 * TILE_WORDS + 7])
 def test_both_ways_give_the_same_words_and_the_bits_of_the_targets(vocabulary: int) -> None:
     generator = torch.Generator().manual_seed(0)
