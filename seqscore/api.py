@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from seqscore.evaluation.data.dataset import Dataset
     from seqscore.evaluation.read.compare import Comparison
     from seqscore.evaluation.read.views import RowView
+    from seqscore.evaluation.read.word_cells import WordChartOptions
     from seqscore.evaluation.run.figures import FigureRow
     from seqscore.evaluation.run.progress import Progress
     from seqscore.evaluation.run.run_folder import Run as StoredRun
@@ -390,47 +392,79 @@ def report(
 
 
 def plot(
-    source: Run | str | os.PathLike[str],
+    source: Run | str | os.PathLike[str] | Data,
     folder: str | os.PathLike[str],
     *,
     other: Run | str | os.PathLike[str] | None = None,
     items: Sequence[str] = (),
     picture: Literal["png", "svg", "both"] = "both",
+    **words: Any,
 ) -> list[Path]:
-    """Draw what there is of a run or a file of scores: perplexities, groups, margins, calibration, token frequencies.
+    """Draw what there is of a run or a file of scores (perplexities, groups, margins, calibration, token frequencies),
+    or the means of words' surprisals by condition and place.
 
     Args:
-        source: a run, its folder, or a file that ``seqscore score -o`` wrote.
-        folder: for the pictures.
+        source: a run, its folder, a file that ``seqscore score -o`` or ``seqscore words -o`` wrote, or words in memory:
+            what ``seqscore.words`` gives, a data frame of that, rows.
+        folder: for the pictures; or a file that ends in .png or .svg, for one.
         other: a second run over the same data, for a scatter of the two.
         items: ids of rows whose tokens are drawn too.
-        picture: kind of the files.
+        picture: kind of the files in a folder.
+        words: of a picture by word or region: ``by``, ``facet``, ``at``, ``value``, ``interval``, ``level``, see
+            ``WordChartOptions``.
 
     Returns:
         The paths of the pictures.
 
     Raises:
         InputError: the source cannot be read, or holds nothing that can be drawn.
-        OptionError: the two are not runs over the same data, or a picture cannot be written.
+        OptionError: the two are not runs over the same data, or a picture cannot be written, or has no such option.
         MissingDependencyError: ``pip install 'seqscore[plot]'`` is needed.
 
     Example:
-        >>> from seqscore import Scorer, evaluate, plot
-        >>> run = evaluate(Scorer.from_pretrained(), "perplexity", [{"text": "It rained."}, {"text": "Nobody came."}])
-        >>> [path.name for path in plot(run, "figures", picture="png")]
-        ['perplexities.png', 'frequencies.png']
+        >>> from seqscore import Scorer, plot, words
+        >>> texts = [{"text": "It rained.", "tense": "past"}, {"text": "It rains.", "tense": "present"}]
+        >>> found = words(Scorer.from_pretrained(), texts).to_pandas()
+        >>> [path.name for path in plot(found, "figures/rain.png", by="tense")]
+        ['rain.png']
     """
     with naming_extras():
-        from seqscore.evaluation.read.drawable import charts_of, rows_named
+        from seqscore.evaluation.read.drawable import charts_of, charts_of_words, rows_named
         from seqscore.output.plots.saving import picture_folder, run_figures, save_figures, text_figures
 
-        first, second = _folder(source), None if other is None else _folder(other)
-        charts, rows = charts_of(first, second), rows_named(first, items)
+        shown = _word_options(words)
+        if isinstance(source, Run | str | os.PathLike):
+            first, second = _folder(source), None if other is None else _folder(other)
+            charts, rows = charts_of(first, second, words=shown), rows_named(first, items)
+        elif other is not None or items:
+            raise OptionError("rows in memory have words only: neither other= nor items= goes with them")
+        else:
+            first = second = Path("words")
+            charts, rows = charts_of_words(_rows_in_memory(source), shown), []
         picture_folder(Path(folder))
-        written = save_figures(run_figures(charts, (str(first), str(second))), Path(folder), picture)
-        for row in rows:
-            written += save_figures(text_figures(row), Path(folder), picture)
-        return written
+        drawn = (run_figures(charts, (str(first), str(second))), *map(text_figures, rows))
+        return save_figures(chain.from_iterable(drawn), Path(folder), picture)
+
+
+def _word_options(given: Mapping[str, Any]) -> WordChartOptions | None:
+    """What a picture by word shows, where that is said."""
+    from seqscore.evaluation.read.word_cells import WordChartOptions
+
+    known = [one.name for one in fields(WordChartOptions)]
+    for name in given:
+        if name not in known:
+            raise OptionError(f"there is no option {name!r}: there are other, items, picture, {', '.join(known)}")
+    return WordChartOptions(**given) if given else None
+
+
+def _rows_in_memory(data: Data) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Rows of words with their places; what a frame holds for nothing is None."""
+    from seqscore.evaluation.data.problem import Problem
+
+    for row in dataset_of(data, {}).rows():
+        if isinstance(row, Problem):
+            raise row.error
+        yield row.where, row.values
 
 
 def _folder(run: Run | str | os.PathLike[str]) -> Path:

@@ -129,6 +129,10 @@ class JoinWarning(SeqscoreWarning):
     """A context and its continuation meet in the middle of a word."""
 
 
+class FontWarning(SeqscoreWarning):
+    """A picture holds characters that no font has."""
+
+
 class StartWarning(SeqscoreWarning):
     """Texts have no start token, or one that is no separator of documents."""
 

@@ -21,6 +21,8 @@ from seqscore.errors import InputError, OptionError
 from seqscore.evaluation.read import charts as read_charts
 from seqscore.evaluation.read.charts import CorrelationChart, GroupBar, GroupChart, ValueChart
 from seqscore.evaluation.read.compare import PairedValues
+from seqscore.evaluation.read.word_cells import WordChartOptions
+from seqscore.evaluation.read.word_charts import word_chart
 from seqscore.evaluation.tasks import charts
 from seqscore.evaluation.tasks.charts import CHARTS, Chart, ChartNumbers
 from seqscore.evaluation.tasks.measure import Measure
@@ -65,12 +67,22 @@ CORRELATION = CorrelationChart(
     "pearson", ("surprisal [bits]", "rating"), np.array([1.0, 2, 4]), np.array([3.0, 1, 2]), 0.1
 )
 
+WORDS = word_chart(
+    [
+        (f"row {n}", {"row": n, "region": region, "num_crossing": 0, "surprisal": n + 0.5, "condition": f"${n % 2}"})
+        for n in range(4)
+        for region in ("subject", "verb")
+    ],
+    WordChartOptions(by=("condition",)),
+)
+
 NUMBERS: dict[str, Any] = {
     "values": MARGINS,
     "points": CORRELATION,
     "groups": GROUPS,
     "calibration": CALIBRATION,
     "frequencies": FREQUENCIES,
+    "regions": WORDS,
     "paired": PAIR,
 }
 """What charts show; every chart of the table is drawn from it."""
@@ -132,6 +144,7 @@ def test_axes_have_titles_and_units(figure: Figure) -> None:
             assert axes.get_ylabel() or any(tick.get_text() for tick in axes.get_yticklabels())
 
 
+@pytest.mark.filterwarnings("ignore::seqscore.errors.FontWarning")
 def test_png_and_svg_are_whole_and_the_same_each_time(make: Callable[[], Figure], tmp_path: Path) -> None:
     for name in ("a", "b"):
         figure = make()

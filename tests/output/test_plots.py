@@ -12,7 +12,7 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from seqscore.errors import InputError, OptionError
+from seqscore.errors import FontWarning, InputError, OptionError
 from seqscore.explain.figures.underflow_figure import underflow_figure
 from seqscore.explain.numbers.naive import WORKED_EXAMPLE, ProductComparison, compare_products
 from seqscore.output.plots.canvas import check_picture, save_figure
@@ -160,7 +160,7 @@ def test_a_title_is_plain_text(tmp_path: Path, comparison: ProductComparison, re
     figure = underflow_figure(comparison, title=title)
     assert figure.get_suptitle() == "costs $5 \\frac{ and $6 \\x1b[31m 漢字 [b]"
     save_figure(figure, tmp_path / "a.png")
-    assert [str(one.message) for one in recwarn] == []
+    assert {one.category for one in recwarn} <= {FontWarning}  # of 漢字, where no font has them
 
 
 @pytest.mark.parametrize("name", ["a.pdf", "a", "png", "a.png.txt"])

@@ -9,9 +9,12 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.errors import InputError
+from seqscore.errors import InputError, OptionError
 from seqscore.evaluation.read.axis_limits import drawable
+from seqscore.evaluation.read.export import exported
 from seqscore.evaluation.read.measures import measures_of_run, task_of_run
+from seqscore.evaluation.read.word_cells import Placed, WordChartOptions
+from seqscore.evaluation.read.word_charts import WordChart, word_chart
 from seqscore.evaluation.run.figures import Measured, row_values, stored_interval
 from seqscore.evaluation.run.run_folder import Run
 from seqscore.evaluation.run.stored_rows import stored_rows
@@ -72,8 +75,8 @@ class CorrelationChart:
 
 RunCharts: TypeAlias = Mapping[str, Any]
 """Of the charts in ``tasks.charts.CHARTS`` those that a run has something finite for, by name: what they show, a
-``ValueChart``, ``CorrelationChart``, ``GroupChart``, ``Calibration``, ``RankFrequency`` (which needs stored tokens) or
-``PairedValues``."""
+``ValueChart``, ``CorrelationChart``, ``GroupChart``, ``Calibration``, ``RankFrequency`` (which needs stored tokens),
+``WordChart`` or ``PairedValues``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,6 +181,31 @@ def _token_ids(run: Run) -> Iterator[list[int]]:
                 yield item["token_ids"]
 
 
+def region_rows(run: Run) -> Iterator[Placed]:
+    """The regions of a run's texts, a row each, with the columns that were kept.
+
+    Raises:
+        OptionError: the run's task has no regions.
+    """
+    if not task_of_run(run).reads_spans:
+        raise OptionError(
+            f"a run of task {task_of_run(run).name!r} has no regions; expected a run over regions, or a file "
+            f"that seqscore words wrote"
+        )
+    for record in exported(run, per="region", unit="bits"):
+        yield f"{str(run.path)!r}, row {record.fields['row']}", {**record.columns, **record.fields}
+
+
+def _regions(run: Run) -> WordChart | None:
+    """Of a test suite with few conditions; of others a caller says what is to be shown."""
+    if not task_of_run(run).reads_spans:
+        return None
+    try:
+        return word_chart(region_rows(run), WordChartOptions(by=("condition",)))
+    except (InputError, OptionError):  # no value, or more conditions or regions than a picture can show
+        return None
+
+
 def _number(stored: float | str | None) -> float | None:
     """A figure as it was stored; infinities are stored as text."""
     return None if stored is None else float(stored)
@@ -189,5 +217,6 @@ _MAKERS: Mapping[ChartNumbers, Callable[[_Source, str], Any]] = {
     "groups": lambda source, _: _groups(source.summary),
     "calibration": lambda source, _: _calibration(source.summary),
     "frequencies": lambda source, _: _frequencies(source.run),
+    "regions": lambda source, _: _regions(source.run),
 }
 """What makes the numbers of a chart; those of two runs are theirs who have both."""

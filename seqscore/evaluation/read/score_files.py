@@ -24,7 +24,8 @@ from seqscore.scores.statistics.intervals import Sums, bootstrap_interval
 
 _MAX_LINE = 64 * 2**20
 _MAX_TOKENS = 2**20  # of a text that is looked at
-_WRITTEN = DataOptions(quoting="standard", max_line_bytes=_MAX_LINE, notify=lambda message: None)
+WRITTEN = DataOptions(quoting="standard", max_line_bytes=_MAX_LINE, notify=lambda message: None)
+"""How files that seqscore wrote itself are read."""
 
 
 def read_scores(path: Path) -> Iterator[RowView]:
@@ -47,7 +48,7 @@ _Placed: TypeAlias = tuple[str, Mapping[str, Any]]
 
 def _json_records(path: Path) -> Iterator[_Placed]:
     """Objects, a line each, whatever the end of the file's name is."""
-    for record in read_file(str(path), replace(_WRITTEN, read_as="jsonl")):
+    for record in read_file(str(path), replace(WRITTEN, read_as="jsonl")):
         if isinstance(record, InputError):
             raise record
         yield record.where, record.values
@@ -72,7 +73,7 @@ def _table_records(path: Path) -> Iterator[_Placed]:
 
 def _typed_rows(path: Path) -> Iterator[_Placed]:
     """Rows whose numbers are numbers; what is empty in a text format is None."""
-    for record in read_file(str(path), _WRITTEN):
+    for record in read_file(str(path), WRITTEN):
         if isinstance(record, InputError):
             raise record
         try:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias
 
-ChartNumbers: TypeAlias = Literal["values", "points", "groups", "calibration", "frequencies", "paired"]
+ChartNumbers: TypeAlias = Literal["values", "points", "groups", "calibration", "frequencies", "regions", "paired"]
 """What a chart shows. ``values``: the rows' own values of a measure; ``points``: two numbers of every row; the others
 are of the run as a whole, ``paired`` of two runs. ``evaluate.read.charts`` makes each."""
 
@@ -36,6 +36,7 @@ CHARTS: Mapping[str, Chart] = MappingProxyType(
             "values",
             "distributions.perplexities_of",
         ),
+        "words": Chart("Surprisal by region and condition, with intervals", "broad", "regions", "words.word_figure"),
         "calibration": Chart("Confidence against accuracy", "tall", "calibration", "runs.calibration_figure"),
         "frequencies": Chart(
             "How often the token of each rank occurs, on linear and logarithmic axes",

@@ -22,7 +22,7 @@ def loss_figure(curve: LossCurve) -> Figure:
     for axes, scale in zip(figure.subplots(1, 2), ("linear", "log"), strict=True):
         axes.plot(steps, curve.losses, color=BASE, linewidth=1.8)
         axes.set(yscale=scale, xlabel="step of training", ylabel="cross-entropy [nats a byte]")
-        count_axis(axes)
+        count_axis(axes.xaxis)
         if scale == "log":
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
         half = len(curve.losses) // 2

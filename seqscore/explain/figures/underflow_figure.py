@@ -56,7 +56,7 @@ def _draw_linear(axes: Axes, comparison: ProductComparison) -> None:
     axes.set_ylabel("running product of probabilities (float64)")
     unseen = np.flatnonzero(products < 0.005)
     axes.set_title("Linear axis: nothing to see" if 2 * len(unseen) > n else "Linear axis", loc="left")
-    count_axis(axes)
+    count_axis(axes.xaxis)
     if len(unseen):
         axes.annotate(
             f"from token {unseen[0]} on the curve\ncannot be told from 0",
@@ -82,7 +82,7 @@ def _draw_logarithmic(axes: Axes, comparison: ProductComparison) -> None:
     ends = any(failure.first_zero is not None for failure in comparison.formats)
     more = ": products end, the sum of logarithms goes on" if ends and comparison.log_likelihood > -math.inf else ""
     axes.set_title(f"Logarithmic axis{more}", loc="left")
-    count_axis(axes)
+    count_axis(axes.xaxis)
     _label_powers(axes, scale)
     for label, face in (("first subnormal product", "white"), ("product is 0 from here", GREY)):
         axes.plot([], [], linestyle="none", marker="o", color=GREY, markerfacecolor=face, markersize=7, label=label)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError
-from seqscore.output.plots.canvas import ACCENT, BASE, GREY, heading, new_figure, styled
+from seqscore.output.plots.canvas import ACCENT, BASE, GREY, count_axis, heading, legend_below, new_figure, styled
 from seqscore.scores.statistics.frequency import RankFrequency
 
 if TYPE_CHECKING:
@@ -55,10 +55,10 @@ def frequency_figure(found: RankFrequency) -> Figure:
         axes.set_title(
             "Linear axes" if scale == "linear" else "Logarithmic axes: Zipf's law is a straight line", loc="left"
         )
-        axes.legend(frameon=False, fontsize=9)
         if scale == "linear":  # there is no rank and no count between two whole numbers
             axes.locator_params(integer=True)
         _plain_numbers(axes, scale)
+    legend_below(figure)
     heading(figure, f"Token frequencies: {found.total:,} tokens, {len(found.counts):,} different ones")
     return figure
 
@@ -96,8 +96,8 @@ def perplexity_figure(
         axes.set(xscale=scale, xlabel=f"{name} of a text", ylabel="texts")
         axes.set_title("Linear axis" if scale == "linear" else "Logarithmic axis", loc="left")
         _plain_numbers(axes, scale, y=False)
-        if axes.get_legend_handles_labels()[0]:
-            axes.legend(frameon=False, fontsize=9)
+        count_axis(axes.yaxis)
+    legend_below(figure)
     infinite = len(values) - len(finite)
     more = f" ({infinite:,} infinite, not drawn)" if infinite else ""
     heading(figure, f"{name.capitalize()} of {len(values):,} texts{more}")

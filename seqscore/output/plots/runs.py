@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError
 from seqscore.evaluation.read.axis_limits import LARGEST_DRAWN, drawable, not_drawn
 from seqscore.output.escape import terminal_text
-from seqscore.output.plots.canvas import ACCENT, BASE, GREY, heading, new_figure, styled
+from seqscore.output.plots.canvas import ACCENT, BASE, GREY, count_axis, heading, legend_below, new_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -81,7 +81,6 @@ def calibration_figure(found: Calibration) -> Figure:
     upper.plot([0, 1], [0, 1], color=GREY, linewidth=1.2, linestyle=(0, (4, 2)), label="as sure as right")
     upper.plot(confidence, [one.accuracy for one in bins], color=BASE, marker="o", linewidth=1.6, label="the model")
     upper.set(xlim=(0, 1), ylim=(0, 1), ylabel="accuracy [of 1]")
-    upper.legend(frameon=False, fontsize=9, loc="upper left")
     lower.bar(
         [(one.low + one.high) / 2 for one in bins],
         [one.count for one in bins],
@@ -89,6 +88,8 @@ def calibration_figure(found: Calibration) -> Figure:
         color=BASE,
     )
     lower.set(xlabel="confidence: probability of the chosen answer [of 1]", ylabel="questions")
+    count_axis(lower.yaxis)
+    legend_below(figure)
     error = "" if found.error is None else f": expected calibration error {found.error:.4f}"
     heading(figure, f"Calibration{error}")
     return figure
@@ -119,7 +120,8 @@ def margin_figure(chart: ValueChart) -> Figure:
             chart.figure, color=GREY, linewidth=1.6, linestyle=(0, (5, 1.6)), label=f"mean: {chart.figure:.4g}"
         )
     axes.set(xlabel=f"{chart.axes[0]} [{chart.unit}]", ylabel=chart.axes[1])
-    axes.legend(frameon=False, fontsize=9)
+    count_axis(axes.yaxis)
+    legend_below(figure)
     heading(figure, f"Margins of {len(chart.values):,} {chart.axes[1]}")
     return figure
 

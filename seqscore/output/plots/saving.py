@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias, cast
 
 from seqscore.errors import OptionError
 from seqscore.evaluation.tasks.charts import CHARTS, Chart
-from seqscore.output.plots.canvas import save_figure
+from seqscore.output.plots.canvas import PICTURES, save_figure
 from seqscore.output.plots.tokens import heat_map_figure, surprisal_figure
 
 if TYPE_CHECKING:
@@ -24,16 +24,22 @@ Picture: TypeAlias = Literal["png", "svg", "both"]
 Named: TypeAlias = "tuple[str, Figure]"
 
 
-def picture_folder(folder: Path) -> None:
-    """Make the folder that figures go to.
+def picture_folder(out: Path) -> None:
+    """Make the folder that figures go to; ``out`` may be the name of one picture, whose folder it is then.
 
     Raises:
         OptionError: it cannot be made.
     """
+    folder = out.parent if _is_one(out) else out
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OptionError(f"cannot make the folder {str(folder)!r}: {error.strerror or error}") from error
+
+
+def _is_one(out: Path) -> bool:
+    """Whether it names a picture, not a folder."""
+    return out.suffix.lower() in PICTURES and not out.is_dir()
 
 
 def text_figures(row: RowView) -> Iterator[Named]:
@@ -57,16 +63,21 @@ def _file_name(row_id: str) -> str:
     return safe if safe == row_id else f"{safe}-{xxhash.xxh3_64_hexdigest(row_id.encode('utf-8', 'replace'))[:8]}"
 
 
-def save_figures(figures: Iterable[Named], folder: Path, picture: Picture) -> list[Path]:
-    """Write figures under their names, as .png, .svg or both.
+def save_figures(figures: Iterable[Named], out: Path, picture: Picture) -> list[Path]:
+    """Write figures into a folder under their names, as .png, .svg or both; or one figure to a file of that name.
 
     Raises:
-        OptionError: a file cannot be written.
+        OptionError: a file cannot be written, or is to hold several figures.
     """
+    suffixes = [f".{one}" for one in (("png", "svg") if picture == "both" else (picture,))]
     written = []
+    if _is_one(out):
+        figures = list(figures)
+        if len(figures) > 1:
+            names = ", ".join(name for name, _ in figures)
+            raise OptionError(f"{str(out)!r} cannot hold {len(figures)} figures ({names}); name a folder")
     for name, figure in figures:
-        for suffix in ("png", "svg") if picture == "both" else (picture,):
-            path = folder / f"{name}.{suffix}"
+        for path in [out] if _is_one(out) else [out / f"{name}{suffix}" for suffix in suffixes]:
             save_figure(figure, path)
             written.append(path)
     return written

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from seqscore.errors import InputError
 from seqscore.output.escape import terminal_text
-from seqscore.output.plots.canvas import ACCENT, BASE, GREY, count_axis, heading, new_figure, styled
+from seqscore.output.plots.canvas import ACCENT, BASE, GREY, count_axis, heading, legend_below, new_figure, styled
 from seqscore.scores.show.surprisal_scale import COLOURS, LABELS, LETTER_COLOURS, colour_of
 
 if TYPE_CHECKING:
@@ -60,13 +60,13 @@ def surprisal_figure(pieces: Sequence[Piece], *, title: str) -> Figure:
         )
         if finite.sum() > 32:
             axes.plot(places, _smooth(bits), color=ACCENT, linewidth=1.6, label="mean of 16 neighbours")
-        count_axis(axes)
+        count_axis(axes.xaxis)
         axes.set_xlabel("token")
     if finite.any():
-        axes.set_ylim(0.0, 1.18 * max(1.0, float(bits[finite].max())))  # room for the legend
+        axes.set_ylim(0.0, 1.05 * max(1.0, float(bits[finite].max())))
         mean = float(bits[finite].mean())
         axes.axhline(mean, color="#000000", linewidth=1.4, linestyle=(0, (5, 1.6)), label=f"mean {mean:.3g} bits")
-        axes.legend(frameon=False, fontsize=9)
+        legend_below(figure)
     endless = np.isposinf(bits)
     if endless.any():
         top = axes.get_ylim()[1]

@@ -380,7 +380,7 @@ def test_two_runs_are_compared_reported_and_drawn(tmp_path: Path) -> None:
     page = report(run.path, tmp_path / "page.html", other=other.path).read_text()
     assert "one two the other three" in page
     drawn = {path.stem for path in plot(run.path, tmp_path / "figures", other=other.path, items=["1"], picture="png")}
-    assert {"margins", "scatter"} <= drawn and any("surprisal" in one for one in drawn)
+    assert {"margins", "scatter", "words"} <= drawn and any("surprisal" in one for one in drawn)
     third = made_run(tmp_path / "c", tmp_path / "b" / "data.json", criterion=["1 > 0"])
     with pytest.raises(OptionError, match="the runs differ in their criterion"):
         compare(run.path, third.path)
