@@ -80,7 +80,7 @@ def test_words_are_those_of_the_target(scorer: Scorer) -> None:
 
 def test_a_words_end_counts_as_in_the_formula() -> None:
     scorer = Scorer(seq2seq_model("t5").double(), t5_tokenizer())
-    pair = Pair("the cat", "a cat is")
+    pair = Pair("the cat", "dog is a")
     found = scorer.words(pair, correction="space")
     ends = scorer.score(pair, eos="scored")
     logs = scorer.logits(pair, eos="scored")
