@@ -236,6 +236,7 @@ def serving(stand_in: StandIn, port: int = 0) -> Iterator[StandIn]:
                 stand_in.most = max(stand_in.most, stand_in.now)
             try:
                 if stand_in.closed.wait(stand_in.pause):
+                    self.close_connection = True  # else the client would wait for an answer on it
                     return
                 if stand_in.faults:
                     stand_in.faults.popleft()(self)
