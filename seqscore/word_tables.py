@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from seqscore.evaluation.words.word_job import WordJob
     from seqscore.scorer import Scorer
 
-_LISTS = ("group", "passage", "spillover_of", "by", "reader")
+_LISTS = ("group", "passage", "regions", "spillover_of", "by", "reader")
 
 
 @dataclass(eq=False)
@@ -171,11 +171,12 @@ def words(scorer: Scorer, data: Data, *, errors: Literal["raise", "record"] = "r
             ``Dataset`` of the datasets library, or an iterable of mappings from column to value. A row is a text, has
             a list of words, or (with ``group``) is one word; .conllu files have sentences.
         errors: a text that cannot be scored raises, or is a row with its ``error``.
-        options: of texts (``fields``, ``group``, ``joiner``, ``delimiter``, ``context_from``, ``passage``), of what
-            stands beside the scores (``unit``, ``keep_columns``, ``spillover``, ``spillover_of``, ``frequencies``,
-            ``frequency_fields``, ``frequency_column``, ``log_base``), of a table that is joined (``join``, ``by``,
-            ``reader``, ``join_word``, ``match``), of ``Scorer.words`` (``words``, ``correction``, ``bos``, ...) and of
-            the data (``limit``, ``id_column``, ...). ``frequencies`` and ``join`` may be whatever ``data`` may be.
+        options: of texts (``fields``, ``group``, ``regions``, ``joiner``, ``delimiter``, ``context_from``,
+            ``passage``), of what stands beside the scores (``unit``, ``keep_columns``, ``spillover``,
+            ``spillover_of``, ``frequencies``, ``frequency_fields``, ``frequency_column``, ``log_base``), of a table
+            that is joined (``join``, ``by``, ``reader``, ``join_word``, ``match``), of ``Scorer.words`` (``words``,
+            ``correction``, ``bos``, ...) and of the data (``limit``, ``id_column``, ...). ``frequencies`` and ``join``
+            may be whatever ``data`` may be.
 
     Returns:
         Rows that are made as they are asked for: iterate over it, or call ``to_pandas()`` or ``write(path)``.

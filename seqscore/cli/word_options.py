@@ -46,8 +46,16 @@ class WordTextChoices:
             help="Columns, with commas, that tell texts apart where a row of the data is a word.", rich_help_panel=_DATA
         ),
     ] = None
+    regions: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Columns, with commas, that together make the text; words have their name in a column region.",
+            rich_help_panel=_DATA,
+        ),
+    ] = None
     joiner: Annotated[
-        str, typer.Option(help="Between words without a text: white space, '' or auto.", rich_help_panel=_DATA)
+        str,
+        typer.Option(help="Between words, or regions, without a text: white space, '' or auto.", rich_help_panel=_DATA),
     ] = " "
     context_from: Annotated[
         Literal["sentence", "passage"],
@@ -70,6 +78,7 @@ class WordTextChoices:
             fields=named_fields(self.field or [], {"text": self.column, "context": self.context_column}),
             delimiter=self.delimiter,
             group=names(self.group),
+            regions=names(self.regions),
             joiner=self.joiner,
             context_from=self.context_from,
             passage=names(self.passage),

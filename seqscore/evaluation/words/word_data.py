@@ -18,6 +18,7 @@ from seqscore.evaluation.data.problem import Problem
 from seqscore.evaluation.data.records import has_column, kind_of_value, no_column
 from seqscore.evaluation.words.passages import in_passages
 from seqscore.evaluation.words.word_groups import Grouping, grouped
+from seqscore.evaluation.words.word_regions import words_in_regions
 from seqscore.evaluation.words.word_texts import WordItem, WordText, check_word, gap_of, joined
 from seqscore.text.items import check_delimiter
 from seqscore.text.joins import DELIMITER_AUTO
@@ -40,8 +41,9 @@ class WordTextOptions:
         fields: role -> column: ``text``, ``words`` (a list), ``context``; of rows of one word ``word``, ``space``.
         group: columns that are the same in all rows of a text, where a row is a word; none: a row is a text.
         delimiter: between a context and a text, see ``Pair``.
-        joiner: what stands between words that have no text: white space, nothing, or ``auto`` (a space where two would
-            touch, none in scripts that write none).
+        regions: columns that together make a text, each of them a region of it; none: texts are in one column.
+        joiner: what stands between words, or regions, that have no text: white space, nothing, or ``auto`` (a space
+            where two would touch, none in scripts that write none).
         context_from: see ``ContextFrom``.
         passage: columns that are the same in all texts of a passage; of CoNLL-U its documents by default.
 
@@ -52,6 +54,7 @@ class WordTextOptions:
     fields: Mapping[str, str] = field(default_factory=dict)
     delimiter: str = DELIMITER_AUTO
     group: tuple[str, ...] = ()
+    regions: tuple[str, ...] = ()
     joiner: str = " "
     context_from: ContextFrom = "sentence"
     passage: tuple[str, ...] = ()
@@ -63,10 +66,14 @@ class WordTextOptions:
             raise OptionError(
                 f"context_from={self.context_from!r} is unknown; expected one of {', '.join(get_args(ContextFrom))}"
             )
-        for name in ("group", "passage"):
+        for name in ("group", "passage", "regions"):
             names = getattr(self, name)
             if isinstance(names, str) or not all(isinstance(one, str) and one for one in names):
                 raise OptionError(f"{name}={names!r:.60} must name columns, for instance ('item', 'condition')")
+        if self.regions and (self.group or {"text", "words", "word"} & set(self.fields)):
+            raise OptionError(
+                "regions= are the columns that make a text; a column of texts or words, or group=, makes one too"
+            )
         if self.passage and self.context_from == "sentence":
             raise OptionError("passage= names the passages whose earlier sentences are context: context_from='passage'")
         if self.context_from == "passage" and "context" in self.fields:
@@ -85,10 +92,11 @@ def word_texts(dataset: Dataset, options: WordTextOptions = WordTextOptions()) -
         InputError: from the iterator: groups or passages come apart.
     """
     dataset, passage = _with_ids(dataset), _passage_columns(dataset, options)
-    for name in (*options.group, *passage):
+    for name in (*options.group, *passage, *options.regions):
         if not has_column(dataset.columns, name):
             raise no_column(dataset.name, name, dataset.columns)
-    found = _groups(dataset, options, passage) if options.group else _texts(dataset, options)
+    make = _in_regions if options.regions else _texts
+    found = _groups(dataset, options, passage) if options.group else make(dataset, options)
     return in_passages(found, passage) if passage else found
 
 
@@ -125,6 +133,33 @@ def _groups(dataset: Dataset, options: WordTextOptions, passage: Sequence[str]) 
 def _texts(dataset: Dataset, options: WordTextOptions) -> Iterator[WordItem]:
     fields = _fields(dataset, _forms(dataset, options), options)
     return (_word_text(row, fields, options, dataset.options) for row in dataset.rows())
+
+
+def _in_regions(dataset: Dataset, options: WordTextOptions) -> Iterator[WordItem]:
+    context = options.fields.get("context")
+    if context is not None and not has_column(dataset.columns, context):
+        raise no_column(dataset.name, context, dataset.columns)
+    used = {*options.regions, *((context,) if context else ()), *filter(None, [dataset.options.id_column])}
+    for row in dataset.rows():
+        if isinstance(row, Problem):
+            yield row
+            continue
+        columns = kept_columns(row.values, "all", used)
+        try:
+            found = words_in_regions(row, options.regions, options.joiner)
+            yield WordText(
+                id=row.id,
+                number=row.number,
+                where=row.where,
+                text=found.text,
+                words=found.words,
+                context=None if context is None else row.context(context),
+                delimiter="" if context is None else options.delimiter,
+                columns=columns,
+                own=found.own,
+            )
+        except InputError as error:
+            yield Problem(row.id, error, row.number, columns)
 
 
 def _forms(dataset: Dataset, options: WordTextOptions) -> Sequence[Form]:
