@@ -13,6 +13,7 @@ EXTRA_OF: Mapping[str, str] = MappingProxyType(
         "conllu": "eval",
         "datasets": "eval",
         "jiwer": "eval",
+        "kenlm": "ngram",
         "pyarrow": "eval",
         "scipy": "eval",
         "matplotlib": "plot",

@@ -34,8 +34,17 @@ would end alone with one of them."""
 gc.disable()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path.stem not in LONGEST)
+    _leave_out_native(config, items)
+
+
+def _leave_out_native(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What needs a library that has to be compiled, unless -m names it: ``scripts/test --native`` does."""
+    native = [item for item in items if item.get_closest_marker("native")]
+    if native and "native" not in config.option.markexpr:
+        config.hook.pytest_deselected(items=native)
+        items[:] = [item for item in items if not item.get_closest_marker("native")]
 
 
 def pytest_collection_finish() -> None:

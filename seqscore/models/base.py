@@ -17,7 +17,8 @@ from seqscore.errors import OptionError, SeqscoreError
 from seqscore.plan.requests import Request, Values
 from seqscore.plan.workload import UNKNOWN, Workload, workload_of, workload_of_each
 from seqscore.policies import EndPolicy, Extra, LongPolicy, SpecialTokensPolicy, StartPolicy
-from seqscore.text.codec.encoder import Encoded, TextEncoder
+from seqscore.text.codec.any_encoder import AnyEncoder
+from seqscore.text.codec.encoder import Encoded
 from seqscore.text.end import EndToken, resolve_end
 from seqscore.text.start import StartToken
 
@@ -71,11 +72,11 @@ class Codec(Protocol):
         """Token ids that stand behind every text."""
         ...
 
-    def encoder(self, special_tokens: SpecialTokensPolicy) -> TextEncoder:
+    def encoder(self, special_tokens: SpecialTokensPolicy) -> AnyEncoder:
         """Text -> ids, with the bytes that each token stands for."""
         ...
 
-    def source_encoder(self, special_tokens: SpecialTokensPolicy) -> TextEncoder:
+    def source_encoder(self, special_tokens: SpecialTokensPolicy) -> AnyEncoder:
         """The same of what an encoder reads; asked of models with a source alone."""
         ...
 

@@ -20,6 +20,7 @@ from seqscore.models.causal import CausalModel
 from seqscore.models.load.find import LoadedModel, LoadOptions, load_model
 from seqscore.models.local import LocalModel
 from seqscore.models.masked import MaskedModel
+from seqscore.models.ngram import NgramModel
 from seqscore.models.seq2seq import EncoderDecoderModel
 from seqscore.models.server.opened import open_server
 
@@ -64,6 +65,7 @@ KINDS: Mapping[str, Checkpoint | Named] = MappingProxyType(
             takes=frozenset({"max_length", "served_model", "tokenizer", "concurrency", "timeout"}),
         ),
         "encoder-decoder": Checkpoint(EncoderDecoderModel, "AutoModelForSeq2SeqLM"),
+        "ngram": Named(NgramModel, ("*.arpa", "*.arpa.gz", "*.arpa.bin", "*.binary", "*.klm")),
     }
 )
 """A checkpoint is of the first kind that takes its configuration."""

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.errors import InputError
-from seqscore.text.codec.encoder import Encoded, TextEncoder
+from seqscore.text.codec.any_encoder import AnyEncoder
+from seqscore.text.codec.encoder import Encoded
 from seqscore.text.codec.inside import encode_inside
 from seqscore.text.codec.offsets import stands_for
 
@@ -61,8 +62,8 @@ class Boundary:
 
     context: str
     continuation: str
-    joint: TextEncoder
-    inner: TextEncoder
+    joint: AnyEncoder
+    inner: AnyEncoder
     encode: Encode
 
     def clean_or_apart(self) -> Joined:

@@ -15,7 +15,8 @@ from seqscore.errors import InputError, SeqscoreError
 from seqscore.policies import BoundaryPolicy, SpecialTokensPolicy
 from seqscore.text.boundary import NO_TOKEN, Boundary, BoundaryFlag, Joined, side_by_side
 from seqscore.text.chat import RenderedChat
-from seqscore.text.codec.encoder import Encoded, TextEncoder
+from seqscore.text.codec.any_encoder import AnyEncoder
+from seqscore.text.codec.encoder import Encoded
 from seqscore.text.codec.inside import encode_inside
 from seqscore.text.start import Frame, StartToken
 from seqscore.text.turns import TurnSpan, encode_turns
@@ -62,13 +63,13 @@ class ItemEncoder:
     ``source_encoder``: of contexts that another part of the model reads; they and what is scored are two texts then.
     """
 
-    encoder: TextEncoder
-    markup_encoder: TextEncoder
+    encoder: AnyEncoder
+    markup_encoder: AnyEncoder
     start: StartToken
     boundary: BoundaryPolicy
     special_tokens: SpecialTokensPolicy
     frame: Frame | None = None
-    source_encoder: TextEncoder | None = None
+    source_encoder: AnyEncoder | None = None
 
     def encode_all(self, items: Sequence[Written | SeqscoreError]) -> list[EncodedItem | SeqscoreError]:
         """Each item's tokens, or the error why there are none; errors among the items stay what they are."""
@@ -197,7 +198,7 @@ class ItemEncoder:
             )
         )
 
-    def _two_texts(self, pair: WrittenPair, source_encoder: TextEncoder) -> Joined:
+    def _two_texts(self, pair: WrittenPair, source_encoder: AnyEncoder) -> Joined:
         """A source and what is decoded given it, each with the tokens that it has as a text of its own."""
         before, after = source_encoder.encode(pair.context), self.encoder.encode(pair.continuation)
         if not len(after.ids):

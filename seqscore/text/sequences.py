@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError, SeqscoreError
 from seqscore.policies import BoundaryPolicy, SpecialTokensPolicy
 from seqscore.text.boundary import BoundaryFlag
-from seqscore.text.codec.encoder import TextEncoder
-from seqscore.text.codec.unknown import UnknownTokens, find_unknown
+from seqscore.text.codec.any_encoder import AnyEncoder
+from seqscore.text.codec.unknown import UnknownTokens
 from seqscore.text.encoding import EncodedItem, ItemEncoder
 from seqscore.text.items import Item, Prompt
 from seqscore.text.start import Frame, StartToken
@@ -78,13 +78,13 @@ class SequenceBuilder:
     """
 
     tokenizer: Any
-    encoder: TextEncoder
-    markup_encoder: TextEncoder
+    encoder: AnyEncoder
+    markup_encoder: AnyEncoder
     start: StartToken
     boundary: BoundaryPolicy
     special_tokens: SpecialTokensPolicy
     frame: Frame | None = None
-    source_encoder: TextEncoder | None = None
+    source_encoder: AnyEncoder | None = None
 
     def build(self, items: Sequence[Item | Prompt], *, first_index: int = 0) -> list[TokenSequence | SeqscoreError]:
         """One sequence an item, in order; an item that cannot be encoded gives its error, naming its index."""
@@ -98,7 +98,7 @@ class SequenceBuilder:
             self.frame,
             self.source_encoder,
         )
-        unknown = find_unknown(self.tokenizer, self.encoder.unknown)
+        unknown = self.encoder.unknown_tokens(self.tokenizer)
         built = [_sequence_or_error(one, unknown) for one in encoder.encode_all(written)]
         return [one.for_item(first_index + i) if isinstance(one, SeqscoreError) else one for i, one in enumerate(built)]
 
@@ -150,7 +150,7 @@ def _marked(sequence: TokenSequence, unknown: UnknownTokens, *, is_text: bool) -
         found = unknown.in_text(sequence.text, sequence.ids, sequence.starts, sequence.ends)
     else:
         found = unknown.in_ids(sequence.ids)
-    return replace(sequence, unknown=found, exact=sequence.exact and not found.any())
+    return replace(sequence, unknown=found, exact=sequence.exact and (unknown.keeps_spans or not found.any()))
 
 
 def _settle_start(sequence: TokenSequence, *, merge: bool) -> TokenSequence:

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from seqscore.errors import InputError
 from seqscore.text.boundary import BoundaryFlag
 from seqscore.text.chat import RenderedChat
-from seqscore.text.codec.encoder import Encoded, TextEncoder
+from seqscore.text.codec.any_encoder import AnyEncoder
+from seqscore.text.codec.encoder import Encoded
 from seqscore.text.codec.inside import encode_inside
 
 
@@ -24,7 +25,7 @@ class TurnSpan:
 
 
 def encode_turns(
-    chat: RenderedChat, encoder: TextEncoder, *, separate: bool
+    chat: RenderedChat, encoder: AnyEncoder, *, separate: bool
 ) -> tuple[Encoded, tuple[TurnSpan, ...], BoundaryFlag]:
     """The tokens of a conversation, its turns, and how these meet what stands around them.
 
@@ -54,7 +55,7 @@ def encode_turns(
     return whole, tuple(turns), flag
 
 
-def _gets_a_space(whole: Encoded, turn: tuple[int, int], encoder: TextEncoder) -> bool:
+def _gets_a_space(whole: Encoded, turn: tuple[int, int], encoder: AnyEncoder) -> bool:
     """Whether the tokens of a turn begin with a space that it does not have: some tokenizers put one behind every
     special token."""
     first, last = (int(np.searchsorted(whole.starts, place)) for place in turn)
@@ -69,7 +70,7 @@ def scored_of_turns(turns: tuple[TurnSpan, ...], num_tokens: int) -> NDArray[np.
     return scored
 
 
-def _encode_apart(text: str, cuts: list[int], encoder: TextEncoder) -> Encoded:
+def _encode_apart(text: str, cuts: list[int], encoder: AnyEncoder) -> Encoded:
     """The tokens of a text that is cut at some of its bytes, each piece tokenised as it is in the middle of a text."""
     data, parts, before = text.encode(), [], ""
     for begin, end in zip([0, *cuts], [*cuts, len(data)], strict=True):

@@ -95,7 +95,8 @@ def measured(run: Run, task: Task) -> dict[str, Measured]:
     columns: dict[str, list[array[float]]] = {name: [] for name in measures}
     numbers = {name: array("q") for name in measures}
     groups: dict[str, list[str | None]] = {name: [] for name in measures}
-    of_tokens = [*(["logprobs"] if task.reads_tokens else []), *(["starts", "ends"] if task.reads_spans else [])]
+    spans = ["starts", "ends"] if task.reads_spans else []
+    of_tokens = [*(["logprobs", "token_ids"] if task.reads_tokens else []), *spans]
     needed = [*_NEEDED, *(f"items.list.element.{name}" for name in of_tokens)]
     for row in stored_rows(run, needed):
         if row["error_code"] is not None:

@@ -219,7 +219,7 @@ def _problem_of_tokens(columns: Mapping[str, Any]) -> str | None:
     return None
 
 
-_TOKEN_NUMBERS, _LARGEST = ("token_ids", "starts", "ends", "ranks"), 2**32 - 1
+_TOKEN_NUMBERS, _LARGEST = ("token_ids", "starts", "ends", "ranks"), 2**53 - 1
 
 
 def _fit(values: Any) -> bool:

@@ -64,6 +64,7 @@ class ProtocolTask(Task):
             "window": self.protocol.max_length,
             "stride": self.protocol.stride,
             "start": self.protocol.start,
+            **({"end": self.protocol.end, "unknown": self.protocol.unknown} if self.protocol.reads_lines else {}),
         }
 
     @property
@@ -77,7 +78,8 @@ class ProtocolTask(Task):
 
     def _row(self, row: DataRow) -> TaskRow:
         text = row.text(self.fields["text"])
-        items = tuple(self._item(stretch) for stretch in stretches(self._ids(text), self.protocol))
+        parts = text.split("\n") if self.protocol.reads_lines else [text]
+        items = tuple(self._item(one, part) for part in parts for one in stretches(self._ids(part), self.protocol))
         if not items and self.protocol.name == "evaluate":
             raise InputError(f"{row.where} is empty; protocol 'evaluate' has no perplexity of an empty text")
         size, words = len(text.encode("utf-8", "surrogatepass")), num_words(text)
@@ -96,9 +98,11 @@ class ProtocolTask(Task):
             source = [stretch.context.tolist(), stretch.targets.tolist()]
             yield Entry(f"window {number}", number, source, TaskRow(items=(self._item(stretch),)))
 
-    def _item(self, stretch: Stretch) -> TaskItem:
+    def _item(self, stretch: Stretch, text: str = "") -> TaskItem:
         pair = Pair(stretch.context.tolist(), stretch.targets.tolist())
-        return TaskItem(role="stretch", item=pair, numbers={"weight": weight_of(stretch, self.protocol)})
+        # CCNet counts words by Python's white space, whatever KenLM takes for a word.
+        weight = len(text.split()) + 1.0 if self.protocol.name == "ccnet" else weight_of(stretch, self.protocol)
+        return TaskItem(role="stretch", item=pair, numbers={"weight": weight})
 
     def _ids(self, text: str) -> NDArray[np.int64]:
         """As the tool encodes: special tokens that a text spells are those tokens."""
@@ -117,8 +121,14 @@ class ProtocolTask(Task):
                 Measure(name="bits_per_byte", figure="ratio", unit="bits", per_row=True),
             )
         own: dict[str, Any] = {"headline": True, "per_row": True}
-        if self.protocol.name == "evaluate":
+        if self.protocol.name in ("evaluate", "ccnet"):
             return (Measure(name="mean_perplexity", figure="ratio", unit="mean of the texts'", column=False, **own),)
+        if self.protocol.name == "kenlm":
+            unit = "per word and end of a line"
+            return (
+                Measure(name="perplexity", figure="perplexity", unit=unit, chart="perplexities", **own),
+                Measure(name="known_perplexity", figure="perplexity", unit=f"{unit}, unknown words left out"),
+            )
         return (Measure(name="perplexity", figure="perplexity", unit="per token", chart="perplexities", **own),)
 
     def values(self, row: Stored) -> RowValues:
@@ -137,10 +147,23 @@ class ProtocolTask(Task):
         if self.protocol.name == "evaluate":
             total = math.fsum(chain.from_iterable(item["logprobs"] for item in items))
             return {"mean_perplexity": (exp(-total / sum(item["num_scored"] for item in items)), 1.0)}
+        if self.protocol.reads_lines:
+            return self._values_of_lines(items)
         (item,) = items
         weight = item["numbers"]["weight"]
         # Of weight 0 even an impossible text (-inf) adds nothing.
         return {"perplexity": (item["log_likelihood"] / item["num_scored"] * weight if weight else 0.0, weight)}
+
+    def _values_of_lines(self, items: Sequence[Stored]) -> RowValues:
+        total = math.fsum(item["log_likelihood"] for item in items)
+        if self.protocol.name == "ccnet":
+            return {"mean_perplexity": (exp(-total / sum(item["numbers"]["weight"] for item in items)), 1.0)}
+        tokens = chain.from_iterable(zip(item["token_ids"], item["logprobs"], strict=True) for item in items)
+        known = [logprob for number, logprob in tokens if number != self.protocol.unknown]
+        return {
+            "perplexity": (total, float(sum(item["num_scored"] for item in items))),
+            "known_perplexity": (math.fsum(known), float(len(known))),
+        }
 
 
 def _counted(item: TaskItem, size: int, words: int) -> TaskItem:
@@ -174,6 +197,8 @@ def protocol_settings(
             f"protocol {name!r} lays its windows over token ids, and a {scorer.kind} model has no tokenizer here: "
             f"leave protocol= (--protocol) out"
         ) from error
+    if name in ("kenlm", "ccnet"):
+        return _settings_of_lines(name, tokenizer, window=window, stride=stride)
     start = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
     if name == "evaluate":
         start = tokenizer.bos_token_id
@@ -181,6 +206,21 @@ def protocol_settings(
         start = None
     length = window or (usual if limit is None else min(usual, limit))
     return ProtocolSettings(name=name, max_length=length, stride=stride, start=start)
+
+
+def _settings_of_lines(
+    name: ProtocolName, tokenizer: Any, *, window: int | None, stride: int | None
+) -> ProtocolSettings:
+    if window is not None:
+        raise OptionError(f"window={window}: protocol {name!r} has none, it reads every line as a whole")
+    return ProtocolSettings(
+        name=name,
+        max_length=_NO_LIMIT,
+        stride=stride,
+        start=tokenizer.bos_token_id,
+        end=tokenizer.eos_token_id,
+        unknown=tokenizer.unk_token_id,
+    )
 
 
 def _adds_bos(tokenizer: Any) -> bool:
@@ -196,5 +236,7 @@ def stored_protocol(fields: Fields, settings: Mapping[str, Any]) -> ProtocolTask
         max_length=settings["window"],
         stride=settings["stride"],
         start=settings["start"],
+        end=settings.get("end"),
+        unknown=settings.get("unknown"),
     )
     return ProtocolTask(fields=fields, protocol=protocol, tokenizer=None)

@@ -3,7 +3,7 @@
 A protocol cuts token ids into stretches, each a context and targets; ``ProtocolTask`` makes the tool's figure of the
 log-probabilities of the targets. Sources: lm-evaluation-harness 0.4.13 (loglikelihood_rolling), the page "Perplexity of
 fixed-length models" of transformers, the evaluation code of GPTQ (Frantar et al. 2023), the perplexity program of
-llama.cpp, and the metric of Hugging Face's evaluate 0.4.6.
+llama.cpp, the metric of Hugging Face's evaluate 0.4.6, KenLM's query (Heafield 2011), and CCNet (Wenzek et al. 2020).
 """
 
 from __future__ import annotations
@@ -21,8 +21,9 @@ from seqscore.errors import OptionError
 IntArray = NDArray[np.int64]
 FloatArray = NDArray[np.float64]
 
-ProtocolName: TypeAlias = Literal["lm-eval", "transformers", "gptq", "llama.cpp", "evaluate"]
-"""Whose definition. ``lm-eval`` and ``evaluate`` go text by text; the others join all texts into one."""
+ProtocolName: TypeAlias = Literal["lm-eval", "transformers", "gptq", "llama.cpp", "evaluate", "kenlm", "ccnet"]
+"""Whose definition. ``lm-eval`` and ``evaluate`` go text by text, ``kenlm`` and ``ccnet`` line by line; the others join
+all texts into one."""
 
 PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 
@@ -30,13 +31,16 @@ PROTOCOLS: tuple[ProtocolName, ...] = get_args(ProtocolName)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProtocolSettings:
     """``max_length``: positions a window reads (L). ``stride``: of ``transformers``; the whole window where None.
-    ``start``: the token in front, None where the model has none.
+    ``start``: the token in front, None where the model has none. Of protocols that go line by line: ``end``, the token
+    behind, and ``unknown``, that which stands for words that are not known.
     """
 
     name: ProtocolName
     max_length: int
     start: int | None
     stride: int | None = None
+    end: int | None = None
+    unknown: int | None = None
 
     def __post_init__(self) -> None:
         if self.name not in PROTOCOLS:
@@ -49,11 +53,21 @@ class ProtocolSettings:
             raise OptionError(f"a window of {self.max_length} positions scores nothing; expected at least 2")
         if self.start is None and self.name in ("lm-eval", "evaluate"):
             raise OptionError(f"protocol {self.name!r} puts a start token in front, and this tokenizer has none")
+        if self.reads_lines and (self.start is None or self.end is None):
+            raise OptionError(
+                f"protocol {self.name!r} puts every line between a start and an end token, and this "
+                f"tokenizer has not both"
+            )
 
     @property
     def joins_texts(self) -> bool:
         """Whether all texts are one, joined by blank lines."""
         return self.name in ("transformers", "gptq", "llama.cpp")
+
+    @property
+    def reads_lines(self) -> bool:
+        """Whether each line of a text is scored for itself, with the token behind it."""
+        return self.name in ("kenlm", "ccnet")
 
     @property
     def adds_special_tokens(self) -> bool:
@@ -70,7 +84,7 @@ class Stretch:
 
 
 def stretches(ids: IntArray, settings: ProtocolSettings) -> Iterator[Stretch]:
-    """The stretches that a tool makes of the ids of one text (or of all texts, joined).
+    """The stretches that a tool makes of the ids of one text (or of one line, or of all texts, joined).
 
     Raises:
         OptionError: the text is too short for the protocol's windows.
@@ -85,6 +99,8 @@ def stretches(ids: IntArray, settings: ProtocolSettings) -> Iterator[Stretch]:
             yield _from(ids[begin : begin + size], 1)
     elif settings.name == "llama.cpp":
         yield from _second_halves(ids, settings)
+    elif settings.reads_lines and settings.end is not None:
+        yield Stretch(np.array([settings.start]), np.append(ids, settings.end))
     elif len(ids):
         yield Stretch(np.array([settings.start]), ids)
 

@@ -2,6 +2,7 @@
 
 | module | what it is for |
 |---|---|
+| ``any_encoder`` | what is asked of whatever makes tokens of texts |
 | ``encoder`` | ``TextEncoder``: a text, or token ids, to ``Encoded`` |
 | ``sources`` | a tokenizer behind one interface, on a copy: ``rust_source`` or ``python_source`` |
 | ``guarded`` | failures of a tokenizer as errors of ours; ``growth``: rules that would make texts immense |

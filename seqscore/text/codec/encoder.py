@@ -17,6 +17,7 @@ from seqscore.text.codec.guarded import guarded_source
 from seqscore.text.codec.offsets import offset_spans
 from seqscore.text.codec.prefixes import PrefixTable
 from seqscore.text.codec.spans import Spans, decoded_spans, joined_spans, last_token_spans, replaced_spans, walked_spans
+from seqscore.text.codec.unknown import UnknownTokens, find_unknown
 from seqscore.text.codec.vocabulary import PieceTable
 from seqscore.text.codec.word_marks import WordMarks, word_marks
 
@@ -71,6 +72,10 @@ class TextEncoder:
     def unknown(self) -> int | None:
         """The id of the token that stands for text which the tokenizer does not know; None where there is none."""
         return self._source.unknown
+
+    def unknown_tokens(self, tokenizer: Any) -> UnknownTokens:
+        """That token, and the one that ``tokenizer`` declares."""
+        return find_unknown(tokenizer, self._source.unknown)
 
     def encode(self, text: str) -> Encoded:
         """The tokens of a text, without special tokens added; an empty text has none.

@@ -16,13 +16,14 @@ from string import ascii_letters
 import numpy as np
 
 from seqscore.errors import InputError
-from seqscore.text.codec.encoder import Encoded, TextEncoder
+from seqscore.text.codec.any_encoder import AnyEncoder
+from seqscore.text.codec.encoder import Encoded
 
 _BREAKS = ("\n", ".", "(", "-", "!", "\u3002", "\u2014")
 _LETTERS = tuple(ascii_letters)
 
 
-def encode_inside(encoder: TextEncoder, text: str, *, behind: str) -> Encoded:
+def encode_inside(encoder: AnyEncoder, text: str, *, behind: str) -> Encoded:
     """The tokens of ``text`` behind ``behind``, which is not encoded itself.
 
     Where the vocabulary marks tokens that continue a word, it matters whether ``behind`` ends in a letter or digit.
@@ -45,7 +46,7 @@ def encode_inside(encoder: TextEncoder, text: str, *, behind: str) -> Encoded:
     )
 
 
-def _fronts(encoder: TextEncoder, behind: str, text: str) -> Iterator[str]:
+def _fronts(encoder: AnyEncoder, behind: str, text: str) -> Iterator[str]:
     """Characters to try. Where tokens that continue a word are marked, the one that stands there comes first; then,
     where a word goes on, only letters: behind anything else it would begin anew."""
     if not encoder.marks_continued_words:
@@ -64,7 +65,7 @@ def _is_of_a_word(character: str) -> bool:
     return unicodedata.category(character)[0] in "LMNS"
 
 
-def _behind(encoder: TextEncoder, front: str, text: str) -> Encoded | None:
+def _behind(encoder: AnyEncoder, front: str, text: str) -> Encoded | None:
     """The tokens of ``text`` behind ``front``; None where the two mix, or where that cannot be told."""
     whole, size = encoder.encode(front + text), len(front.encode("utf-8"))
     cut = int(np.searchsorted(whole.starts, size))

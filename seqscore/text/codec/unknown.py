@@ -18,11 +18,12 @@ class UnknownTokens:
 
     ``spellings``: id -> how a text spells that token; two entries where the class and its Rust tokenizer disagree.
     ``own``: those that have no other task. GPT-2 declares its end of text as unknown token too, and never makes it
-    of a text, since every byte is a token.
+    of a text, since every byte is a token. ``keeps_spans``: it is known which bytes each of them stands for.
     """
 
     spellings: Mapping[int, str]
     own: frozenset[int]
+    keeps_spans: bool = False
 
     def in_ids(self, ids: NDArray[np.int64]) -> NDArray[np.bool_]:
         """[n]: which of token ids, given as such, are the unknown token."""
@@ -32,7 +33,9 @@ class UnknownTokens:
         self, text: str, ids: NDArray[np.int64], starts: NDArray[np.int64], ends: NDArray[np.int64]
     ) -> NDArray[np.bool_]:
         """[n]: which tokens of a text are the unknown token, but for those that the text itself spells out."""
-        found = np.isin(ids, list(self.spellings))
+        found = np.zeros(len(ids), np.bool_)
+        for number in self.spellings:
+            found |= ids == number
         data = text.encode() if found.any() else b""
         for index in np.flatnonzero(found).tolist():
             spelled = data[int(starts[index]) : int(ends[index])].strip()

@@ -152,7 +152,7 @@ def test_the_given_ids_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"name": "kenlm", "max_length": 8, "start": 1}, "protocol 'kenlm' is unknown"),
+        ({"name": "srilm", "max_length": 8, "start": 1}, "protocol 'srilm' is unknown"),
         ({"name": "gptq", "max_length": 8, "start": 1, "stride": 4}, "'gptq' has none"),
         (
             {"name": "transformers", "max_length": 8, "start": 1, "stride": 9},
