@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 _DESCRIPTION = """Compare seqscore with lm-eval, minicons and plain transformers: the same model, texts and machine, in
 one run, equal scores asserted before times count. Results go to the terminal and, with --out, to benchmark.csv and
-benchmark.png. lm-eval and minicons are installed into .venv-peers on first use."""
+benchmark.png. lm-eval, minicons and surprisal are installed into .venv-peers on first use."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from .workloads import BenchmarkError
 
 FOLDER = ".venv-peers"
 CONSTRAINTS = "scripts/benchmark-constraints.txt"
-PACKAGES = ("torch", "transformers", "lm-eval[hf]", "minicons")
+PACKAGES = ("torch", "transformers", "lm-eval[hf]", "minicons", "surprisal")
 
 
 def ensure_peers(root: Path, *, tell: Callable[[str], None]) -> Path:
@@ -33,8 +33,8 @@ def ensure_peers(root: Path, *, tell: Callable[[str], None]) -> Path:
         if not mark.exists():
             raise BenchmarkError(f"{folder} was not made by scripts/benchmark; move it away")
         shutil.rmtree(folder)  # half made or of other versions: what pip fetched is in its cache
-    tell(f"making {folder} with lm-eval and minicons: about 700 MB to fetch where the package index offers a CPU")
-    tell("    build of torch, up to 3 GB on Linux with CUDA")
+    tell(f"making {folder} with lm-eval, minicons and surprisal: about 700 MB to fetch where the package index")
+    tell("    offers a CPU build of torch, up to 3 GB on Linux with CUDA")
     folder.mkdir()
     mark.write_text(str(root), encoding="utf-8")
     # pip works from outside, so that the new environment needs neither pip nor ensurepip.

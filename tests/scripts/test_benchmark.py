@@ -484,7 +484,7 @@ def test_the_peers_environment_is_made_once(tmp_path: Path, monkeypatch: pytest.
     python = peers.ensure_peers(tmp_path, tell=said.append)
     assert python == tmp_path / ".venv-peers" / "bin" / "python"
     assert [command[2] for command in steps] == ["venv", "pip"]
-    assert steps[1][-4:] == ["torch", "transformers", "lm-eval[hf]", "minicons"]
+    assert steps[1][-5:] == ["torch", "transformers", "lm-eval[hf]", "minicons", "surprisal"]
     assert "MB to fetch" in said[0]
     peers.ensure_peers(tmp_path, tell=said.append)
     assert len(steps) == 2
