@@ -21,7 +21,8 @@ from tests.tiny_tokenizers import tiny_tokenizer
 ROOT = Path(__file__).resolve().parent.parent
 
 PROGRAM = """
-import json, sys
+import gc, json, sys
+gc.disable()  # a short process: a fifth of its time would go into looking for garbage
 folder, data, page, blocked = sys.argv[1], sys.argv[2], sys.argv[3], sys.argv[4].split(",")
 sys.modules.update(dict.fromkeys(blocked))
 from seqscore.cli.app import run

@@ -130,7 +130,7 @@ def test_a_corpus_is_filtered(marian: Path, tmp_path: Path, capsys: pytest.Captu
 
 def test_a_missing_sentencepiece_is_named(marian: Path) -> None:
     program = (
-        "import sys; sys.modules['sentencepiece'] = None\n"
+        "import gc, sys; gc.disable(); sys.modules['sentencepiece'] = None\n"
         "import importlib.util; found = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda name, *more: None if name == 'sentencepiece' else found(name, *more)\n"
         "from seqscore.cli.app import run; sys.exit(run(['score', 'a', '-m', sys.argv[1], '--device', 'cpu']))"

@@ -132,8 +132,8 @@ def test_the_bytes_are_the_same_in_another_process(tmp_path: Path) -> None:
         "from seqscore.explain.numbers.naive import compare_products;"
         "save_figure(underflow_figure(compare_products([-1.0] * 30)), Path(sys.argv[1]))"
     )
-    for name in ("a.svg", "b.svg"):
-        subprocess.run([sys.executable, "-c", code, str(tmp_path / name)], check=True)
+    save_figure(underflow_figure(compare_products([-1.0] * 30)), tmp_path / "a.svg")
+    subprocess.run([sys.executable, "-c", code, str(tmp_path / "b.svg")], check=True)
     assert (tmp_path / "a.svg").read_bytes() == (tmp_path / "b.svg").read_bytes()
 
 
