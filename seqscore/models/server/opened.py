@@ -50,9 +50,12 @@ def open_server(
 
     Example:
         >>> from seqscore.models.base import RunSettings
-        >>> open_server("http://127.0.0.1:9/v1", RunSettings())  # doctest: +ELLIPSIS
-        Traceback (most recent call last):
-        seqscore.errors.ServerError: the server at http://127.0.0.1:9/v1/models cannot be reached, ...
+        >>> from seqscore.errors import ServerError
+        >>> try:
+        ...     open_server("http://127.0.0.1:9/v1", RunSettings())
+        ... except ServerError as error:
+        ...     print(error.message[:60])
+        the server at http://127.0.0.1:9/v1/models cannot be reached
     """
     if settings.max_length is not None and tokenizer is None:
         raise OptionError(f"max_length={settings.max_length} counts tokens: name the server's tokenizer (--tokenizer)")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -16,9 +15,6 @@ from seqscore.models.server import tries
 from tests.models.server.stand_in import StandIn, serving
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
-
-collect_ignore = [] if "SEQSCORE_LLAMA_PYTHON" in os.environ else ["test_native.py"]
-"""What needs a library that has to be compiled; see there."""
 
 Serve = Callable[..., StandIn]
 

