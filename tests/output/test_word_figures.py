@@ -90,6 +90,7 @@ def test_hostile_words_and_names_are_plain_text(tmp_path: Path) -> None:
     figure = word_figure(chart(table, by="group"))
     assert ticks(figure)[:4] == ["$x_1$", "a\\nb", "\\x1b[31mred\\x07", "\\u202eabc"]
     assert len(ticks(figure)[5]) == 20
+    assert not any(one.get_parse_math() for one in figure.axes[0].get_xticklabels())
     named = [one.get_text() for one in figure.legends[0].get_texts()]
     assert named[0] == "$x_1$ (1 text)" and named[4] == "_hidden (1 text)" and len(named) == 8
     assert not any(one.get_parse_math() for one in figure.legends[0].get_texts())
