@@ -117,6 +117,8 @@ def plain(value: Any, *, nan: Literal["error", "null", "text"] = "error") -> Any
         if nan == "error":
             raise NumericsError("a number to be written is NaN; a figure that is not defined must be null")
         return None if nan == "null" else "NaN"
+    if value is None or isinstance(value, str | int | float):
+        return value
     if isinstance(value, Mapping):
         return {str(name): plain(one, nan=nan) for name, one in value.items()}
     if isinstance(value, list | tuple):

@@ -225,6 +225,8 @@ def plain_cell(value: Any) -> Any:
 
 def cell(value: Any) -> str:
     """``value`` as the text of a cell: nothing for null, what lists and objects hold as JSON."""
+    if type(value) in (str, int):  # most cells are, and a table of words has a dozen for each word
+        return str(value)
     found = plain_cell(value)
     if found is None:
         return ""
@@ -239,6 +241,8 @@ def without_lone_surrogates(value: Any) -> Any:
     r"""``value`` with every lone surrogate, which UTF-8 has no bytes for, as the text ``\ud800``."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "backslashreplace").decode()
+    if value is None or isinstance(value, int | float):
+        return value
     if isinstance(value, Mapping):
         return {without_lone_surrogates(name): without_lone_surrogates(one) for name, one in value.items()}
     if isinstance(value, list | tuple) and not isinstance(value, NotKept):
