@@ -32,8 +32,8 @@ class WordLine:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WordPanel:
-    """Conditions over one another. ``labels``: what stands below each place of the chart: its name, the words there, or
-    where these are too many its number."""
+    """Conditions over one another. ``labels``: what stands below each place of the chart: its name, the words there
+    (nothing where this panel has none), or where these are too many its number."""
 
     name: str
     lines: tuple[WordLine, ...]
@@ -170,10 +170,9 @@ def _interval(values: FloatArray, options: WordChartOptions) -> tuple[float, flo
 def _panel(cells: WordCells, number: int, order: list[int], lines: tuple[WordLine, ...]) -> WordPanel:
     names = list(cells.places)
     words = [list(cells.words.get((number, code), ())) for code in order]
-    by_word = cells.at == "position" and all(len(one) <= MAX_LABELS for one in words)
-    labels = tuple(
-        " / ".join(found) if by_word and found else str(names[code]) for code, found in zip(order, words, strict=True)
-    )
+    by_word = cells.at == "position" and any(words) and all(len(one) <= MAX_LABELS for one in words)
+    # A shorter text has no word at the last places of the others.
+    labels = tuple(" / ".join(found) if by_word else str(names[code]) for code, found in zip(order, words, strict=True))
     return WordPanel(", ".join(list(cells.panels)[number]), lines, labels)
 
 

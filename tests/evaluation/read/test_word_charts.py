@@ -135,7 +135,7 @@ def test_panels_share_their_places() -> None:
         ("b", 1, ""),
     ]
     assert found.panels[0].lines[0].places.tolist() == [0, 1, 2, 3]
-    assert found.panels[0].labels == ("w1", "w2", "w3", "w4", "5") and found.panels[1].labels[4] == "w5"
+    assert found.panels[0].labels == ("w1", "w2", "w3", "w4", "") and found.panels[1].labels[4] == "w5"
 
 
 def test_a_place_of_many_words_is_named_by_its_number() -> None:

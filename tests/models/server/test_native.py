@@ -1,7 +1,8 @@
 """A real llama-cpp-python server with the default model's own file.
 
-``scripts/test --native`` compiles llama-cpp-python into an environment of its own, which ``SEQSCORE_LLAMA_PYTHON`` names:
-``SEQSCORE_LLAMA_PYTHON=V/bin/python pytest -m native``. The file comes from the package index, as the default model does.
+``scripts/test --native`` compiles llama-cpp-python into an environment of its own and names its Python:
+``SEQSCORE_LLAMA_PYTHON=V/bin/python pytest -m native``. The file comes from the package index, as the default model's
+does.
 """
 
 from __future__ import annotations
