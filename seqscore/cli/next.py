@@ -16,6 +16,14 @@ _INPUT, _OUTPUT = "Input", "Output"
 _MADE = ("table", *machine_formats())
 
 
+def _named(words: list[str]) -> list[str]:
+    """The words between the commas of every ``--words``; one that is empty is refused, not passed over."""
+    found = [word for given in words for word in given.split(",")]
+    if not all(word.strip() for word in found):
+        raise OptionError(f"--words {','.join(words)!r} has an empty word; expected words with one comma between them")
+    return found
+
+
 @with_groups
 def next_(
     *,
@@ -70,13 +78,13 @@ def next_(
     chosen = format_of(output, output_format)
     if chosen not in _MADE:
         raise OptionError(f"--format {chosen!r} is not made here; expected one of {', '.join(_MADE)}")
+    named = _named(words or [])
     kept = chosen_columns(keep_columns or ["all" if chosen in machine_formats() else "none"])
     reads_files = bool(file) or "-" in (contexts or [])
     inputs = open_inputs(
         contexts or [], file or [], options=InputOptions(column=column, keep=kept, data=rows.data_options())
     )
     refuse_overwriting(output, file or [])
-    named = [word for given in words or [] for word in given.split(",") if word.strip()]
     failed = 0
     with (
         open_next_writer(

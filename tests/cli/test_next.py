@@ -108,3 +108,10 @@ def test_wrong_calls(run: Run, tmp_path: Path) -> None:
         assert done.stdout == "" and "Traceback" not in done.stderr
     one = run("next", "", "--bos", "none", "--format", "jsonl")
     assert one.returncode == 1 and "nothing stands before the next token" in str(records(one.stdout)[0]["error"])
+
+
+@pytest.mark.parametrize("words", [",", "fox,", "fox,,dog", " "])
+def test_an_empty_word_is_refused(run: Run, words: str) -> None:
+    done = run("next", CONTEXT, "--words", words)
+    assert done.returncode == 2, done.stderr
+    assert "has an empty word" in done.stderr
