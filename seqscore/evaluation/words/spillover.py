@@ -10,6 +10,7 @@ from typing import Any
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluation.data.records import EMPTY_CELLS, FAULTS_OF_CELLS, float_of
 from seqscore.evaluation.words.frequencies import COLUMN, Frequencies, LogBase, log_frequency
+from seqscore.evaluation.words.word_records import WORD_FIELDS
 from seqscore.policies import check_choice, whole_number
 
 MOST_BEFORE = 20
@@ -31,7 +32,8 @@ class Predictors:
         log_base: of log-frequencies.
 
     Raises:
-        OptionError: a value that an option cannot have, or two sources of frequencies.
+        OptionError: a value that an option cannot have, two sources of frequencies, or a column of the data that has
+            the name of a score.
     """
 
     spillover: int = 0
@@ -48,6 +50,12 @@ class Predictors:
             raise OptionError("a list of frequencies and a column of them were both given; choose one")
         if self.spillover_of and not self.spillover:
             raise OptionError("spillover_of= names columns of the words before; say of how many with spillover=N")
+        for name in self.spillover_of:
+            if name in WORD_FIELDS or name in ("length", *COLUMN.values()):
+                raise OptionError(
+                    f"spillover_of={name!r} is a name of the scores' own columns ({', '.join(SPILLED)} and the "
+                    f"log-frequency are given of the words before in any case); rename the column of the data"
+                )
 
     @property
     def frequency_name(self) -> str | None:
