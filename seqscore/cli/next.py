@@ -71,8 +71,10 @@ def next_(
     from seqscore.evaluation.data.kept_columns import keep_columns as chosen_columns
     from seqscore.evaluation.data.texts import InputOptions, open_inputs
     from seqscore.evaluation.scored.next_rows import next_rows
+    from seqscore.evaluation.scored.tally import Tally
     from seqscore.output.destination import refuse_overwriting
     from seqscore.output.next_writers import open_next_writer
+    from seqscore.output.run_notes import tally_lines
 
     refuse_file_names(contexts or [], "next")
     chosen = format_of(output, output_format)
@@ -85,7 +87,7 @@ def next_(
         contexts or [], file or [], options=InputOptions(column=column, keep=kept, data=rows.data_options())
     )
     refuse_overwriting(output, file or [])
-    failed = 0
+    tally = Tally()
     with (
         open_next_writer(
             chosen,
@@ -100,5 +102,8 @@ def next_(
     ):
         scorer = loading.open_scorer()
         for row in tracked(next_rows(scorer, inputs, k=top, words=named, **conventions.policies())):
-            failed += write(row)
-    return 1 if failed else 0
+            write(row)
+            tally.count(row)
+    for line in tally_lines(tally, noted=False):
+        say(line)
+    return 1 if tally.failed else 0

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from seqscore.evaluation.data.problem import Problem
 from seqscore.evaluation.scored.next_records import NEXT_FIELDS, NextItem, next_records, signature_of_next
 from seqscore.output.destination import Output
 from seqscore.output.next_tables import NextTables
@@ -16,8 +15,8 @@ from seqscore.output.writers import open_records
 
 
 @contextmanager
-def open_next_writer(output_format: str, target: Path | None, **options: Any) -> Iterator[Callable[[NextItem], bool]]:
-    """A function that writes one row and says whether it is an error, as a context manager; see ``open_writer``.
+def open_next_writer(output_format: str, target: Path | None, **options: Any) -> Iterator[Callable[[NextItem], None]]:
+    """A function that writes one row, as a context manager; see ``open_writer``.
 
     Raises:
         OptionError: unknown format or option, or the target cannot be written.
@@ -27,18 +26,13 @@ def open_next_writer(output_format: str, target: Path | None, **options: Any) ->
         with Output(target) as output:
             tables = NextTables(output, unit=how.unit, signature=how.signature != "none")
 
-            def show(row: NextItem) -> bool:
-                tables.write(row)
-                return isinstance(row, Problem)
-
-            yield show
+            yield tables.write
             tables.finish()
         return
     with open_records(output_format, target, NEXT_FIELDS, how) as records:
 
-        def write(row: NextItem) -> bool:
+        def write(row: NextItem) -> None:
             for record in next_records(row, unit=how.unit):
                 records.write(record, signature_of_next(row))
-            return isinstance(row, Problem)
 
         yield write

@@ -164,8 +164,15 @@ def open_dataset(sources: Sequence[str], *, options: DataOptions = DataOptions()
     """
     found = find_dataset(sources, options=options)
     if not found.columns or found.num_rows == 0 or found.is_empty:
-        raise InputError(f"{found.name}: there is no row that can be read, so nothing to evaluate")
+        raise InputError(f"{found.name}: there is no row that can be read, so nothing to evaluate{_why_none(found)}")
     return found
+
+
+def _why_none(dataset: Dataset) -> str:
+    """What is wrong with the first row of files that have rows."""
+    files = (part.read() for part in dataset.parts if isinstance(part, FileRecords))
+    first = next((one for records in files for one in records), None)
+    return f": {first.message}" if isinstance(first, InputError) else ""
 
 
 def find_dataset(sources: Sequence[str], *, options: DataOptions = DataOptions()) -> Dataset:

@@ -30,11 +30,15 @@ class Tally:
         """Rows without a score."""
         return self.reasons.total
 
-    def add(self, row: Row[Scored]) -> None:
-        """One more row."""
+    def count(self, row: Row[object]) -> None:
+        """One more row, whatever it holds."""
         self.rows += 1
         if isinstance(row, Problem):
             self.reasons.add(row.error.code, row.error.message, row=str(row.id))
-        else:
+
+    def add(self, row: Row[Scored]) -> None:
+        """One more row, with what of its context was not read."""
+        self.count(row)
+        if not isinstance(row, Problem):
             self.unread_tokens += row.score.num_unread
             self.unread_rows += row.score.num_unread > 0

@@ -139,7 +139,7 @@ def test_a_pipe(tmp_path: Path) -> None:
     [
         ("a.jsonl", "", "there is no row that can be read"),
         ("a.jsonl", "\n \n", "there is no row that can be read"),
-        ("a.jsonl", "[1]\nnull\n", "there is no row that can be read"),
+        ("a.jsonl", "[1]\nnull\n", "there is no row that can be read, so nothing to evaluate: .*line 1"),
         ("a.txt", "", "there is no row that can be read"),
         ("a.csv", "", "is empty; expected a header"),
         ("a.csv", "a,b\n", "there is no row that can be read"),
