@@ -146,14 +146,22 @@ def _to_the_left(call: TokenCall, sequence: TokenSequence) -> Layout:
         is_pair=sequence.is_pair,
         head=0 if call.builder.start.kind == "lm-eval" else start,
     )
-    return found if sequence.behind is None else with_end(found, length, max_inputs=limit, long=long)
+    return _with_behind(call, sequence, found, length)
 
 
 def _behind_a_source(call: TokenCall, sequence: TokenSequence) -> Layout:
     start, limit, long = _num_start(sequence), call.model.max_inputs, call.policies.long
     length = len(sequence.ids) + start
     found = layout_decoded(length, max_inputs=limit, long=long, is_pair=sequence.is_pair, head=start)
-    return found if sequence.behind is None else with_end(found, length, max_inputs=limit, long=long)
+    return _with_behind(call, sequence, found, length)
+
+
+def _with_behind(call: TokenCall, sequence: TokenSequence, found: Layout, length: int) -> Layout:
+    """With the target behind a sequence, where there is one; one that is not reported is no reason for an error."""
+    if sequence.behind is None or call.behind is None:
+        return found
+    optional = call.behind.end is None
+    return with_end(found, length, max_inputs=call.model.max_inputs, long=call.policies.long, optional=optional)
 
 
 def _to_both_sides(call: TokenCall, sequence: TokenSequence) -> Layout:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from seqscore import Chat, GivenWords, InputError, OptionError, Pair, Scorer, WordScores
+from seqscore.errors import ContextLengthError
 from tests.masked_models import masked_model, word_pieces
 from tests.models.stand_ins import FarModel, scorer_of
 from tests.models.test_base import Server
@@ -188,6 +189,21 @@ def test_a_text_that_is_cut_has_no_value_behind_the_cut() -> None:
     assert 0 < sum(scored) < len(found)
     assert np.isnan(found.log_likelihoods).tolist() == [not one for one in scored]
     assert ["unscored" in flags for flags in found.flags] == [not one for one in scored]
+
+
+def test_a_text_that_just_fits_has_words_where_a_longer_one_is_an_error() -> None:
+    """What may follow its last word is not known then; all else is what it is with more room."""
+    text = "The answer is the same"
+    count = len(tiny_tokenizer()(text, add_special_tokens=False).input_ids)
+    scorer, wide = (Scorer(tiny_model("llama"), tiny_tokenizer(), max_length=count + more) for more in (0, 1))
+    found, known = scorer.words(text, long="error"), wide.words(text, long="error")
+    assert found.log_likelihoods.tolist() == known.log_likelihoods.tolist()
+    assert found.corrected[:-1].tolist() == known.corrected[:-1].tolist()
+    assert math.isnan(found.corrected[-1]) and not math.isnan(known.corrected[-1])
+    assert found.flags == (*known.flags[:-1], ("unmarked",)) and not known.flags[-1]
+    for call in (lambda: scorer.words(text + " again", long="error"), lambda: scorer.score(text, long="error", eos=2)):
+        with pytest.raises(ContextLengthError, match="the sequence needs"):
+            call()
 
 
 def test_a_stream_keeps_order_and_reads_no_further_than_it_needs(scorer: Scorer) -> None:

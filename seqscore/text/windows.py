@@ -92,12 +92,13 @@ def layout(
     raise _too_long(last, max_inputs)
 
 
-def with_end(text: Layout, length: int, *, max_inputs: int | None, long: LongPolicy) -> Layout:
+def with_end(text: Layout, length: int, *, max_inputs: int | None, long: LongPolicy, optional: bool = False) -> Layout:
     """The windows of a sequence of ``length`` positions, and one target more: what stands behind its last position.
 
     No other target sees more or less than without it: the last window reads one position further where the model can,
     else the new target has a window of its own, as long as the model's context. Nothing is added behind a text whose
-    end was cut (it is not the end of what was read), nor where nothing stands before the target.
+    end was cut (it is not the end of what was read), nor where nothing stands before the target. ``optional``: nor
+    where it does not fit behind a text that does.
 
     Raises:
         ContextLengthError: it does not fit, and ``long`` is ``error``; or the model reads the start token alone.
@@ -114,6 +115,8 @@ def with_end(text: Layout, length: int, *, max_inputs: int | None, long: LongPol
     if length - last.begin <= room:
         return replace(text, windows=(*others, replace(last, end=length)), has_end=True)
     if long == "error" or not room:
+        if optional:
+            return text
         raise _too_long(length, room)
     return replace(text, windows=(*text.windows, alone), has_end=True)
 
