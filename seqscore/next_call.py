@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,13 +129,20 @@ def check_next(model: LanguageModel[Any, Any], keywords: Mapping[str, Any]) -> N
     if not isinstance(model, TokenModel):
         raise OptionError(f"a {model.kind} model gives the probabilities of texts; its next tokens are not known")
     for name in ("eos", "extras", "top_k"):
-        if name in keywords and keywords[name] not in ("none", (), 0, None):
+        if _is_asked(name, keywords.get(name)):
             raise OptionError(
                 f"{name}={keywords[name]!r} is no option here: the entropy is always given, k says how many tokens, "
                 f"and the end token is one of them"
             )
     if keywords.get("long", "windows") == "truncate":
         raise OptionError("long='truncate' would cut a context's end; 'windows' reads as much of its end as fits")
+
+
+def _is_asked(name: str, value: Any) -> bool:
+    """Whether an option of a call is more than its default."""
+    if name == "extras" and isinstance(value, Collection) and not isinstance(value, str):
+        return len(value) > 0
+    return value is not None and value != (0 if name == "top_k" else "none" if name == "eos" else None)
 
 
 def word_items(context: Context, words: Sequence[str]) -> list[Pair]:

@@ -241,8 +241,8 @@ class Scorer:
 
         Args:
             items: one item gives one score; an iterable of items gives a list of scores in the same order.
-            policies: ``bos="auto"``, ``long="windows"``, ``boundary="auto"``, ``special_tokens="literal"``,
-                ``extras=()``; see ``seqscore.policies.Policies``.
+            policies: ``bos="auto"``, ``eos="none"``, ``long="windows"``, ``boundary="auto"``,
+                ``special_tokens="literal"``, ``extras=()``, ``top_k=0``; see ``seqscore.policies.Policies``.
 
         Returns:
             Of every item its tokens with their log-probabilities (float64, nats; NaN where a token is not scored).
@@ -547,10 +547,10 @@ class Scorer:
             [('London', 2, -5.64), ('Paris', 1, -0.22)]
         """
         check_next(self._model, policies)
-        items = word_items(context, words)
-        call = self._word_call(WHOLE, correction, policies)
+        items, plain = word_items(context, words), PolicyKeywords(**{**policies, "extras": ()})
+        call = self._word_call(WHOLE, correction, plain)
         if correction == "auto" and call.rule is not None:
-            call = self._word_call(WHOLE, "punctuation", policies)
+            call = self._word_call(WHOLE, "punctuation", plain)
         whole = replace(call, segmentation=replace(call.segmentation, name="whole"))
         found = scores_of(whole, [items], errors="raise")
         return words_of(words, [one for one in found if not isinstance(one, SeqscoreError)])

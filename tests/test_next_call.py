@@ -119,6 +119,21 @@ def test_words_are_scored_as_continuations_that_share_their_context(scorer: Scor
     assert [one.rank for one in found] == [1 + order.index(one.log_likelihood) for one in found]
 
 
+def test_words_are_asked_for_no_more_than_they_report(scorer: Scorer, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[frozenset[Extra]] = []
+    kind = type(scorer._model)
+    stream = kind.stream
+
+    def watched(self: Any, requests: Any, *, extras: frozenset[Extra]) -> Any:
+        asked.append(extras)
+        return stream(self, requests, extras=extras)
+
+    monkeypatch.setattr(kind, "stream", watched)
+    scorer.next_words("The quick", ["fox"])
+    scorer.words("The fox")
+    assert asked == [frozenset(), {"rank", "entropy"}]
+
+
 def test_corrected_words_count_the_mass_behind_and_before_them(scorer: Scorer) -> None:
     """By sums over the whole vocabulary; what may stand behind a word begins with white space or punctuation, or ends
     the text."""
@@ -176,6 +191,11 @@ def test_what_is_no_context_or_no_word_is_refused(scorer: Scorer) -> None:
     for policies in ({"eos": "scored"}, {"extras": ("rank",)}, {"top_k": 2}):
         with pytest.raises(OptionError, match="is no option here"):
             scorer.next_tokens("a", **policies)  # type: ignore[arg-type]
+    for wrong_name in ({"extras": "none"}, {"extras": 0}, {"eos": 0}, {"eos": 2}):
+        with pytest.raises(OptionError, match="is no option here"):
+            scorer.next_tokens("a", **wrong_name)  # type: ignore[arg-type]
+    for default in ({"eos": "none"}, {"extras": []}, {"extras": frozenset()}, {"top_k": None}, {"top_k": 0}):
+        assert len(scorer.next_tokens("a", k=2, **default)) == 2  # type: ignore[arg-type]
     with pytest.raises(InputError, match="words must be several texts, got the single text 'fox'"):
         scorer.next_words("The", "fox")
     with pytest.raises(InputError, match="item 1: '' is no word"):
