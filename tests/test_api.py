@@ -253,7 +253,7 @@ def test_options_reach_what_they_belong_to(from_file: Run) -> None:
     [
         (
             {"delimeter": ""},
-            "no option 'delimeter': those of task 'pairs' are delimiter; of all tasks: bos, eos, long, .*limit",
+            "no option 'delimeter': those of task 'pairs' are delimiter, method; of all tasks: bos, eos, long, .*limit",
         ),
         ({"lm_weight": 2.0}, "no option 'lm_weight'"),
         ({"bos": "nothing"}, "bos='nothing'"),
