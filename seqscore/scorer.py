@@ -24,7 +24,18 @@ from seqscore.scores.next_scores import NextTokens, NextWords
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.scores.word_scores import WordScores
-from seqscore.scoring import Call, Errors, call_of, cut, logits_of, scores_of, word_call_of, workload_of_chunks
+from seqscore.scoring import (
+    Call,
+    Errors,
+    call_of,
+    cut,
+    logits_of,
+    score_alone,
+    scores_all,
+    scores_of,
+    word_call_of,
+    workload_of_chunks,
+)
 from seqscore.text.given import given_items
 from seqscore.text.given_words import GivenWords
 from seqscore.text.items import Chat, Context, Item, Pair, Prompt
@@ -262,12 +273,8 @@ class Scorer:
         """
         given, call = given_items(items), self._call(**policies)
         if given.one is not None:
-            (only,) = scores_of(call, [[given.one]], errors="record")
-            if isinstance(only, SeqscoreError):
-                raise type(only)(only.message) from only
-            return only
-        scores = scores_of(call, [list(given.several)], errors="raise")
-        return [score for score in scores if not isinstance(score, SeqscoreError)]
+            return score_alone(call, given.one)
+        return scores_all(call, given.several)
 
     @overload
     def stream(
@@ -406,12 +413,8 @@ class Scorer:
             return self.words([items], words=words, correction=correction, **policies)[0]
         given, call = given_items(items), self._word_call(words, correction, policies)
         if given.one is not None:
-            (only,) = scores_of(call, [[given.one]], errors="record")
-            if isinstance(only, SeqscoreError):
-                raise type(only)(only.message) from only
-            return only
-        found = scores_of(call, [list(given.several)], errors="raise")
-        return [one for one in found if not isinstance(one, SeqscoreError)]
+            return score_alone(call, given.one)
+        return scores_all(call, given.several)
 
     def stream_words(
         self,
@@ -473,10 +476,7 @@ class Scorer:
             [(' Paris', 0.806), (' the', 0.036)]
         """
         call = open_next_call(self._model, policies, self._about_start, k=k)
-        (only,) = scores_of(call, [[Prompt(context)]], errors="record")
-        if isinstance(only, SeqscoreError):
-            raise type(only)(only.message) from only
-        return only
+        return score_alone(call, Prompt(context))
 
     def stream_next_tokens(
         self,
@@ -552,8 +552,7 @@ class Scorer:
         if correction == "auto" and call.rule is not None:
             call = self._word_call(WHOLE, "punctuation", plain)
         whole = replace(call, segmentation=replace(call.segmentation, name="whole"))
-        found = scores_of(whole, [items], errors="raise")
-        return words_of(words, [one for one in found if not isinstance(one, SeqscoreError)])
+        return words_of(words, scores_all(whole, items))
 
     def _word_call(self, words: str, correction: Correction, policies: PolicyKeywords) -> WordCall:
         return word_call_of(self._model, policies, self._about_start, words=words, correction=correction)

@@ -87,6 +87,27 @@ def word_call_of(
     return open_word_call(call_of(model, policies, about_start), words=words, correction=correction)
 
 
+def score_alone(call: Scoring[Score_co], item: Any) -> Score_co:
+    """The score of a single item.
+
+    Raises:
+        SeqscoreError: it cannot be scored; the message names no place, since there is one item only.
+    """
+    (only,) = scores_of(call, [[item]], errors="record")
+    if isinstance(only, SeqscoreError):
+        raise type(only)(only.message) from only
+    return only
+
+
+def scores_all(call: Scoring[Score_co], items: Iterable[Any]) -> list[Score_co]:
+    """The scores of items that are planned together, in order.
+
+    Raises:
+        SeqscoreError: one cannot be scored; the message names its index.
+    """
+    return [one for one in scores_of(call, [list(items)], errors="raise") if not isinstance(one, SeqscoreError)]
+
+
 def scores_of(
     call: Scoring[Score_co], chunks: Iterable[Sequence[Any]], *, errors: Errors
 ) -> Iterator[Score_co | SeqscoreError]:
