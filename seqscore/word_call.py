@@ -20,7 +20,7 @@ from seqscore.scores.signature import Signature
 from seqscore.scores.word_scores import WordScores, word_scores
 from seqscore.text.end import TargetBehind
 from seqscore.text.given import require_ids
-from seqscore.text.given_words import GivenWords
+from seqscore.text.given_words import GivenWords, find_words
 from seqscore.text.items import Chat, Item, Pair
 from seqscore.text.segmentation import GIVEN, Segmentation, segmentation_of, words_at
 from seqscore.text.sequences import TokenSequence
@@ -136,7 +136,7 @@ class WordCall:
         assert not isinstance(item, SeqscoreError)
         if isinstance(inner, PreparedText):
             return PreparedWords(inner, inner.requests, item)
-        sequence = inner.sequence
+        sequence = self._without_end(inner.sequence)
         try:
             placed = self._placed(item, sequence)
         except SeqscoreError as error:
@@ -148,13 +148,23 @@ class WordCall:
         asks = self.rule.asks(placed, tokens, sequence.ids)
         return PreparedWords(inner, self._asking(inner, asks, tokens.borders), item, placed, tokens, asks)
 
+    def _without_end(self, sequence: TokenSequence) -> TokenSequence:
+        """The text in which the words stand: without the end token that it spells, where that is scored."""
+        behind = self.inner.behind if isinstance(self.inner, TokenCall) else None
+        if behind is None or sequence.text is None or not behind.brought_by(sequence):
+            return sequence
+        text = sequence.text.encode()[: int(sequence.starts[-1])].decode("utf-8", "ignore")
+        ids, starts, ends = sequence.ids[:-1], sequence.starts[:-1], sequence.ends[:-1]
+        return replace(sequence, text=text, ids=ids, starts=starts, ends=ends)
+
     def _placed(self, item: WordItem, found: TokenSequence | SequenceScore) -> PlacedWords:
         """The words of a text that was cut into tokens."""
         if found.text is None:
             raise InputError("the text of these tokens is not known, so it has no words")
         context, delimiter = found.context or "", found.delimiter or ""
         text = found.text[len(context) + len(delimiter) :]
-        words = words_at(text, item.spans()) if isinstance(item, GivenWords) else self.segmentation.words(text)
+        given = find_words(item.words, text) if isinstance(item, GivenWords) else None
+        words = self.segmentation.words(text) if given is None else words_at(text, given)
         begin = len(context.encode())
         return PlacedWords(words, found.text, begin + len(delimiter.encode()), begin)
 

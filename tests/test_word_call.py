@@ -181,6 +181,38 @@ def test_an_end_token_that_is_scored_is_a_row_of_its_own(scorer: Scorer) -> None
     assert scorer.words("", eos="scored").texts == ("</s>",)
 
 
+@pytest.mark.parametrize("words", ["space", "unicode", r"\w+"])
+@pytest.mark.parametrize("text", ["The fox", "über \n", " 日本", ""])
+def test_an_end_token_that_the_text_spells_is_the_row_that_it_would_be_behind_it(
+    scorer: Scorer, text: str, words: str
+) -> None:
+    parsing = {"eos": "scored", "special_tokens": "parse", "words": words}
+    for spelled, bare in ((text + "</s>", text), (Pair("One ", f"{text}</s>"), Pair("One ", text))):
+        if not text and isinstance(bare, Pair):
+            bare = Pair("One", " ")  # which alone has no token
+        found, put = scorer.words([spelled, bare], **parsing)
+        if text:
+            assert found.texts == put.texts and found.masses.tobytes() == put.masses.tobytes()
+            assert found.corrected.tobytes() == put.corrected.tobytes() and found.flags == put.flags
+            assert found.log_likelihoods.tobytes() == put.log_likelihoods.tobytes()
+        assert found.texts[-1] == "</s>" and "end" in found.flags[-1]
+        size = len(text.encode())
+        assert (found.starts[-1], found.ends[-1]) == (size, size + 4)
+        assert (found.char_starts[-1], found.char_ends[-1]) == (len(text), len(text) + 4)
+        if words == "space" and isinstance(spelled, str):
+            assert tuple(one.text for one in found.score.words()) == found.texts
+
+
+def test_given_words_stand_before_the_end_token_that_a_text_spells(scorer: Scorer) -> None:
+    parsing = {"eos": "scored", "special_tokens": "parse"}
+    found = scorer.words(GivenWords(["The", "fox"], text="The fox</s>"), **parsing)
+    assert found.texts == ("The", "fox", "</s>")
+    with pytest.raises(InputError, match=r"word 2, 'fox</s>', is not where it should be: the text has 'fox' at char"):
+        scorer.words(GivenWords(["The", "fox</s>"]), **parsing)
+    assert scorer.words("The fox</s>", eos="scored").texts == ("The", "fox</s>", "</s>")  # ordinary text here
+    assert scorer.words("The fox</s>", special_tokens="parse").texts == ("The", "fox</s>")  # no end token is scored
+
+
 def test_a_text_that_is_cut_has_no_value_behind_the_cut() -> None:
     scorer = Scorer(tiny_model("llama"), tiny_tokenizer(), max_length=8)
     found = scorer.words("The answer is the same in the end", long="truncate")

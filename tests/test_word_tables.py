@@ -58,7 +58,7 @@ def test_the_same_table_whatever_holds_the_data(make: Callable[[Path], Any], tmp
     assert list(found) == expected
     assert list(found) == expected, "again"
     assert [row["rt"] for row in expected] == [300, 301, 302]
-    assert list(expected[0])[:8] == ["id", "row", *WORD_COLUMNS[:6]]
+    assert list(expected[0])[:8] == ["id", "row", *list(WORD_COLUMNS)[:6]]
     assert "error" not in expected[0]
 
 

@@ -23,6 +23,7 @@ ROW_FIELDS: Mapping[str, FieldKind] = {
     "bits_per_byte": "real",
     "is_greedy": "flag",
     "start_token": "whole",
+    "end_token": "whole",
     "boundary": "text",
     "exact_spans": "flag",
     "num_windows": "whole",

@@ -266,6 +266,7 @@ class SequenceScore:
             "bits_per_byte": plain(self.bits_per_byte),
             "is_greedy": self.is_greedy,
             "start_token": self.start_token,
+            "end_token": self.end_token,
             "boundary": self.boundary,
             "delimiter": self.delimiter,
             "exact_spans": self.exact_spans,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import numpy as np
@@ -30,11 +31,26 @@ part of the text its first byte stands. ``unmarked``: it has no corrected value,
 ends. ``unscored``: one of its tokens is not scored. ``inexact``: the tokenizer changed the text, so that it cannot be
 told for sure which tokens are the word's. ``end``: no word, but the end token, where it is scored."""
 
-WORD_COLUMNS = (
-    *("position", "word", "start", "end", "char_start", "char_end", "num_tokens"),
-    *("surprisal", "surprisal_corrected", "entropy", "rank", "log_likelihood", "flags"),
+WORD_COLUMNS: Mapping[str, Literal["text", "whole", "real"]] = MappingProxyType(
+    {
+        "position": "whole",
+        "word": "text",
+        "start": "whole",
+        "end": "whole",
+        "char_start": "whole",
+        "char_end": "whole",
+        "num_tokens": "whole",
+        "surprisal": "real",
+        "surprisal_corrected": "real",
+        "entropy": "real",
+        "rank": "whole",
+        "log_likelihood": "real",
+        "unit": "text",
+        "flags": "text",
+        "end_token": "whole",
+    }
 )
-"""The columns of a table of words, see ``WordScores.to_dicts``."""
+"""The columns of a table of words and what they hold, see ``WordScores.to_dicts``."""
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -108,7 +124,8 @@ class WordScores:
 
     def to_dicts(self, unit: Unit = "bits") -> list[dict[str, Any]]:
         """A row a word with the columns ``WORD_COLUMNS``: plain values, logarithms in ``unit``, None for what there is
-        not, infinities as the strings "Infinity", "-Infinity"; ``position`` from 1, ``flags`` with spaces between."""
+        not, infinities as the strings "Infinity", "-Infinity"; ``position`` from 1, ``flags`` with spaces between;
+        ``end_token``: the id of the end token, in its row."""
         surprisals, corrected = self.surprisals(unit), self.surprisals(unit, corrected=True)
         return [
             {
@@ -124,7 +141,9 @@ class WordScores:
                 "entropy": None if self.entropies is None else _plain(in_unit(float(self.entropies[i]), unit)),
                 "rank": None if self.ranks is None else int(self.ranks[i]) or None,
                 "log_likelihood": _plain(in_unit(float(self.log_likelihoods[i]), unit)),
+                "unit": unit,
                 "flags": " ".join(self.flags[i]),
+                "end_token": self.score.end_token if "end" in self.flags[i] else None,
             }
             for i, text in enumerate(self.texts)
         ]
@@ -141,9 +160,9 @@ class WordScores:
             raise MissingDependencyError(
                 "to_pandas() needs pandas; install it with: pip install 'seqscore[notebook]'"
             ) from error
-        table = pd.DataFrame(self.to_dicts(unit), columns=WORD_COLUMNS)
-        reals = ("surprisal", "surprisal_corrected", "entropy", "log_likelihood")
-        return table.astype({**dict.fromkeys(reals, "float64"), "rank": "Int64"})
+        table = pd.DataFrame(self.to_dicts(unit), columns=list(WORD_COLUMNS))
+        reals = dict.fromkeys((name for name, kind in WORD_COLUMNS.items() if kind == "real"), "float64")
+        return table.astype({**reals, "rank": "Int64", "end_token": "Int64"})
 
     def __repr__(self) -> str:
         return f"WordScores({len(self)} words, log_likelihood={self.log_likelihood:.6g} nats)"
@@ -177,7 +196,7 @@ def word_scores(
     given = masses is not None
     borders = np.full(len(placed.words) + 1, np.nan) if masses is None else masses
     rows = _Rows(placed.words, tokens, _without_space(placed, tokens), borders[:-1], borders[1:])
-    if score.end_token is not None and score.starts[-1] == score.ends[-1]:
+    if score.end_token is not None:
         rows = rows.with_end(score, placed)
     words, tokens = rows.words, rows.tokens
     corrected = _sums(score, tokens.firsts, rows.contents) + rows.after - rows.before
@@ -223,16 +242,17 @@ class _Rows:
         words, tokens, last = self.words, self.tokens, len(score) - 1
         certain = placed.stop < placed.bounds[-1] and len(words) > 0 and not np.isnan(self.after[-1])
         before = 0.0 if certain else self.after[-1] if len(words) else np.nan
-        rest = placed.text.encode()[placed.offset :]
-        size, chars = len(rest), len(rest.decode())
+        text = (score.text or "").encode()
+        begin, end = (max(placed.offset, int(place)) for place in (score.starts[-1], score.ends[-1]))
+        char_begin, char_end = (len(text[placed.offset : place].decode("utf-8", "ignore")) for place in (begin, end))
         return _Rows(
             replace(
                 words,
                 texts=(*words.texts, score.end_name),
-                char_starts=np.append(words.char_starts, chars),
-                char_ends=np.append(words.char_ends, chars),
-                starts=np.append(words.starts, size),
-                ends=np.append(words.ends, size),
+                char_starts=np.append(words.char_starts, char_begin),
+                char_ends=np.append(words.char_ends, char_end),
+                starts=np.append(words.starts, begin - placed.offset),
+                ends=np.append(words.ends, end - placed.offset),
             ),
             replace(
                 tokens,

@@ -1,7 +1,8 @@
 """The end token: what a model gives where a text is over, scored behind the last token given all of the text.
 
 It is a target behind a text and no part of it. Where it is reported (``eos="scored"``) it is the last row among the
-tokens of a score; where only the distribution at its place is asked for (the mass of what may follow a last word), it
+tokens of a score, and the last one among its words, which stand in the text before it: also where the text spells it;
+where only the distribution at its place is asked for (the mass of what may follow a last word), it
 is run and left out.
 """
 
@@ -45,12 +46,14 @@ class TargetBehind:
     end: EndToken | None = None
     in_texts: bool = False
 
+    def brought_by(self, sequence: TokenSequence) -> bool:
+        """Whether the last token of a sequence is its end token."""
+        ids, may = sequence.ids, self.end is not None and (self.in_texts or not sequence.is_text)
+        return may and len(ids) > 0 and int(ids[-1]) == self.token_id
+
     def put(self, sequence: TokenSequence) -> TokenSequence:
         """The sequence with this target behind it, where it does not bring it along."""
-        ids = sequence.ids
-        may = self.end is not None and (self.in_texts or not sequence.is_text)
-        brings = may and len(ids) > 0 and int(ids[-1]) == self.token_id
-        return sequence if brings else replace(sequence, behind=self.token_id)
+        return sequence if self.brought_by(sequence) else replace(sequence, behind=self.token_id)
 
     def reported(self, sequence: TokenSequence) -> TokenSequence:
         """What a score lists: the sequence with its end token as the last row, which stands for no byte."""

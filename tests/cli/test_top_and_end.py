@@ -28,7 +28,9 @@ def test_jsonl_lists_the_most_probable_tokens_and_the_end(run: Run, scorer: Scor
     done = run("score", TEXT, "", "--tokens", "--top-k", "2", "--score-eos", "--unit", "bits", "--format", "jsonl")
     assert done.returncode == 0 and "eos:scored/2" in done.stderr
     for line, score in zip(done.stdout.splitlines(), scorer.score([TEXT, ""], top_k=2, eos="scored"), strict=True):
-        tokens = json.loads(line)["tokens"]
+        record = json.loads(line)
+        tokens = record["tokens"]
+        assert record["end_token"] == score.end_token == tokens[-1]["id"]
         assert tokens == score.to_dict(unit="bits")["tokens"]
         assert tokens[-1]["text"] == "</s>" and [len(token["top"]) for token in tokens] == [2] * len(score)
     assert "top" not in json.loads(run("score", TEXT, "--tokens", "--format", "jsonl").stdout)["tokens"][0]

@@ -19,7 +19,7 @@ def test_a_row_a_word_with_the_columns_of_the_data(run: Run, tmp_path: Path) -> 
     assert done.returncode == 1 and "1 of 3 rows could not be scored" in done.stderr
     with out.open(newline="") as file:
         rows = list(csv.DictReader(file))
-    assert list(rows[0]) == ["id", "row", *WORD_COLUMNS[:-1], "unit", "flags", "length", "error", "condition"]
+    assert list(rows[0]) == ["id", "row", *WORD_COLUMNS, "length", "error", "condition"]
     assert [(row["id"], row["position"], row["word"], row["condition"]) for row in rows] == [
         ("a", "1", "The", "x"),
         ("a", "2", "quick", "x"),
@@ -85,7 +85,7 @@ def test_words_of_rows_with_frequencies_the_words_before_and_reading_times(run: 
         ("rained.", "ben", "302", ""),
     ]
     again = run("words", str(data), "--group", "item,cond", "--keep", "none", *join, "--format", "csv")
-    assert again.stdout.splitlines()[0].endswith(",flags,length,error,subject,rt")
+    assert again.stdout.splitlines()[0].endswith(",flags,end_token,length,error,subject,rt")
 
 
 def test_a_word_that_does_not_match_leaves_no_file(run: Run, tmp_path: Path) -> None:

@@ -144,7 +144,7 @@ class WordCells:
         if row.get("error"):
             self.failed += 1
             return
-        if "end" in str(row.get("flags") or "").split():
+        if row.get("end_token") not in (None, ""):
             self.ends += 1
             return
         place = self._place(where, row)

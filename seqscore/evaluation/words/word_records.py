@@ -9,28 +9,9 @@ from seqscore.evaluation.data.problem import Problem, Row
 from seqscore.evaluation.scored.scored_rows import FieldKind, OutputRecord
 from seqscore.evaluation.words.word_rows import WordRow
 from seqscore.scores.reductions import Unit
+from seqscore.scores.word_scores import WORD_COLUMNS
 
-WORD_FIELDS: Mapping[str, FieldKind] = MappingProxyType(
-    {
-        "id": "text",
-        "row": "whole",
-        "position": "whole",
-        "word": "text",
-        "start": "whole",
-        "end": "whole",
-        "char_start": "whole",
-        "char_end": "whole",
-        "num_tokens": "whole",
-        "surprisal": "real",
-        "surprisal_corrected": "real",
-        "entropy": "real",
-        "rank": "whole",
-        "log_likelihood": "real",
-        "unit": "text",
-        "flags": "text",
-        "error": "text",
-    }
-)
+WORD_FIELDS: Mapping[str, FieldKind] = MappingProxyType({"id": "text", "row": "whole", **WORD_COLUMNS, "error": "text"})
 """What a record of a word has; see ``WordScores.to_dicts``. ``row``: the number of its text, from 0."""
 
 
@@ -42,8 +23,7 @@ def word_records(row: Row[WordRow], *, unit: Unit = "bits") -> Iterator[OutputRe
         return
     source = row.source
     for place, fields in enumerate(row.words.to_dicts(unit)):
-        fields = {"id": source.id, "row": source.number, **fields, "unit": unit}
-        yield OutputRecord(fields, source.columns_at(place))
+        yield OutputRecord({"id": source.id, "row": source.number, **fields}, source.columns_at(place))
 
 
 def signature_of_row(row: Row[WordRow]) -> str | None:

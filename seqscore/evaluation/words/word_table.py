@@ -99,4 +99,4 @@ class WordColumns:
 
 def _is_end(record: OutputRecord) -> bool:
     """Whether it stands for the end token that is scored behind a text, which is no word that anybody reads."""
-    return "end" in str(record.fields.get("flags", "")).split()
+    return record.fields.get("end_token") is not None

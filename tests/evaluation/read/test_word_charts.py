@@ -172,9 +172,9 @@ def test_an_infinite_value_makes_the_mean_infinite_without_an_interval() -> None
 
 def test_ends_failures_and_rows_without_a_place_are_counted() -> None:
     rows = [
-        {"row": 0, "region": "a", "position": 1, "surprisal": 1.0, "flags": "", "error": ""},
-        {"row": 0, "region": "", "position": 2, "surprisal": 1.0, "flags": "", "error": ""},
-        {"row": 0, "region": "a", "position": 3, "surprisal": 9.0, "flags": "split end", "error": ""},
+        {"row": 0, "region": "a", "position": 1, "surprisal": 1.0, "end_token": None, "error": ""},
+        {"row": 0, "region": "", "position": 2, "surprisal": 1.0, "end_token": "", "error": ""},
+        {"row": 0, "region": "a", "position": 3, "surprisal": 9.0, "end_token": 2, "error": ""},
         {"row": 1, "region": "", "position": "", "surprisal": "", "flags": "", "error": "no_text: x"},
     ]
     found = chart(rows)

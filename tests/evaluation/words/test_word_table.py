@@ -147,7 +147,8 @@ def test_an_end_token_that_is_scored_is_no_word_that_was_read() -> None:
     times = [{"row": row, "position": place + 1, "ms": 5} for row, one in enumerate(STORY) for place in range(len(one))]
     how: dict[str, Any] = {"spillover": 1, "context_from": "passage", "passage": "story", "correction": "none"}
     rows = table(data, eos="scored", join=times, by=["row", "position"], **how)
-    ends = [row for row in rows if row["flags"] == "end"]
+    ends = [row for row in rows if row["end_token"] is not None]
+    assert [row["flags"] for row in ends] == ["end"] * 3 and {row["end_token"] for row in ends} == {2}
     assert [(row["row"], row["length"], row["surprisal_prev1"], row.get("rt"), row.get("ms")) for row in ends] == [
         (place, None, None, None, None) for place in range(3)
     ]
