@@ -256,6 +256,14 @@ def test_white_space_at_the_end_of_a_text_is_no_part_of_its_last_word() -> None:
     spaced, bare = scorer.words("the cat \n"), scorer.words("the cat")
     np.testing.assert_allclose(spaced.corrected, bare.corrected, rtol=0, atol=EXACT)
     assert spaced.log_likelihoods[1] < bare.log_likelihoods[1]
+    for given in (["the", "cat"], ["the ", "cat"], ["the", " cat \n"]):
+        found = scorer.words(GivenWords(given, text="the cat \n"))
+        assert found.texts == spaced.texts and found.flags == ((), ())
+        assert found.corrected.tobytes() == spaced.corrected.tobytes()
+        assert found.log_likelihoods.tobytes() == spaced.log_likelihoods.tobytes()
+    behind = math.fsum(spaced.score.logprobs[2:])  # of the white space, which is part of the sums alone
+    whole = spaced.log_likelihood - behind + spaced.masses[-1] - spaced.masses[0]
+    assert math.fsum(spaced.corrected) == pytest.approx(whole, rel=1e-12)
 
 
 @pytest.mark.filterwarnings("ignore::seqscore.errors.JoinWarning")

@@ -1,9 +1,8 @@
 """The end token: what a model gives where a text is over, scored behind the last token given all of the text.
 
 It is a target behind a text and no part of it. Where it is reported (``eos="scored"``) it is the last row among the
-tokens of a score, and the last one among its words, which stand in the text before it: also where the text spells it;
-where only the distribution at its place is asked for (the mass of what may follow a last word), it
-is run and left out.
+tokens of a score, and the last one among its words, which stand in the text before it: also where the text spells it.
+Where only the distribution at its place is asked for (the mass of what may follow a last word), it is run and left out.
 """
 
 from __future__ import annotations

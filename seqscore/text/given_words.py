@@ -17,6 +17,7 @@ _SHOWN = 40
 class GivenWords:
     """A text cut into the words that are given: they stand in it in this order, with nothing but white space between.
 
+    White space around a word is the text's, and no part of the word: " keys", "keys " and "keys" are the same word.
     ``text``: None for the words joined by ``joiner``. ``context``, ``delimiter``: what stands before the text, which is
     not scored; as in ``Pair``.
 
@@ -67,15 +68,15 @@ class GivenWords:
 
 
 def find_words(words: Sequence[str], text: str) -> Spans:
-    """Where words stand in a text, one after the other with nothing but white space between.
+    """Where words stand in a text, one after the other with nothing but white space between; without that around them.
 
     Raises:
         InputError: the first word that does not stand where it should, and what stands there; or text behind the last.
     """
     spans: list[tuple[int, int]] = []
     place = 0
-    for number, word in enumerate(words, start=1):
-        place = _next_place(text, place, word)
+    for number, word in enumerate((one.strip() for one in words), start=1):
+        place = _next_place(text, place)
         if not text.startswith(word, place):
             raise InputError(_not_there(number, word, text, place))
         spans.append((place, place + len(word)))
@@ -86,9 +87,9 @@ def find_words(words: Sequence[str], text: str) -> Spans:
     return spans
 
 
-def _next_place(text: str, place: int, word: str) -> int:
-    """The next character that is no white space; or an earlier one where a word begins with white space itself."""
-    while place < len(text) and text[place].isspace() and not text.startswith(word, place):
+def _next_place(text: str, place: int) -> int:
+    """The next character that is no white space."""
+    while place < len(text) and text[place].isspace():
         place += 1
     return place
 

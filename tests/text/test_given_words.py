@@ -18,7 +18,9 @@ from seqscore.text.items import Pair
         (["The", "keys", "."], "The keys.", [(0, 3), (4, 8), (8, 9)]),
         (["New York", "slept"], " New York\tslept \n", [(1, 9), (10, 15)]),
         (["我们", "去", "北京"], "我们去北京", [(0, 2), (2, 3), (3, 5)]),
-        ([" a", "b"], "  a b", [(1, 3), (4, 5)]),
+        ([" a", "b"], "  a b", [(2, 3), (4, 5)]),
+        (["The ", "\tkeys\n"], "The keys ", [(0, 3), (4, 8)]),
+        (["我们\u3000", "去"], "我们去", [(0, 2), (2, 3)]),
     ],
 )
 def test_words_are_found_in_order(words: list[str], text: str, spans: list[tuple[int, int]]) -> None:
