@@ -110,6 +110,11 @@ def open_next_call(
         OptionError: the model has no next token, or there is no such choice.
     """
     check_next(model, keywords)
+    if keywords.get("long", "windows") == "truncate":
+        raise OptionError(
+            "long='truncate' cuts the end of a text that no continuation stands behind, and the next token is expected "
+            "there; 'windows' reads as much of a context's end as fits"
+        )
     policies = Policies.of({**keywords, "extras": ("entropy",), "top_k": whole_number("k", k, least=1)})
     assert isinstance(model, TokenModel)
     return NextCall(open_call(model, policies, about_start, behind="always"))
@@ -134,8 +139,6 @@ def check_next(model: LanguageModel[Any, Any], keywords: Mapping[str, Any]) -> N
                 f"{name}={keywords[name]!r} is no option here: the entropy is always given, k says how many tokens, "
                 f"and the end token is one of them"
             )
-    if keywords.get("long", "windows") == "truncate":
-        raise OptionError("long='truncate' would cut a context's end; 'windows' reads as much of its end as fits")
 
 
 def _is_asked(name: str, value: Any) -> bool:
@@ -146,7 +149,8 @@ def _is_asked(name: str, value: Any) -> bool:
 
 
 def word_items(context: Context, words: Sequence[str]) -> list[Pair]:
-    """A Pair a word, which all share the context; a space between them where they would touch otherwise.
+    """A Pair a word, which all share the context; a space between them where they would touch otherwise. White space
+    behind a word is no part of it, and left out.
 
     Raises:
         InputError: the context is no text and no chat, or a word is none.
@@ -161,7 +165,7 @@ def word_items(context: Context, words: Sequence[str]) -> list[Pair]:
     for index, word in enumerate(words):
         if not isinstance(word, str) or not word.strip():
             raise InputError(f"{word!r} is no word; expected a text", item=index)
-    return [Pair(context, word, DELIMITER_AUTO) for word in words]
+    return [Pair(context, word.rstrip(), DELIMITER_AUTO) for word in words]
 
 
 def words_of(words: Sequence[str], found: Sequence[WordScores]) -> NextWords:
@@ -178,5 +182,6 @@ def words_of(words: Sequence[str], found: Sequence[WordScores]) -> NextWords:
         [len(one.score) - int(one.score.scored.argmax()) for one in found],
         log_likelihoods=[one.log_likelihood for one in found],
         corrected=[float(one.corrected[0]) if len(one) else float("nan") for one in found],
+        num_unread=max(one.score.num_unread + one.score.num_cut for one in found),
         settings=found[0].settings,
     )

@@ -89,8 +89,35 @@ def test_a_long_context_is_read_as_far_as_the_model_looks_back(scorer: Scorer) -
     with pytest.raises(ContextLengthError, match="needs 201 positions and the model reads at most 64"):
         scorer.next_tokens(ids, long="error")
     assert scorer.next_tokens(ids[:63], long="error").num_unread == 0
-    with pytest.raises(OptionError, match="long='truncate' would cut a context's end"):
+    with pytest.raises(OptionError, match="'truncate' cuts the end of a text that no continuation stands"):
         scorer.next_tokens(ids, long="truncate")
+
+
+def test_words_behind_a_long_context_that_is_cut_at_its_beginning(scorer: Scorer) -> None:
+    context, words = "The quick brown fox jumps. " * 12 + "The", ["fox", "lazy dogs"]
+    tokens = len(ids_of(context))
+    for long, front in (("truncate", [BOS]), ("windows", [])):
+        found = scorer.next_words(context, words, long=long)  # type: ignore[arg-type]
+        for word, one in zip(words, found, strict=True):
+            ids = ids_of(f"{context} {word}")
+            count = len(ids) - tokens
+            room = CONTEXT - len(front) + 1
+            whole = [*front, *ids[len(ids) - room :]]
+            exact = [float(distribution(whole[:t])[whole[t]]) for t in range(len(whole) - count, len(whole))]
+            assert one.num_tokens == count and one.log_likelihood == pytest.approx(math.fsum(exact), abs=1e-9)
+            assert one.corrected is not None
+        assert found.num_unread == tokens - CONTEXT + len(front) + count - 1
+    assert scorer.next_words("The", words, long="truncate").num_unread == 0
+
+
+def test_white_space_around_a_word_is_no_part_of_it(scorer: Scorer) -> None:
+    bare, spaced = (scorer.next_words("The quick", words) for words in (["fox", "brown"], [" fox ", "brown\n"]))
+    for one, other in zip(bare, spaced, strict=True):
+        assert (one.log_likelihood, one.corrected, one.num_tokens) == (
+            other.log_likelihood,
+            other.corrected,
+            other.num_tokens,
+        )
 
 
 def test_bits_do_not_depend_on_other_contexts() -> None:

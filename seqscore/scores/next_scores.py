@@ -116,10 +116,15 @@ class NextTokens:
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class NextWords:
-    """Given words behind a context, in the order in which they were given."""
+    """Given words behind a context, in the order in which they were given.
+
+    ``num_unread``: tokens at the beginning of the context that are not read in front of a word, since the model cannot
+    look back so far; of the word with the most.
+    """
 
     context: str | None
     words: tuple[NextWord, ...]
+    num_unread: int = 0
     settings: Signature = Signature(())
 
     def __len__(self) -> int:
@@ -181,6 +186,7 @@ def next_words(
     *,
     log_likelihoods: Sequence[float],
     corrected: Sequence[float],
+    num_unread: int = 0,
     settings: Signature,
 ) -> NextWords:
     """Given words ranked among each other.
@@ -191,6 +197,7 @@ def next_words(
         num_tokens: of each.
         log_likelihoods: of each, nats.
         corrected: of each, nats, NaN where it is not given.
+        num_unread: tokens at the beginning of the context that are not read.
         settings: the signature.
 
     Returns:
@@ -212,7 +219,7 @@ def next_words(
         NextWord(text, int(count), float(value), own, rank, other or None)
         for text, count, value, own, rank, other in rows
     )
-    return NextWords(context=context, words=made, settings=settings)
+    return NextWords(context=context, words=made, num_unread=num_unread, settings=settings)
 
 
 def _shown(context: str | None) -> str:
