@@ -8,6 +8,7 @@ from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import TYPE_CHECKING, Any, cast, get_type_hints
 
 from seqscore.cli import options
+from seqscore.errors import OptionError
 
 if TYPE_CHECKING:
     from seqscore.policies import PolicyKeywords
@@ -58,14 +59,17 @@ class ConventionOptions:
 
     bos: options.Bos = "auto"
     score_eos: options.ScoreEos = False
+    eos: options.Eos = None
     long: options.Long = "windows"
     special_tokens: options.SpecialTokens = "literal"
 
     def policies(self) -> PolicyKeywords:
         """As keywords of ``Scorer.score``, which checks them."""
         found: Any = _values(self, PairConventionOptions)
-        eos = "scored" if found.pop("score_eos") else "none"
-        return cast("PolicyKeywords", {**found, "eos": eos})
+        named, scored = found.pop("eos"), found.pop("score_eos")
+        if scored and named not in (None, "scored"):
+            raise OptionError(f"--score-eos means --eos scored, and --eos {named} was asked for too; leave out one")
+        return cast("PolicyKeywords", {**found, "eos": "scored" if scored else "none" if named is None else named})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -85,7 +85,15 @@ ScoreEos: TypeAlias = Annotated[
     bool,
     typer.Option(
         "--score-eos",
-        help="Score the model's end token behind every text too, a token more.",
+        help="Score the model's end token behind every text too, a token more: --eos scored.",
+        rich_help_panel=_CONVENTION,
+    ),
+]
+Eos: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="none|scored|TOKEN",
+        help="What is scored behind every text: nothing, the model's end token, or a special token or id.",
         rich_help_panel=_CONVENTION,
     ),
 ]

@@ -84,6 +84,32 @@ def test_a_protocol_scores_no_end_token(run: Run, tmp_path: Path) -> None:
     assert run("report", str(tmp_path / "b"), "-o", str(tmp_path / "page.html")).returncode == 0
 
 
+def test_the_end_token_may_be_named(run: Run, scorer: Scorer) -> None:
+    done = run("score", TEXT, "--tokens", "--eos", "<|user|>", "--format", "jsonl")
+    assert json.loads(done.stdout)["tokens"] == scorer.score(TEXT, eos="<|user|>").to_dict()["tokens"]
+    assert "eos:token/3" in done.stderr
+    for same in (("--eos", "scored"), ("--eos", "scored", "--score-eos"), ("--eos", "2")):
+        record = json.loads(run("score", TEXT, *same, "--format", "jsonl").stdout)
+        assert record["end_token"] == 2 and record["log_likelihood"] == scorer.score(TEXT, eos="scored").log_likelihood
+    assert json.loads(run("score", TEXT, "--eos", "none", "--format", "jsonl").stdout)["end_token"] is None
+    done = run("score", TEXT, "--eos", "<|user|>", "--score-eos")
+    assert done.returncode == 2 and "--score-eos means --eos scored, and --eos <|user|> was asked for" in done.stderr
+    done = run("score", TEXT, "--eos", "all")
+    assert done.returncode == 2 and "eos='all' is unknown; expected 'none', 'scored', a special token" in done.stderr
+
+
+def test_conversations_with_an_end_token_are_refused_before_the_first_row(run: Run, tmp_path: Path) -> None:
+    chat = [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}]
+    data, out = tmp_path / "chats.jsonl", tmp_path / "out.csv"
+    data.write_text(f"{json.dumps({'messages': chat})}\n" * 2)
+    done = run("score", "--file", str(data), "--score-eos", "-o", str(out))
+    assert done.returncode == 2 and "--score-eos) is for texts, and the rows are conversations, of which" in done.stderr
+    done = run("eval", "perplexity", str(data), "--score-eos", "--out", str(tmp_path / "run"))
+    assert done.returncode == 2 and "or a chat template, which writes what ends a turn" in done.stderr
+    assert not out.exists() and not (tmp_path / "run" / "rows").exists()
+    assert len(done.stderr.strip().splitlines()) <= 2
+
+
 def test_tokens_in_a_cell_are_escaped_on_a_terminal() -> None:
     """A file holds them as they are."""
     top = [{"id": 7, "text": "\x9b31m‮", "logprob": -1.0}]

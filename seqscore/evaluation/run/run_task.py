@@ -48,7 +48,10 @@ def settled(scorer: Scorer, task: Task, options: RunOptions) -> tuple[Task, RunO
     task = task.for_scorer(scorer)
     asked = options.policies.get("eos", "none")
     if asked != task.policies.get("eos", asked):
-        raise OptionError(f"eos={asked!r}: this task lays out by itself what is scored; leave --score-eos out")
+        raise OptionError(
+            f"eos={asked!r}: this task lays out by itself what is scored, as a protocol does, or a chat template, which "
+            f"writes what ends a turn; leave --score-eos out"
+        )
     policies: PolicyKeywords = {**options.policies, **task.policies}  # type: ignore[typeddict-item]  # checked by the scorer
     return task, replace(options, policies=policies)
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from typing import Any
 
-from seqscore.errors import SeqscoreError
+from seqscore.errors import OptionError, SeqscoreError
 from seqscore.evaluation.data.problem import Problem, Row
 from seqscore.evaluation.data.texts import InputRow
 from seqscore.evaluation.scored.scored_rows import ScoredItem, ScoredRow
@@ -19,11 +20,17 @@ def score_rows(scorer: Scorer, rows: Iterable[Row[InputRow]], **policies: Any) -
 
     ``policies`` are the keywords of ``Scorer.stream``. A row with a context is scored as a Pair. The row's number and
     its other columns go along.
+
+    Raises:
+        OptionError: an end token is to be scored, and the rows are conversations.
     """
     waiting: deque[Row[InputRow]] = deque()
+    several = iter(rows)
+    first = list(islice(several, 1))
+    _check_end(first, policies.get("eos", "none"))
 
     def items() -> Iterator[Item | SeqscoreError]:
-        for row in rows:
+        for row in chain(first, several):
             waiting.append(row)
             yield row.error if isinstance(row, Problem) else _item(row)
 
@@ -33,6 +40,16 @@ def score_rows(scorer: Scorer, rows: Iterable[Row[InputRow]], **policies: Any) -
             yield Problem(row.id, result, row.number, row.columns)
         else:
             yield ScoredRow(row.id, result, row.number, row.columns)
+
+
+def _check_end(first: Iterable[Row[InputRow]], eos: str | int) -> None:
+    """Refuse at the first row what no conversation can have."""
+    for row in first:
+        if eos != "none" and isinstance(row, InputRow) and isinstance(row.text, Chat):
+            raise OptionError(
+                f"eos={eos!r} (--score-eos) is for texts, and the rows are conversations, of which the chat template "
+                f"writes what ends a turn; leave it out, or score Chat(messages, end='scored') in Python"
+            )
 
 
 def _item(row: InputRow) -> Item:

@@ -103,6 +103,11 @@ class PerplexityTask(Task):
         return TaskRow(items=(item_of("text", item, text),))
 
     @property
+    def policies(self) -> Mapping[str, str]:
+        """Of conversations no end token is scored: the chat template writes what ends a turn."""
+        return {"eos": "none"} if self._has_messages else {}
+
+    @property
     def _has_context(self) -> bool:
         return "context" in self.fields
 
