@@ -31,7 +31,7 @@ from seqscore.text_call import PreparedText, TextCall
 Correction: TypeAlias = Literal["auto", "none", "space", "punctuation"]
 """How a word's probability accounts for where the word ends. ``space``: the next token begins with white space, or the
 text is over; ``punctuation``: or begins with punctuation; ``none``: it does not. ``auto``: ``space``, where words are
-set apart by white space and model and tokenizer have it; else ``none``."""
+set apart by white space, as given ones are, and model and tokenizer have it; else ``none``."""
 
 CORRECTIONS: tuple[Correction, ...] = ("auto", "none", "space", "punctuation")
 
@@ -74,18 +74,19 @@ class WordCall:
     """The way from items to the scores of their words.
 
     ``inner``: the call that scores the texts. ``rule``: what is asked at borders; None where nothing is corrected.
-    ``subsets``: the tokens whose masses are asked for, see ``BorderRule``.
+    ``subsets``: the tokens whose masses are asked for, see ``BorderRule``. ``plain``: the call for texts whose words
+    are to be found, where the rule is for given words alone.
     """
 
     inner: TokenCall | TextCall
     segmentation: Segmentation
     rule: BorderRule | None = None
     subsets: tuple[Subset, ...] = ()
+    plain: TokenCall | None = None
 
-    @property
-    def correction(self) -> str:
-        """As it stands in a signature: what parts words, and what the tokenizer marks."""
-        return "none" if self.rule is None else f"{self.rule.word_break}/{self.rule.marks.marks}"
+    def _rule_of(self, item: WordItem | SeqscoreError) -> BorderRule | None:
+        """What is asked at the borders of an item's words."""
+        return self.rule if self.plain is None or isinstance(item, GivenWords) else None
 
     @property
     def model(self) -> LanguageModel[Any, Any]:
@@ -107,9 +108,9 @@ class WordCall:
     ) -> list[PreparedWords | SeqscoreError]:
         """What to ask for each item; one that has no words gives its error, naming its index."""
         fit = [_with_text(item) for item in items]
-        made = self.inner.prepare([plain_item(item) for item in fit], first_index)
+        made = self._asked(fit, first_index)
         return [
-            one if isinstance(one, SeqscoreError) else self._prepared(one, item, index)
+            one.for_item(index) if isinstance(one, SeqscoreError) else self._prepared(one, item, index)
             for index, (one, item) in enumerate(zip(made, items, strict=True), start=first_index)
         ]
 
@@ -127,8 +128,23 @@ class WordCall:
         if prepared.asks is not None:
             masses = _border_masses(prepared.asks, tokens.borders, _token_masses(prepared.inner, told))
         name = GIVEN if isinstance(prepared.item, GivenWords) else self.segmentation.name
-        settings = _with_fields(found.settings, words=name, correction=self.correction)
+        rule = self._rule_of(prepared.item)
+        # What parts words, and what the tokenizer marks.
+        correction = "none" if rule is None else f"{rule.word_break}/{rule.marks.marks}"
+        settings = _with_fields(found.settings, words=name, correction=correction)
         return word_scores(found, placed, tokens, masses=masses, settings=settings)
+
+    def _asked(self, items: Sequence[WordItem | SeqscoreError], first_index: int) -> list[Any]:
+        """What is asked for the texts of items, or their errors."""
+        if self.plain is None:
+            return list(self.inner.prepare([plain_item(item) for item in items], first_index))
+        made: list[Any] = [None] * len(items)
+        for call, is_given in ((self.inner, True), (self.plain, False)):
+            places = [place for place, item in enumerate(items) if isinstance(item, GivenWords) == is_given]
+            found = call.prepare([plain_item(items[place]) for place in places], first_index)
+            for place, one in zip(places, found, strict=True):
+                made[place] = one
+        return made
 
     def _prepared(
         self, inner: Prepared | PreparedText, item: WordItem | SeqscoreError, index: int
@@ -143,9 +159,10 @@ class WordCall:
             return error.for_item(index)
         first = sequence.first_scored if sequence.is_pair else 0
         tokens = tokens_of(placed, sequence.starts, sequence.ends, first=first)
-        if self.rule is None:
+        rule = self._rule_of(item)
+        if rule is None:
             return PreparedWords(inner, inner.requests, item, placed, tokens)
-        asks = self.rule.asks(placed, tokens, sequence.ids)
+        asks = rule.asks(placed, tokens, sequence.ids)
         return PreparedWords(inner, self._asking(inner, asks, tokens.borders), item, placed, tokens, asks)
 
     def _without_end(self, sequence: TokenSequence) -> TokenSequence:
@@ -264,7 +281,7 @@ def open_word_call(inner: TokenCall | TextCall, *, words: str, correction: Corre
     """
     check_choice("correction", correction, CORRECTIONS)
     segmentation = segmentation_of(words)
-    if correction == "none" or (correction == "auto" and not segmentation.sets_apart):
+    if correction == "none":
         return WordCall(inner, segmentation)
     reason = _why_uncorrected(inner)
     if reason is not None:
@@ -274,12 +291,13 @@ def open_word_call(inner: TokenCall | TextCall, *, words: str, correction: Corre
     assert isinstance(inner, TokenCall)
     marks, anew = inner.builder.encoder.word_marks, inner.model.conditioning == "source"
     rule = BorderRule(marks, "space" if correction == "auto" else correction, begins_anew=anew)
+    plain = None if correction != "auto" or segmentation.sets_apart else inner
     if rule.marks.marks == "end":
-        return WordCall(inner, segmentation, rule)
+        return WordCall(inner, segmentation, rule, plain=plain)
     kinds = (rule.marks.begins(rule.word_break), rule.marks.unspaced())
     known = tuple(Subset(ids[ids < inner.model.vocabulary], peak=False) for ids in kinds)
     # What may stand behind the last word is known from a target there, whichever; it is no part of the score.
-    return WordCall(replace(inner, behind=inner.behind or TargetBehind(0)), segmentation, rule, known)
+    return WordCall(replace(inner, behind=inner.behind or TargetBehind(0)), segmentation, rule, known, plain)
 
 
 def _why_uncorrected(inner: TokenCall | TextCall) -> str | None:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-from seqscore import GivenWords, OptionError, Pair, Scorer
+from seqscore import GivenWords, InputError, OptionError, Pair, Scorer, WordScores
 from seqscore.text.windows import layout
 from tests.tiny_models import model_of_vocabulary
 from tests.tiny_tokenizers import tiny_tokenizer
@@ -249,6 +249,22 @@ def test_an_answer_in_a_chat_begins_behind_a_special_token() -> None:
 def test_words_that_no_white_space_parts_have_no_value_though_a_token_begins_there() -> None:
     found = scorer_of("wordpiece").words(GivenWords(["the", "日", "本", "cat"], text="the 日本 cat"))
     assert np.isnan(found.corrected).tolist() == [False, True, True, False]
+
+
+def test_given_words_are_corrected_whichever_rule_finds_the_others() -> None:
+    scorer, items = scorer_of("byte-level"), ["the cat", GivenWords(["the", "cat"]), "a", 7, GivenWords(["a", "text"])]
+    found = list(scorer.stream_words(items, words="unicode", errors="record"))  # type: ignore[arg-type]
+    plain = scorer.words(["the cat", "a"], words="unicode", correction="none")
+    given = scorer.words([items[1], items[4]])  # type: ignore[list-item]
+    for places, expected in (((0, 2), plain), ((1, 4), given)):
+        for place, one in zip(places, expected, strict=True):
+            other = found[place]
+            assert isinstance(other, WordScores)
+            assert other.corrected.tobytes() == one.corrected.tobytes() and other.flags == one.flags
+            assert other.settings["correction"] == one.settings["correction"]
+    assert given[0].settings["correction"] == "space/begin" and not np.isnan(given[0].corrected).any()
+    assert plain[0].settings["correction"] == "none"
+    assert isinstance(found[3], InputError) and "item 3" in str(found[3])
 
 
 def test_white_space_at_the_end_of_a_text_is_no_part_of_its_last_word() -> None:
