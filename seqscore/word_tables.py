@@ -71,13 +71,13 @@ class WordTable:
             OptionError: there is no such format, or the file cannot be written.
         """
         with naming_extras(), self._job() as job:
-            from seqscore.output.formats import machine_format_of
+            from seqscore.output.formats import format_of, machine_formats
             from seqscore.output.record_writer import WriterOptions
             from seqscore.output.writers import open_records
 
             target = Path(path)
             options = WriterOptions(unit=job.table.unit, notify=job.notify)
-            with open_records(machine_format_of(target), target, job.fields, options) as file:
+            with open_records(format_of(target, made=machine_formats()), target, job.fields, options) as file:
                 for _, records in self._rows(job):
                     for record in records:
                         file.write(record, job.signature)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from seqscore.cli import options, reading
 from seqscore.cli.option_groups import PairConventionOptions, RunningOptions, with_groups
+from seqscore.cli.output_options import NextOptions
 from seqscore.errors import OptionError
-from seqscore.output.formats import format_of, machine_formats, shown_ends
 
 _INPUT, _OUTPUT = "Input", "Output"
-_MADE = ("table", *machine_formats())
 
 
 def _named(words: list[str]) -> list[str]:
@@ -47,17 +45,7 @@ def next_(
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
-    output_format: options.RowFormat = None,
-    unit: options.LogUnit = "nats",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output", "-o", help=f"Write to this {shown_ends(machine_formats())} file.", rich_help_panel=_OUTPUT
-        ),
-    ] = None,
-    keep_columns: options.KeepColumns = None,
-    signature: options.SignaturePlace = "once",
-    quote_formulas: options.QuoteFormulas = False,
+    written: NextOptions,
     loading: RunningOptions,
     conventions: PairConventionOptions,
     debug: options.Debug = False,
@@ -68,7 +56,6 @@ def next_(
     """
     from seqscore.cli.hints import refuse_file_names
     from seqscore.cli.session import progress, say
-    from seqscore.evaluation.data.kept_columns import keep_columns as chosen_columns
     from seqscore.evaluation.data.texts import InputOptions, open_inputs
     from seqscore.evaluation.scored.next_rows import next_rows
     from seqscore.evaluation.scored.tally import Tally
@@ -77,26 +64,17 @@ def next_(
     from seqscore.output.run_notes import tally_lines
 
     refuse_file_names(contexts or [], "next")
-    chosen = format_of(output, output_format)
-    if chosen not in _MADE:
-        raise OptionError(f"--format {chosen!r} is not made here; expected one of {', '.join(_MADE)}")
     named = _named(words or [])
-    kept = chosen_columns(keep_columns or ["all" if chosen in machine_formats() else "none"])
+    kept = written.kept()
     reads_files = bool(file) or "-" in (contexts or [])
     inputs = open_inputs(
         contexts or [], file or [], options=InputOptions(column=column, keep=kept, data=rows.data_options())
     )
-    refuse_overwriting(output, file or [])
+    refuse_overwriting(written.output, file or [])
     tally = Tally()
     with (
         open_next_writer(
-            chosen,
-            output,
-            unit=unit,
-            signature=signature,
-            quote_formulas=quote_formulas,
-            columns=None if kept != "none" and reads_files else (),
-            notify=say,
+            written.format, written.output, **written.writing(has_columns=kept != "none" and reads_files)
         ) as write,
         progress("contexts") as tracked,
     ):

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from seqscore.cli import options, reading
 from seqscore.cli.option_groups import PairConventionOptions, RunningOptions, with_groups
+from seqscore.cli.output_options import ScoreOptions
 from seqscore.errors import JoinWarning, OptionError
-from seqscore.output.formats import FORMATS, format_of, machine_formats, shown_ends
 
 _INPUT, _OUTPUT = "Input", "Output"
 
@@ -56,20 +55,7 @@ def score(
             "--top-k", min=0, help="Add the so many most probable tokens at every token.", rich_help_panel=_OUTPUT
         ),
     ] = 0,
-    output_format: options.RowFormat = None,
-    unit: options.LogUnit = "nats",
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help=f"Write to this {shown_ends(FORMATS)} file.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    keep_columns: options.KeepColumns = None,
-    signature: options.SignaturePlace = "once",
-    quote_formulas: options.QuoteFormulas = False,
+    written: ScoreOptions,
     loading: RunningOptions,
     conventions: PairConventionOptions,
     debug: options.Debug = False,
@@ -80,7 +66,6 @@ def score(
     """
     from seqscore.cli.hints import refuse_file_names
     from seqscore.cli.session import progress, say
-    from seqscore.evaluation.data.kept_columns import keep_columns as chosen_columns
     from seqscore.evaluation.data.texts import InputOptions, open_inputs
     from seqscore.evaluation.scored.row_stream import score_rows
     from seqscore.evaluation.scored.tally import Tally
@@ -91,8 +76,7 @@ def score(
     refuse_file_names(texts or [], "score")
     if top_k and not tokens:
         raise OptionError("--top-k shows what is most probable at every token; show the tokens with --tokens")
-    chosen = format_of(output, output_format)
-    kept = chosen_columns(keep_columns or ["all" if chosen in machine_formats() else "none"])
+    chosen, kept = written.format, written.kept()
     inputs = open_inputs(
         texts or [],
         file or [],
@@ -105,21 +89,17 @@ def score(
             data=rows.data_options(),
         ),
     )
-    refuse_overwriting(output, file or [])
+    refuse_overwriting(written.output, file or [])
     tally = Tally()
     if chosen == "table":  # which has a note at the row itself
         warnings.simplefilter("ignore", JoinWarning)
     with (
         open_writer(
             chosen,
-            output,
-            unit=unit,
+            written.output,
             tokens=tokens,
             lists_top=top_k > 0,
-            signature=signature,
-            quote_formulas=quote_formulas,
-            columns=() if kept == "none" or not (file or "-" in (texts or [])) else None,
-            notify=say,
+            **written.writing(has_columns=kept != "none" and bool(file or "-" in (texts or []))),
         ) as writer,
         progress("scoring") as tracked,
     ):

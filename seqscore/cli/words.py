@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
 from seqscore.cli import options, reading
 from seqscore.cli.option_groups import PairConventionOptions, RunningOptions, with_groups
+from seqscore.cli.output_options import WordOptions
 from seqscore.cli.word_options import WordTableChoices, WordTextChoices
-from seqscore.output.formats import machine_format_of, machine_formats, shown_ends
 
-_DATA, _WORDS, _OUTPUT = "Data", "Words", "Output"
+_DATA, _WORDS = "Data", "Words"
 
 
 def _segmentation(value: str) -> str:
@@ -47,20 +46,7 @@ def words(
         ),
     ] = "auto",
     beside: WordTableChoices,
-    output: Annotated[
-        Path | None,
-        typer.Option(
-            "--output",
-            "-o",
-            help=f"Write to this {shown_ends(machine_formats())} file.",
-            rich_help_panel=_OUTPUT,
-        ),
-    ] = None,
-    output_format: options.RunFormat = None,
-    unit: options.LogUnit = "bits",
-    keep_columns: options.KeepColumns = None,
-    signature: options.SignaturePlace = "once",
-    quote_formulas: options.QuoteFormulas = False,
+    written: WordOptions,
     loading: RunningOptions,
     conventions: PairConventionOptions,
     debug: options.Debug = False,
@@ -68,7 +54,6 @@ def words(
     """A row a word: its surprisal, also corrected for where words end, with the columns of the data."""
     from seqscore.cli.session import progress, say
     from seqscore.evaluation.data.dataset import open_dataset
-    from seqscore.evaluation.data.kept_columns import keep_columns as chosen_columns
     from seqscore.evaluation.scored.tally import Tally
     from seqscore.evaluation.words.word_job import word_job
     from seqscore.output.destination import refuse_overwriting
@@ -76,22 +61,15 @@ def words(
     from seqscore.output.run_notes import tally_lines
     from seqscore.output.writers import open_records
 
-    chosen = machine_format_of(output, output_format)
-    kept = chosen_columns(keep_columns or ["all"])
+    chosen, kept = written.format, written.kept()
     text_options = texts.text_options()
-    refuse_overwriting(output, [*data, *beside.sources])
+    refuse_overwriting(written.output, [*data, *beside.sources])
     dataset, tally = open_dataset(data, options=rows.data_options()), Tally()
-    table_options = beside.table_options(unit=unit, keep_columns=kept)
+    table_options = beside.table_options(unit=written.unit, keep_columns=kept)
     with word_job(dataset, text_options, table_options) as job:
-        writer_options = WriterOptions(
-            unit=unit,
-            signature=signature,
-            quote_formulas=quote_formulas,
-            columns=() if kept == "none" and not job.adds_columns else None,
-            notify=say,
-        )
+        writer_options = WriterOptions(**written.writing(has_columns=kept != "none" or job.adds_columns))
         with (
-            open_records(chosen, output, job.fields, writer_options) as records,
+            open_records(chosen, written.output, job.fields, writer_options) as records,
             progress("scoring") as tracked,
         ):
             scorer = loading.open_scorer()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -91,17 +91,20 @@ def is_gzipped(target: Path) -> bool:
     return target.suffix.lower() == ".gz"
 
 
-def format_of(target: Path | None, asked: str | None = None) -> str:
-    """The format of a file: what ``asked`` says, else what its name ends in; ``table`` for standard output and devices.
+def format_of(target: Path | None, asked: str | None = None, *, made: Sequence[str] | None = None) -> str:
+    """The format of a file: what ``asked`` says, else what its name ends in; the first of ``made`` for standard output
+    and devices. ``made``: the formats that there are here; None: all.
 
     Raises:
         OptionError: the end is not known and no format is asked for, says another format than is asked for, or
-            compresses what is not compressed so; or there is no format that is called so.
+            compresses what is not compressed so; or there is no format that is called so, or not here.
     """
+    names = tuple(FORMATS) if made is None else made
     if asked is not None:
         format_named(asked)
+        _check_made(f"--format {asked!r}", asked, names)
     if target is None or is_standard_output(target) or _is_device(target):
-        return asked or "table"
+        return asked or names[0]
     ending = Path(target.stem).suffix.lower() if is_gzipped(target) else target.suffix.lower()
     found = next((name for name, one in FORMATS.items() if ending in one.ends), None)
     if found is not None and asked not in (None, found):
@@ -109,30 +112,26 @@ def format_of(target: Path | None, asked: str | None = None) -> str:
     chosen = asked or found
     if chosen is None:
         raise OptionError(
-            f"-o {str(target)!r}: the end {ending or 'of the name'!r} names no format; expected {_known()}, or --format"
+            f"-o {str(target)!r}: the end {ending or 'of the name'!r} names no format; expected {_known(names)}, or "
+            f"--format"
         )
+    _check_made(f"-o {str(target)!r}: the format {chosen!r}", chosen, names)
     if is_gzipped(target) and not FORMATS[chosen].gzip:
         why = "is for reading" if FORMATS[chosen].for_people else "compresses by itself"
         raise OptionError(f"-o {str(target)!r}: {chosen} {why}; leave out .gz")
     return chosen
 
 
-def machine_format_of(target: Path | None, asked: str | None = None) -> str:
-    """The format of records for programs: as ``format_of``, ``jsonl`` where nothing says it.
-
-    Raises:
-        OptionError: as ``format_of``, or the format is for people.
-    """
-    chosen = asked or "jsonl" if target is None else format_of(target, asked)
-    if chosen not in machine_formats():
-        raise OptionError(f"these records are not written as {chosen}; expected one of {', '.join(machine_formats())}")
-    return chosen
+def _check_made(what: str, name: str, made: Sequence[str]) -> None:
+    if name not in made:
+        raise OptionError(f"{what} is not made here; expected one of {', '.join(made)}")
 
 
-def _known() -> str:
+def _known(names: Sequence[str]) -> str:
     """All ends of names: those that may be compressed first."""
-    compressed = [_ends(one) for one in FORMATS.values() if one.ends and one.gzip]
-    others = [_ends(one) for one in FORMATS.values() if one.ends and not one.gzip]
+    chosen = [FORMATS[name] for name in names]
+    compressed = [_ends(one) for one in chosen if one.ends and one.gzip]
+    others = [_ends(one) for one in chosen if one.ends and not one.gzip]
     return ", ".join([*compressed, "each also with .gz", *others])
 
 

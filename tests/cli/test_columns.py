@@ -65,7 +65,7 @@ def test_a_run_is_exported(run: Run, tmp_path: Path) -> None:
     assert run("export", str(tmp_path / "run"), "-o", str(out), "--unit", "bits").returncode == 0
     assert pq.read_table(out)["year"].to_pylist() == [1999, None]
     assert b"task.task:pairs" in pq.read_metadata(out).metadata[b"seqscore.signature"]
-    for name, message in (("rows.md", "not written as md"), ("rows.xlsx", "names no format")):
+    for name, message in (("rows.md", "is not made here; expected one of jsonl"), ("rows.xlsx", "names no format")):
         refused = run("export", str(tmp_path / "run"), "-o", str(tmp_path / name))
         assert refused.returncode == 2 and message in refused.stderr
 

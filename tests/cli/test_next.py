@@ -100,7 +100,7 @@ def test_wrong_calls(run: Run, tmp_path: Path) -> None:
             "--format 'md' is not made here; expected one of table, jsonl, csv, tsv, parquet",
         ),
         ((CONTEXT, "--score-eos"), "eos='scored' is no option here"),
-        ((CONTEXT, "--long", "truncate"), "long='truncate' would cut a context's end"),
+        ((CONTEXT, "--long", "truncate"), "long='truncate' cuts the end of a text"),
         ((CONTEXT, "--top", "301"), "at most 300 tokens"),
     ):
         done = run("next", *arguments)

@@ -47,8 +47,8 @@ def test_what_cannot_be_is_said_before_a_model_is_loaded(run: Run) -> None:
     for arguments, message in (
         (("--words", "spaces"), "words='spaces' is unknown"),
         (("--words", "[a"), "is no regular expression"),
-        (("--format", "table"), "not written as table"),
-        (("-o", "x.md"), "not written as md"),
+        (("--format", "table"), "is not made here; expected one of jsonl"),
+        (("-o", "x.md"), "the format 'md' is not made here"),
     ):
         done = run("words", "-", *arguments, stdin="a", model="/there/is/none")
         assert done.returncode == 2 and message in done.stderr, done.stderr

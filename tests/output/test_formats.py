@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from seqscore.errors import OptionError
-from seqscore.output.formats import format_of
+from seqscore.output.formats import format_of, machine_formats
 
 
 @pytest.mark.parametrize(
@@ -49,3 +49,14 @@ def test_other_ends_are_refused(tmp_path: Path, name: str, asked: str | None, me
     with pytest.raises(OptionError) as caught:
         format_of(tmp_path / name, asked)
     assert message in str(caught.value)
+
+
+def test_a_command_offers_what_it_makes(tmp_path: Path) -> None:
+    made = machine_formats()
+    assert format_of(None, made=made) == format_of(Path("-"), made=made) == "jsonl"
+    for asked, name in ((None, "a.xlsx"), (None, "a.md"), ("md", "a.csv"), ("table", None)):
+        with pytest.raises(OptionError) as caught:
+            format_of(None if name is None else tmp_path / name, asked, made=made)
+        message = str(caught.value)
+        assert "parquet" in message and ".tex" not in message and "tex," not in message, message
+        assert ("names no format" if name == "a.xlsx" else "is not made here") in message

@@ -93,7 +93,7 @@ def exported(run: Run, *, per: Per = "text", keep: KeepColumns = "all", unit: Un
 
     Raises:
         InputError: a part is damaged.
-        OptionError: a column to be kept is in no row (once all rows were given).
+        OptionError: a column to be kept is in no row.
 
     Example:
         >>> from seqscore import Scorer, evaluate
@@ -104,20 +104,31 @@ def exported(run: Run, *, per: Per = "text", keep: KeepColumns = "all", unit: Un
         ('good', True)
     """
     of_row = _records_of(run, per, unit)
-    missing = set(keep) if isinstance(keep, tuple) else set()
-    names: dict[str, None] = {}
+    _check_columns(run, keep)
     for row in stored_rows(run):
         where = f"{str(run.path)!r}, row {row['number']}"
-        columns = {} if row["columns"] is None else decoded(row["columns"], where=where)
-        names.update(dict.fromkeys(columns))
-        kept = kept_columns(columns, keep, ())
-        missing.difference_update(kept)
+        kept = kept_columns(_columns(row["columns"], where), keep, ())
         shared = {"id": row["id"], "row": row["number"], "group": row["group"]}
         shared |= {"gold": row["gold"]} if per != "region" else {}
         if row["error_code"] is not None:
             yield OutputRecord({**shared, "error": f"{row['error_code']}: {row['error_message']}"}, kept)
         else:
             yield from (OutputRecord({**shared, **fields}, kept) for fields in of_row(row))
+
+
+def _columns(stored: str | None, where: str) -> dict[str, Any]:
+    return {} if stored is None else decoded(stored, where=where)
+
+
+def _check_columns(run: Run, keep: KeepColumns) -> None:
+    """Refuse a column that no row holds, before anything is written; reads as many rows as it takes to find all."""
+    missing, names = set(keep) if isinstance(keep, tuple) else set(), dict[str, None]()
+    for row in stored_rows(run, ["number", "columns"]) if missing else ():
+        columns = _columns(row["columns"], f"{str(run.path)!r}, row {row['number']}")
+        names.update(dict.fromkeys(columns))
+        missing.difference_update(columns)
+        if not missing:
+            return
     if missing:
         raise OptionError(
             f"no row of {str(run.path)!r} holds a column {sorted(missing)[0]!r}; its columns are "

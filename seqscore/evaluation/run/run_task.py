@@ -49,8 +49,8 @@ def settled(scorer: Scorer, task: Task, options: RunOptions) -> tuple[Task, RunO
     asked = options.policies.get("eos", "none")
     if asked != task.policies.get("eos", asked):
         raise OptionError(
-            f"eos={asked!r}: this task lays out by itself what is scored, as a protocol does, or a chat template, which "
-            f"writes what ends a turn; leave --score-eos out"
+            f"eos={asked!r}: this task lays out by itself what is scored, as a protocol does, or a chat template, "
+            f"which writes what ends a turn; leave --score-eos out"
         )
     policies: PolicyKeywords = {**options.policies, **task.policies}  # type: ignore[typeddict-item]  # checked by the scorer
     return task, replace(options, policies=policies)

@@ -23,6 +23,7 @@ from seqscore.policies import check_choice
 from seqscore.typed_json import decoded, encoded
 
 PREFIX = "join_"
+_POSITION = "position"
 _AROUND, _BLOCK, _SHOWN = 2, 1_000, 3
 _TABLE = """
 pragma journal_mode = off;
@@ -102,6 +103,7 @@ class ReadingTimes:
     counts: JoinCounts
     _database: sqlite3.Connection
     _names: dict[str, str] = field(default_factory=dict)
+    _own: Collection[str] = ()
 
     def join(self, records: Sequence[OutputRecord], own: Collection[str]) -> Iterator[OutputRecord]:
         """The words of a text, each as often as there are rows for it, with their columns; once where there is none.
@@ -116,7 +118,8 @@ class ReadingTimes:
             return
         if not self._names:
             self._names = self._named({*records[0].columns, *records[0].fields})
-        keyed = any(name == "position" or name in own for name in self.options.ours)
+        self._own = own
+        keyed = any(name == _POSITION or name in own for name in self.options.ours)
         found = self._by_key(records) if keyed else self._by_order(records)
         for record, times in zip(records, found, strict=True):
             yield from self._rows(record, times)
@@ -173,7 +176,13 @@ class ReadingTimes:
         )
 
     def _key(self, record: OutputRecord) -> tuple[str, ...]:
-        return key_of({**record.columns, **record.fields}, self.options.ours, "the words")
+        return key_of(self._values(record), self.options.ours, "the words")
+
+    def _values(self, record: OutputRecord) -> dict[str, Any]:
+        """What a word can be joined by: a column of the data rather than one of ours that has the same name (which is
+        in the output as ``data_NAME``), but for the position, where that is none of the words' own."""
+        mine = {} if _POSITION in self._own else {_POSITION: record.fields[_POSITION]}
+        return {**record.fields, **record.columns, **mine}
 
     def _times(self, key: Sequence[str]) -> list[_Time]:
         found = self._database.execute("select * from times where key = ? order by n", (_stored(key),))
@@ -210,7 +219,7 @@ class ReadingTimes:
         self.counts.joined += len(times)
 
     def _shown(self, record: OutputRecord, *, with_word: bool = True) -> str:
-        values = {**record.columns, **record.fields}
+        values = self._values(record)
         place = shown_key(self.options.ours, [str(values.get(name)) for name in self.options.ours])
         return f"{place}, word {record.fields['position']}, {record.fields['word']!r}" if with_word else place
 

@@ -149,6 +149,19 @@ def test_a_word_column_of_the_data_is_a_position(tmp_path: Path) -> None:
     assert joined(tmp_path / "rt.csv", data, by=("item=stim", "n=wordnr"))[1].joined == 16
 
 
+def test_a_column_of_the_data_is_meant_where_ours_has_its_name(tmp_path: Path) -> None:
+    texts = [  # with columns "id" and "position", which are their own
+        [OutputRecord(one.fields, {**one.columns, "id": f"s{item}", "position": "77"}) for one in words(item)]
+        for item in TEXTS
+    ]
+
+    data = times_of("ana").replace("\n1,", "\ns1,").replace("\n2,", "\ns2,").replace("item", "id")
+    rows, counts = joined(tmp_path / "rt.csv", data, texts, by=("id", "position"))
+    assert counts.joined == 8 and {row["subject"] for row in rows} == {"ana"}
+    with pytest.raises(InputError, match=r"rows of .* belong to no word: .*line 2 \(id = '1', position = '1'\)"):
+        joined(tmp_path / "rt.csv", times_of("ana").replace("item", "id"), texts, by=("id", "position"))
+
+
 def test_numbers_are_the_same_however_they_are_written(tmp_path: Path) -> None:
     data = '{"item": 1.0, "position": 1, "rt": 5}\n{"item": "2", "position": "3.0", "rt": 6}\n'
     said: list[str] = []
