@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 import typer
 
 from seqscore.cli import options
-from seqscore.output.formats import FORMATS, format_named, format_of, machine_formats, shown_ends
+from seqscore.output import formats
+from seqscore.output.formats import format_named, format_of, machine_formats, shown_ends
 
 if TYPE_CHECKING:
     from seqscore.evaluation.data.kept_columns import KeepColumns
@@ -23,7 +24,7 @@ def _file(names: Sequence[str]) -> Any:
 
 
 RecordFile: TypeAlias = Annotated[Path | None, _file(machine_formats())]
-AnyFile: TypeAlias = Annotated[Path | None, _file(tuple(FORMATS))]
+AnyFile: TypeAlias = Annotated[Path | None, _file(tuple(formats.FORMATS))]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,5 +115,5 @@ class ScoreOptions(NextOptions):
 
     @property
     def made(self) -> tuple[str, ...]:
-        """All formats."""
-        return tuple(FORMATS)
+        """All formats that there are."""
+        return tuple(formats.FORMATS)
