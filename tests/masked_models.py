@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import Any
 
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
-from transformers import CONFIG_MAPPING, AutoModelForMaskedLM, PreTrainedModel, PreTrainedTokenizerFast
+from transformers import CONFIG_MAPPING, AutoModelForMaskedLM, EsmTokenizer, PreTrainedModel, PreTrainedTokenizerFast
 
 from tests.tokenizers_for_tests import LETTERS, gpt2_alphabet
 
@@ -30,7 +32,13 @@ MASKED: dict[str, dict[str, Any]] = {
     "deberta-v2": {**_SMALL, "relative_attention": True, "pos_att_type": ["c2p", "p2c"]},
     "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 40, "max_position_embeddings": 40},
     "electra": {**_SMALL, "embedding_size": 16},
-    "esm": {**_SMALL, "mask_token_id": 4, "pad_token_id": 1},
+    "esm": {
+        **_SMALL,
+        "mask_token_id": 4,
+        "pad_token_id": 1,
+        "position_embedding_type": "rotary",
+        "token_dropout": True,  # embeddings are scaled by how much of a row is masked, as in ESM-2
+    },
     "fnet": _SMALL,
     "modernbert": {
         **_SMALL,
@@ -87,6 +95,15 @@ def word_pieces() -> PreTrainedTokenizerFast:
         sep_token="[SEP]",
         mask_token="[MASK]",
     )
+
+
+def residues() -> EsmTokenizer:
+    """ESM's: a token is an amino acid, and no token stands for a space."""
+    tokens = ["<cls>", "<pad>", "<eos>", "<unk>", *"LAGVSERTIDPKQNFYMHWCXBUZO.-", "<null_1>", "<mask>"]
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "vocab.txt"
+        path.write_text("\n".join(tokens))
+        return EsmTokenizer(str(path))
 
 
 def bytes_of_roberta() -> PreTrainedTokenizerFast:

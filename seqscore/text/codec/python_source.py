@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any
 
 from seqscore.errors import TokenizerError
@@ -68,6 +68,10 @@ class PythonSource:
         ]
         return offsets
 
+    def words(self, text: str) -> Sequence[int] | None:
+        """None: a class of Python does not say how it cuts."""
+        return None
+
     def with_defaults(self, text: str) -> tuple[list[int], list[bool]]:
         """Token ids with the tokenizer's own special tokens; those of the text are looked for among them."""
         plain = self._ids(text)
@@ -98,7 +102,8 @@ class PythonSource:
         return ids
 
     def _splits(self, text: str) -> bool:
-        """Whether special tokens are to be split; in Python tokenizers this splits all other added tokens too."""
+        """Whether special tokens are to be split; in Python tokenizers this splits all other added tokens too, and of
+        one that finds its whole vocabulary so (ESM's) everything."""
         if self.special_tokens == "parse":
             return False
         if getattr(self.tokenizer, "is_fast", False):
@@ -107,12 +112,20 @@ class PythonSource:
         special = set(self.special.values())
         ordinary = [token.content for token in added if token.content in text and token.content not in special]
         spelled = [content for content in special if content in text]
-        if ordinary and spelled:
+        if not spelled:
+            return False
+        if ordinary:
             raise TokenizerError(
                 f"this tokenizer, written in Python, cannot keep its added token {ordinary[0]!r} whole and read the "
                 f"special token {spelled[0]!r} as text; pass special_tokens='parse', or take one of the two away"
             )
-        return not ordinary
+        rest = reduce(lambda left, content: left.replace(content, " "), spelled, text)
+        if self._call(rest, split=True)["input_ids"] != self._call(rest, split=False)["input_ids"]:
+            raise TokenizerError(
+                f"this tokenizer, written in Python, cannot read the special token {spelled[0]!r} as text without "
+                f"cutting the rest otherwise; pass special_tokens='parse', or take it away"
+            )
+        return True
 
     def _call(self, text: str, *, split: bool, defaults: bool = False, offsets: bool = False) -> Any:
         return self.tokenizer(

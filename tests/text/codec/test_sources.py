@@ -13,6 +13,7 @@ from seqscore.text.codec.encoder import TextEncoder
 from seqscore.text.codec.python_source import PythonSource
 from seqscore.text.codec.rust_source import RustSource
 from seqscore.text.codec.sources import open_source
+from tests.masked_models import residues
 from tests.tokenizers_for_tests import KINDS, SlowWords, build
 
 
@@ -233,3 +234,15 @@ def test_the_copy_is_the_encoders_own() -> None:
     tokenizer.add_tokens(["zyx"])
     assert mine.encode("the zyx").ids.tolist() == before
     assert copy.deepcopy(tokenizer)("zyx")["input_ids"] == [len(tokenizer) - 1]
+
+
+def test_a_vocabulary_that_is_found_like_added_tokens_is_found() -> None:
+    """ESM's: with special tokens split nothing would be."""
+    tokenizer = residues()
+    for special_tokens in ("literal", "parse"):
+        encoded = TextEncoder(tokenizer, special_tokens=special_tokens).encode("MKV")
+        assert encoded.ids.tolist() == tokenizer("MKV", add_special_tokens=False)["input_ids"] == [20, 15, 7]
+        assert encoded.exact and encoded.ends.tolist() == [1, 2, 3]
+    with pytest.raises(TokenizerError, match="cannot read the special token '<mask>' as text without cutting the rest"):
+        TextEncoder(tokenizer).encode("MK<mask>V")
+    assert TextEncoder(tokenizer, special_tokens="parse").encode("MK<mask>V").ids.tolist() == [20, 15, 32, 7]
