@@ -22,9 +22,11 @@ from seqscore.text.chat import is_chat
 from seqscore.text.end import EndToken, TargetBehind
 from seqscore.text.items import Chat, Item, Pair, Prompt
 from seqscore.text.joins import DELIMITER_AUTO
+from seqscore.text.masking import hidden_stretches
 from seqscore.text.sequences import SequenceBuilder, TokenSequence
 from seqscore.text.start import Frame, StartToken
 from seqscore.text.windows import Layout, layout, layout_both_sides, layout_decoded, with_end
+from seqscore.window_requests import window_requests
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +115,9 @@ class TokenCall:
             if self.model.conditioning == "source":
                 return self._with_source(one)
             windows = _LAYOUTS[self.model.conditioning](self, one)
-            return Prepared(one, windows, _requests(one, windows, subsets.of(one), self.model.codec.behind))
+            behind, hidden = self.model.codec.behind, self._hidden(one)
+            requests = window_requests(one, windows, behind, subset=subsets.of(one), hidden=hidden)
+            return Prepared(one, windows, requests)
         except SeqscoreError as error:
             return error.for_item(index)
 
@@ -122,9 +126,17 @@ class TokenCall:
         count = sequence.first_scored
         decoded = replace(sequence, ids=sequence.ids[count:], first_scored=0)
         windows = _behind_a_source(self, decoded)
-        requests = _requests(decoded, windows, None, self.model.codec.behind)
+        requests = window_requests(decoded, windows, self.model.codec.behind)
         source, num_cut = self.model.fit_source(sequence.ids[:count], self.policies.long)
         return Prepared(sequence, windows, tuple(replace(one, source=source) for one in requests), count, num_cut)
+
+    def _hidden(self, one: TokenSequence) -> NDArray[np.int64] | None:
+        """What is masked to score each token; None: the token alone."""
+        masking = self.policies.masking
+        if masking == "original":
+            return None
+        words = self.builder.encoder.token_words(one.text, one.ids, one.starts)
+        return hidden_stretches(words, masking, first=one.first_scored)
 
     def _check_vocabulary(self, sequence: TokenSequence) -> None:
         ids = sequence.model_ids
@@ -199,6 +211,7 @@ def open_call(
     check_extras(model, policies)
     start = model.codec.start(policies.bos)
     _check_conditioning(model, policies, start)
+    _check_masking(model, policies)
     end = model.end(policies.eos)
     if policies.boundary == "healed" and not model.gives_masses:
         raise OptionError(
@@ -227,6 +240,7 @@ def open_call(
         special=policies.special_tokens,
         boundary=boundary,
         long=f"{policies.long}/{'none' if model.max_inputs is None else model.max_inputs}",
+        **({"masking": policies.masking} if model.conditioning == "both" else {}),
         **({} if end is None else {"eos": end.describe()}),
     )
     notices = CallNotices(model.codec.tokenizer, stands, about_start, said=model.conditioning == "source")
@@ -294,6 +308,19 @@ def _check_conditioning(model: TokenModel, policies: Policies, start: StartToken
         )
 
 
+def _check_masking(model: TokenModel, policies: Policies) -> None:
+    """Refuse words to be masked where nothing is, or where tokens do not tell words."""
+    masking = policies.masking
+    if masking == "original":
+        return
+    if model.conditioning != "both":
+        raise OptionError(f"masking={masking!r} is for masked models, and this is {_named(model)} one")
+    if not model.codec.encoder(policies.special_tokens).tells_words:
+        raise OptionError(
+            f"masking={masking!r}: no token of this tokenizer tells where a word begins; use masking='original'"
+        )
+
+
 def _named(model: LanguageModel[Any, Any]) -> str:
     """The kind with its article."""
     return f"{'an' if model.kind[0] in 'aeiou' else 'a'} {model.kind}"
@@ -352,28 +379,3 @@ def _given_alternatives(values: Values) -> Values:
     if greedy is not None:
         greedy[0] = values.logprobs[0] == values.peaks[0]
     return replace(values, logprobs=logprobs, greedy=greedy)
-
-
-def _requests(
-    sequence: TokenSequence, windows: Layout, subset: Subset | None, behind: tuple[int, ...]
-) -> tuple[Request, ...]:
-    """A request a window. Of the first target of all, which the first window holds, the mass of ``subset`` is asked."""
-    requests: list[Request] = []
-    for window in windows.windows:
-        ids = _read_in(sequence.model_ids, window.begin, window.end + 1, windows.head, behind)
-        first, num_behind = window.first_target - window.begin + windows.head, window.num_behind + len(behind)
-        if subset is None or requests:
-            requests.append(Request(ids, first, num_behind=num_behind))
-        else:
-            places = np.full(len(ids) - first - num_behind, -1, np.int64)
-            places[0] = 0
-            requests.append(Request(ids, first, (subset,), places, num_behind=num_behind))
-    return tuple(requests)
-
-
-def _read_in(ids: NDArray[np.int64], begin: int, end: int, head: int, behind: tuple[int, ...]) -> NDArray[np.int64]:
-    """The stretch of a window with what stands around it."""
-    stretch = ids[begin:end]
-    if not head and not behind:
-        return stretch
-    return np.concatenate([ids[:head], stretch, np.array(behind, np.int64)])

@@ -24,6 +24,9 @@ BoundaryPolicy: TypeAlias = Literal["auto", "lm-eval", "healed", "separate"]
 SpecialTokensPolicy: TypeAlias = Literal["literal", "parse"]
 """Whether text that spells a special token is ordinary text or that token."""
 
+MaskingPolicy: TypeAlias = Literal["original", "within-word-l2r", "whole-word"]
+"""What a masked model does not see beside the token that it scores: see ``seqscore.text.masking``."""
+
 ExtraName: TypeAlias = Literal["rank", "entropy"]
 """Values of a token that are computed on request."""
 
@@ -50,6 +53,7 @@ _CHOICES: Mapping[str, tuple[str, ...]] = {
     "long": get_args(LongPolicy),
     "boundary": get_args(BoundaryPolicy),
     "special_tokens": get_args(SpecialTokensPolicy),
+    "masking": get_args(MaskingPolicy),
 }
 _REPLACED = {
     "boundary": {
@@ -69,6 +73,7 @@ class PolicyKeywords(TypedDict, total=False):
     long: LongPolicy
     boundary: BoundaryPolicy
     special_tokens: SpecialTokensPolicy
+    masking: MaskingPolicy
     extras: Iterable[ExtraName]
     top_k: int | None
 
@@ -87,6 +92,8 @@ class Policies:
     scored given that it begins with the context's bytes in it (``healed``); or what lm-eval does (``lm-eval``, also
     what ``bos="lm-eval"`` takes). ``separate``: always apart. See ``seqscore.text.boundary``.
     ``special_tokens``: text that spells a special token is ordinary text (``literal``) or that token (``parse``).
+    ``masking``: of a masked model, what is masked to score a token: the token (``original``), what follows of its word
+    as well (``within-word-l2r``), all of its word (``whole-word``). See ``seqscore.text.masking``.
     ``extras``: per-token values to compute as well, ``rank`` and ``entropy``; one name, or several. ``top_k``: how many
     of the most probable tokens are given at each place too; 0 or None for none.
 
@@ -99,6 +106,7 @@ class Policies:
     long: LongPolicy = "windows"
     boundary: BoundaryPolicy = "auto"
     special_tokens: SpecialTokensPolicy = "literal"
+    masking: MaskingPolicy = "original"
     extras: frozenset[ExtraName] = frozenset()
     top_k: int | None = 0
 

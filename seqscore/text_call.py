@@ -92,7 +92,7 @@ def open_text_call(model: TextModel, policies: Policies, about_start: StartNotic
     """
     check_extras(model, policies)
     usual = Policies()
-    for name in ("eos", "boundary", "long", "special_tokens"):
+    for name in ("eos", "boundary", "long", "special_tokens", "masking"):
         value, only = getattr(policies, name), getattr(usual, name)
         if value != only:
             raise OptionError(

@@ -20,12 +20,13 @@ def test_policies_check_themselves_and_are_frozen() -> None:
     [
         (
             {"boss": "none"},
-            "there is no option boss=; a call takes bos, eos, long, boundary, special_tokens, extras, top_k",
+            "there is no option boss=; a call takes bos, eos, long, boundary, special_tokens, masking, extras, top_k",
         ),
         ({"long": "cut"}, "long='cut' is unknown; expected one of windows, truncate, error"),
         ({"long": ["windows"]}, "long=['windows'] is unknown; expected one of windows, truncate, error"),
         ({"boundary": "tight"}, "boundary='tight' is unknown; expected one of auto, lm-eval, healed, separate"),
         ({"special_tokens": None}, "special_tokens=None is unknown; expected one of literal, parse"),
+        ({"masking": "word"}, "masking='word' is unknown; expected one of original, within-word-l2r, whole-word"),
         ({"extras": ("rank", "logit")}, "extras='logit' is unknown; expected one of rank, entropy"),
         ({"extras": 3}, "extras=3 must name what to compute as well: rank, entropy"),
     ],

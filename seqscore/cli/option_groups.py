@@ -62,6 +62,7 @@ class ConventionOptions:
     eos: options.Eos = None
     long: options.Long = "windows"
     special_tokens: options.SpecialTokens = "literal"
+    masking: options.Masking = "original"
 
     def policies(self) -> PolicyKeywords:
         """As keywords of ``Scorer.score``, which checks them."""

@@ -131,6 +131,14 @@ SpecialTokens: TypeAlias = Annotated[
         rich_help_panel=_CONVENTION,
     ),
 ]
+Masking: TypeAlias = Annotated[
+    Literal["original", "within-word-l2r", "whole-word"],
+    typer.Option(
+        help="Of a masked model: masked to score a token are that token, what follows of its word as well, or all of "
+        "its word.",
+        rich_help_panel=_CONVENTION,
+    ),
+]
 Debug: TypeAlias = Annotated[
     bool, typer.Option("--debug", help="Show the details of a failure.", rich_help_panel=_OTHER)
 ]

@@ -105,6 +105,7 @@ class WordEncoder:
     """Text -> words, each with the white space before it; what stands behind the last one is the last one's."""
 
     marks_continued_words = False
+    tells_words = True
 
     def __init__(self, codec: WordCodec, ids: _Ids, special_tokens: SpecialTokensPolicy) -> None:
         self._codec, self._ids = codec, ids
@@ -120,6 +121,10 @@ class WordEncoder:
     def word_marks(self) -> WordMarks:
         """None: every token is a word."""
         return WordMarks(None, np.zeros(0, np.int8), np.zeros(0, np.bool_))
+
+    def token_words(self, text: str | None, ids: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Every token is a word."""
+        return np.arange(len(ids))
 
     def unknown_tokens(self, tokenizer: Any) -> UnknownTokens:
         """Words that the model does not know; where each stands is known all the same."""

@@ -37,7 +37,9 @@ class Request:
     Shape: ``ids`` [n], int64; 1 <= first_target < n. The last token is a target alone, so a model reads ``ids[:-1]``.
     ``subset_of`` [num_targets], int64, -1 where no subset is asked for; None: nowhere. ``source`` [m], int64: what an
     encoder reads, given which every target is scored. ``num_behind``: how many of the last ids are no targets, for a
-    model that sees both sides of a target, and reads all of ``ids`` but the target itself.
+    model that sees both sides of a target, and reads all of ``ids`` but the target itself. ``hidden`` [num_targets, 2]:
+    for such a model the stretch of ``ids``, its end exclusive, that is not read to score each target, which stands in
+    it; None: the target alone.
     """
 
     ids: NDArray[np.int64]
@@ -46,6 +48,7 @@ class Request:
     subset_of: NDArray[np.int64] | None = None
     source: NDArray[np.int64] | tuple[()] = ()
     num_behind: int = 0
+    hidden: NDArray[np.int64] | None = None
 
     def __post_init__(self) -> None:
         if not 1 <= self.first_target < len(self.ids) - self.num_behind or self.num_behind < 0:
@@ -53,6 +56,18 @@ class Request:
             raise ValueError(f"first_target must be 1 to {last}, got {self.first_target}")
         if self.subset_of is not None and len(self.subset_of) != self.num_targets:
             raise ValueError(f"subset_of must have {self.num_targets} entries, got {len(self.subset_of)}")
+
+        if self.hidden is not None:
+            self._check_hidden(self.hidden)
+
+    def _check_hidden(self, hidden: NDArray[np.int64]) -> None:
+        targets = np.arange(self.num_targets) + self.first_target
+        fits = hidden.shape == (len(targets), 2)
+        if fits:
+            begins, ends = hidden[:, 0], hidden[:, 1]
+            fits = bool(((begins >= 1) & (begins <= targets) & (ends > targets) & (ends <= len(self.ids))).all())
+        if not fits:
+            raise ValueError("hidden must name a stretch of ids around each target")
 
     @property
     def inputs(self) -> NDArray[np.int64]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,18 @@ import torch
 from numpy.typing import NDArray
 
 from seqscore import Chat, Pair, Scorer
+from seqscore.engine import mask_one
 from seqscore.errors import ContextLengthError, InputError, OptionError, SeqscoreError, TokenizerError
 from seqscore.models import masked
 from seqscore.models.base import RunSettings
 from seqscore.models.masked import MaskedModel
 from seqscore.plan.requests import Request, Values
+from seqscore.text.masking import hidden_stretches
 from seqscore.verify.verification import verify
 from tests.cli.told import told
-from tests.masked_models import MASKED, VOCABULARY, bytes_of_roberta, masked_model, word_pieces
+from tests.masked_models import MASKED, VOCABULARY, bytes_of_roberta, masked_model, residues, word_pieces
+from tests.tiny_models import tiny_model
+from tests.tiny_tokenizers import tiny_tokenizer
 
 TEXTS = ("the cats sat on it", "a", "it rained all day, the dog sat", "the")
 LENGTHS = (3, 9, 16, 17, 38)
@@ -37,21 +42,28 @@ def scorer_of(architecture: str = "bert", dtype: torch.dtype = torch.float64, **
 
 @lru_cache(maxsize=1)
 def requests() -> tuple[Request, ...]:
-    """Texts between two tokens, some of them behind a context."""
+    """Texts between two tokens, some of them behind a context, with and without words that are masked together."""
     generator = np.random.default_rng(7)
     made = []
     for i, length in enumerate(LENGTHS):
         ids = generator.integers(5, VOCABULARY, size=length)
-        made.append(Request(ids, first_target=1 if i % 2 else max(1, length // 2), num_behind=1))
+        first = 1 if i % 2 else max(1, length // 2)
+        made.append(Request(ids, first, num_behind=1))
+        words = np.sort(generator.integers(0, 4, size=length - first - 1))
+        policy: Any = "whole-word" if i % 2 else "within-word-l2r"
+        made.append(Request(ids, first, num_behind=1, hidden=first + hidden_stretches(words, policy, first=0)))
     return tuple(made)
 
 
 def looped(architecture: str, dtype: torch.dtype, request: Request, mask: int = 4) -> NDArray[np.float64]:
-    """[num_targets, V] log-softmax at each target, masked alone: a copy of the text for each, none of them padded."""
+    """[num_targets, V] log-softmax at each target, masked alone or with what is named: a copy of the text for each,
+    none of them padded."""
     places = torch.arange(request.first_target, len(request.ids) - request.num_behind)
     rows = torch.arange(len(places))
     ids = torch.from_numpy(request.ids).repeat(len(places), 1)
     ids[rows, places] = mask
+    for row, (begin, end) in enumerate([] if request.hidden is None else request.hidden.tolist()):
+        ids[row, begin:end] = mask
     with torch.no_grad():
         logits = model_of(architecture, dtype)(input_ids=ids, attention_mask=torch.ones_like(ids)).logits
     exact: NDArray[np.float64] = logits[rows, places].double().log_softmax(-1).numpy()
@@ -79,10 +91,12 @@ def tolerance(architecture: str, dtype: torch.dtype) -> float:
     return single
 
 
-def run(architecture: str, dtype: torch.dtype, batch_tokens: int = 64) -> list[Values]:
+def run(
+    architecture: str, dtype: torch.dtype, batch_tokens: int = 64, asked: Sequence[Request] | None = None
+) -> list[Values]:
     settings = RunSettings(batch_tokens=batch_tokens)
     model = MaskedModel(model_of(architecture, dtype), tokenizer_of(architecture), settings=settings)
-    return model.run(requests(), extras=frozenset({"rank", "entropy"}))
+    return model.run(requests() if asked is None else asked, extras=frozenset({"rank", "entropy"}))
 
 
 @pytest.mark.parametrize("architecture", sorted(MASKED))
@@ -102,24 +116,26 @@ def test_every_architecture_is_the_plain_loop(architecture: str) -> None:
 def test_the_logits_exist_a_tile_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """With and without a head of its own, whatever fits into a batch or a tile."""
     seen: list[int] = []
-    usual = masked.logits_values
+    usual, most = mask_one.logits_values, 16 * VOCABULARY
 
     def watched(logits: torch.Tensor, *more: Any, **named: Any) -> Values:
         seen.append(logits.numel())
         return usual(logits, *more, **named)
 
-    monkeypatch.setattr(masked, "logits_values", watched)
-    whole = run("bert", torch.float64)
-    assert max(seen) > 3 * VOCABULARY
-    monkeypatch.setattr(masked, "_TILE_BYTES", 3 * 4 * VOCABULARY)
+    monkeypatch.setattr(mask_one, "logits_values", watched)
+    ids = np.random.default_rng(5).integers(5, VOCABULARY, size=(2, 30))
+    asked = [Request(one, 1, num_behind=1) for one in ids]
+    whole = run("bert", torch.float64, 4096, asked)
+    assert max(seen) > most
+    monkeypatch.setattr(mask_one, "_TILE_BYTES", 4 * most)
     for head in (True, False):
         if not head:
-            monkeypatch.setattr(masked, "_head_of", lambda adapter: None)
+            monkeypatch.setattr(masked, "masked_head_of", lambda adapter: None)
         for budget in (1, 40, 4096):
             seen.clear()
-            for one, other in zip(run("bert", torch.float64, budget), whole, strict=True):
+            for one, other in zip(run("bert", torch.float64, budget, asked), whole, strict=True):
                 np.testing.assert_allclose(one.logprobs, other.logprobs, rtol=1e-12)
-            assert max(seen) <= 3 * VOCABULARY
+            assert max(seen) <= most
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta"])
@@ -140,7 +156,72 @@ def test_a_text_stands_between_the_tokenizers_own_tokens(architecture: str) -> N
     fields = dict(scorer.signature().fields)
     assert (fields["kind"], fields["engine"], fields["bos"]) == ("masked", "mask-one", f"auto/{full[0]}")
     assert fields["conditioning"] == scorer.signature().conditioning == "both"
-    assert scorer.kind == "masked" and not scorer.keeps_bits
+    assert scorer.kind == "masked" and scorer.keeps_bits
+
+
+def hidden_with(words: list[int | None], place: int, masking: str) -> list[int]:
+    """What is masked to score the token at ``place``, by the tokenizer's own ``word_ids``."""
+    if masking == "original":
+        return [place]
+    of_word = [one for one, word in enumerate(words) if word is not None and word == words[place]]
+    return of_word if masking == "whole-word" else [one for one in of_word if one >= place]
+
+
+@pytest.mark.parametrize("masking", ["original", "within-word-l2r", "whole-word"])
+@pytest.mark.parametrize("architecture", ["bert", "roberta"])
+def test_what_is_masked_with_a_token_is_of_its_word(architecture: str, masking: Any) -> None:
+    """Words of several tokens, punctuation, apostrophes, digits, scripts without spaces."""
+    scorer = scorer_of(architecture)
+    tokenizer, model = scorer.tokenizer, scorer.model
+    texts = ["it rained, the cats sat.", "don't  (sit) 20a!", "日本 the"]
+    for score in scorer.score(texts, masking=masking):
+        encoded = tokenizer(score.text)
+        ids, words = torch.tensor(encoded["input_ids"]), encoded.word_ids()
+        for t, logprob in enumerate(score.logprobs, start=1):
+            masked_ids = ids.clone()
+            masked_ids[hidden_with(words, t, masking)] = tokenizer.mask_token_id
+            with torch.no_grad():
+                exact = model(input_ids=masked_ids[None]).logits[0, t].log_softmax(-1)[ids[t]].item()
+            assert logprob == pytest.approx(exact, rel=1e-12), (score.text, t)
+    assert dict(scorer.signature(masking=masking).fields)["masking"] == masking
+
+
+def test_no_token_of_a_context_is_masked() -> None:
+    scorer = scorer_of()
+    tokens = scorer.score("the rained on it").token_ids.tolist()
+    pair, ids = Pair(tokens[:2], tokens[2:]), [2, *tokens, 3]  # the rain|ed on it
+    for masking, hidden in (("within-word-l2r", [[3, 4], [4, 5], [5, 6]]), ("whole-word", [[3, 4], [4, 5], [5, 6]])):
+        score = scorer.score(pair, masking=masking)
+        assert score.text == "the rained on it" and score.num_scored == 3
+        exact = looped("bert", torch.float64, Request(np.array(ids), 3, num_behind=1, hidden=np.array(hidden)))
+        np.testing.assert_allclose(score.logprobs[2:], exact[np.arange(3), ids[3:6]], rtol=1e-12)
+
+
+def test_words_are_masked_in_windows_too() -> None:
+    scorer = scorer_of(max_length=10)  # 8 tokens and what stands around them, of which a quarter on each side is read
+    text = "the cats sat on it all day, it rained the cats"
+    score, whole = scorer.score(text, masking="whole-word"), scorer_of().score(text)
+    ids, words = whole.token_ids, scorer.tokenizer(text, add_special_tokens=False).word_ids()
+    assert len(ids) == 15 and score.num_windows == 3
+    for begin, first, last in ((0, 0, 5), (4, 6, 9), (7, 10, 14)):
+        window = np.concatenate([[2], ids[begin : begin + 8], [3]])
+        for t in range(first, last + 1):
+            seen = [place - begin + 1 for place in range(begin, begin + 8) if words[place] == words[t]]
+            hidden = np.array([[min(seen), max(seen) + 1]])
+            place = t - begin + 1
+            request = Request(window, place, num_behind=len(window) - place - 1, hidden=hidden)
+            exact = looped("bert", torch.float64, request)[0, ids[t]]
+            assert score.logprobs[t] == pytest.approx(exact, rel=1e-12), t
+
+
+def test_masking_is_refused_where_there_is_nothing_to_mask_or_no_word() -> None:
+    with pytest.raises(OptionError, match="masking='whole-word' is for masked models, and this is a causal one"):
+        Scorer(tiny_model("llama"), tiny_tokenizer()).score("a", masking="whole-word")
+    scorer = Scorer(masked_model("esm", mask_token_id=32), residues())
+    score = scorer.score("MKV")
+    assert score.token_texts == ("M", "K", "V") and score.start_token == 0 and score.scored.all()
+    with pytest.raises(OptionError, match="no token of this tokenizer tells where a word begins; use masking='orig"):
+        scorer.score("MKV", masking="within-word-l2r")
 
 
 def test_a_context_is_seen_and_never_masked() -> None:
@@ -322,8 +403,8 @@ def test_a_failure_leaves_nothing_switched_on(monkeypatch: pytest.MonkeyPatch) -
 
     scorer = scorer_of()
     scorer.model.train()
-    monkeypatch.setattr(masked, "logits_values", fails)
-    with pytest.raises(SeqscoreError, match="ran out of memory with batch_tokens=4096") as caught:
+    monkeypatch.setattr(mask_one, "logits_values", fails)
+    with pytest.raises(SeqscoreError, match="ran out of memory with batch_tokens=1024") as caught:
         scorer.score("the cat")
     assert caught.value.__cause__ is not None
     assert scorer.model.training and not torch.is_inference_mode_enabled()

@@ -161,7 +161,7 @@ def test_a_stream_refuses_the_same(kind: str) -> None:
     [
         (
             {"boss": "none"},
-            "there is no option boss=; a call takes bos, eos, long, boundary, special_tokens, extras, top_k",
+            "there is no option boss=; a call takes bos, eos, long, boundary, special_tokens, masking, extras, top_k",
         ),
         ({"errors": "record"}, "there is no option errors=; a call takes"),
         ({"extras": 3}, "extras=3 must name what to compute as well: rank, entropy"),

@@ -32,6 +32,15 @@ class AnyEncoder(Protocol):
         """How its tokens mark where words begin and end."""
         ...
 
+    @property
+    def tells_words(self) -> bool:
+        """Whether tokens tell which of them are of one word."""
+        ...
+
+    def token_words(self, text: str | None, ids: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """[n], ascending: which word of its text each token is part of."""
+        ...
+
     def unknown_tokens(self, tokenizer: Any) -> UnknownTokens:
         """Which tokens stand for text that is not known; ``tokenizer``: the caller's, which may declare one."""
         ...

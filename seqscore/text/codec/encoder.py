@@ -17,6 +17,7 @@ from seqscore.text.codec.guarded import guarded_source
 from seqscore.text.codec.offsets import offset_spans
 from seqscore.text.codec.prefixes import PrefixTable
 from seqscore.text.codec.spans import Spans, decoded_spans, joined_spans, last_token_spans, replaced_spans, walked_spans
+from seqscore.text.codec.token_words import words_by_marks, words_by_text
 from seqscore.text.codec.unknown import UnknownTokens, find_unknown
 from seqscore.text.codec.vocabulary import PieceTable
 from seqscore.text.codec.word_marks import WordMarks, word_marks
@@ -186,6 +187,25 @@ class TextEncoder:
             continues=(lambda number: style.continues(tokens[number])) if style.prefix and not style.suffix else None,
             ends=(lambda number: style.ends(tokens[number])) if style.suffix else None,
         )
+
+    def token_words(self, text: str | None, ids: NDArray[np.int64], starts: NDArray[np.int64]) -> NDArray[np.int64]:
+        """[n], ascending: which word of its text each token is part of, see ``seqscore.text.codec.token_words``.
+
+        Args:
+            text: the text; None where it is not known.
+            ids: [n], its tokens.
+            starts: [n], the bytes at which they begin.
+        """
+        words = self._source.words(text) if text else None
+        if text is None or words is None:
+            return words_by_marks(self.word_marks, ids)
+        own = self.encode(text)
+        return words_by_text(words, (own.ids, own.starts), ids, starts)
+
+    @cached_property
+    def tells_words(self) -> bool:
+        """Whether tokens tell which of them are of one word."""
+        return self._source.words("a b") is not None or self.word_marks.marks is not None
 
     def _joined(self, ids: NDArray[np.int64]) -> bytes:
         return b"".join(self._pieces[number] for number in ids.tolist())

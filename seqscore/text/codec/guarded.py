@@ -71,6 +71,10 @@ class GuardedSource:
         """Character offsets of the tokens that :meth:`ids` gives; None where the tokenizer has none."""
         return _guarded("encode this text", self._source.offsets, text)
 
+    def words(self, text: str) -> Sequence[int] | None:
+        """For each token of :meth:`ids` the word that it was cut from, ascending; None: words are not cut first."""
+        return _guarded("encode this text", self._source.words, text)
+
     def with_defaults(self, text: str) -> tuple[list[int], list[bool]]:
         """Token ids with the special tokens that the tokenizer adds by default, and which of them it added."""
         return _guarded("encode this text", self._source.with_defaults, text)

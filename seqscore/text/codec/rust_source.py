@@ -60,6 +60,10 @@ class RustSource:
         offsets: Sequence[tuple[int, int]] = self._encoding(text).offsets
         return offsets
 
+    def words(self, text: str) -> Sequence[int] | None:
+        """For each token of :meth:`ids` the word that it was cut from; None where not even two words are cut apart."""
+        return self._word_numbers(text) if self._cuts_words else None
+
     def with_defaults(self, text: str) -> tuple[list[int], list[bool]]:
         """Token ids with what the post-processor adds, and which of them it added."""
         encoding = self._backend.post_process(self._encoding(text), None, True)
@@ -91,6 +95,14 @@ class RustSource:
         normalizer = self._backend.normalizer
         normal = text if normalizer is None else normalizer.normalize_str(text)
         return any(content in text or content in normal for content in contents)
+
+    @cached_property
+    def _cuts_words(self) -> bool:
+        return len(set(self._word_numbers("a b"))) > 1
+
+    def _word_numbers(self, text: str) -> list[int]:
+        numbers: list[int] = self._encoding(text).word_ids
+        return numbers
 
     @cached_property
     def _hiding(self) -> LiteralBackend:

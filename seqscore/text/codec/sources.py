@@ -53,6 +53,10 @@ class TokenSource(Protocol):
         """Character offsets of the tokens that :meth:`ids` gives; None where the tokenizer has none."""
         ...
 
+    def words(self, text: str) -> Sequence[int] | None:
+        """For each token of :meth:`ids` the word that it was cut from, ascending; None: words are not cut first."""
+        ...
+
     def with_defaults(self, text: str) -> tuple[list[int], list[bool]]:
         """Token ids with the special tokens that the tokenizer adds by default, and which of them it added."""
         ...
