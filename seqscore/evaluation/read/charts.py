@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
@@ -9,7 +10,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.errors import InputError, OptionError
+from seqscore.errors import InputError, OptionError, SeqscoreWarning
 from seqscore.evaluation.read.axis_limits import drawable
 from seqscore.evaluation.read.export import exported
 from seqscore.evaluation.read.measures import measures_of_run, task_of_run
@@ -202,7 +203,10 @@ def _regions(run: Run) -> WordChart | None:
         return None
     try:
         return word_chart(region_rows(run), WordChartOptions(by=("condition",)))
-    except (InputError, OptionError):  # no value, or more conditions or regions than a picture can show
+    except InputError:  # no value
+        return None
+    except OptionError as error:  # more conditions or regions than a picture can show
+        warnings.warn(f"there is no picture of surprisal by region: {error.message}", SeqscoreWarning, stacklevel=2)
         return None
 
 

@@ -12,7 +12,7 @@ KINDS, PLACES = 10, 3
 
 _MOST_KINDS = 1_000  # that are counted apart; messages may hold what the data hold
 _LONGEST = 300
-_PLACE = re.compile(r"(.{0,1000}?, (?:line|row|the value at character) [\d,]+)[: ]\s*", re.ASCII | re.DOTALL)
+_PLACE = re.compile(r"(.{0,1000}?, (?:line|row|the value at character) \d(?:[\d,]*\d)?)[:, ]\s*", re.ASCII | re.DOTALL)
 _NUMBER = re.compile(r"\d[\d,.]*")
 
 
@@ -22,6 +22,11 @@ class _Kind:
     message: str
     count: int = 0
     places: list[str] = field(default_factory=list)
+
+
+def _named(row: str) -> str:
+    """Of a row that has no id of its own this says already that it is a row."""
+    return row if row.startswith("row ") else f"row {row}"
 
 
 class Reasons:
@@ -35,7 +40,7 @@ class Reasons:
         """An error of a row; ``row`` names it where the message names no place."""
         self.total += 1
         found = _PLACE.match(message)
-        place, said = (f"row {row}", message) if found is None else (found.group(1), message[found.end() :])
+        place, said = (_named(row), message) if found is None else (found.group(1), message[found.end() :])
         key = code, _NUMBER.sub("#", said)
         if key not in self._kinds:
             if len(self._kinds) == _MOST_KINDS:

@@ -29,7 +29,7 @@ class Chart:
 CHARTS: Mapping[str, Chart] = MappingProxyType(
     {
         "groups": Chart("Figure by group, with intervals", "tall", "groups", "runs.groups_figure"),
-        "margins": Chart("How many pairs have which margin", "tall", "values", "runs.margin_figure"),
+        "margins": Chart("How many rows have which margin", "tall", "values", "runs.margin_figure"),
         "perplexities": Chart(
             "How many texts have which perplexity, on a linear and a logarithmic axis",
             "broad",

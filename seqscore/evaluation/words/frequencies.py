@@ -29,7 +29,8 @@ class Frequencies:
     """log f of a word, of whichever unit the list is (counts, per million: they differ by a constant).
 
     A word is looked up in lower case (case folded, NFC) and without the punctuation around it, and so are those of the
-    list: what they have in common is summed. A word that is not listed, or 0 times, has none.
+    list: what they have in common is summed, as is what stands there twice. A word that is not listed, or 0 times, has
+    none.
     """
 
     values: Mapping[str, float]
@@ -76,6 +77,7 @@ def read_frequencies(dataset: Dataset, *, fields: Mapping[str, str], base: LogBa
     if any(found[role] != role for role in found.guessed):
         dataset.options.notify(f"frequencies of {dataset.name}: {found.describe()}")
     values: dict[str, float] = {}
+    again: set[str] = set()
     for row in dataset.rows():
         if isinstance(row, Problem):
             raise row.error
@@ -83,7 +85,15 @@ def read_frequencies(dataset: Dataset, *, fields: Mapping[str, str], base: LogBa
         count = row.numeric(found["count"])
         if count < 0:
             raise InputError(f"{row.where}: the frequency {count} is negative; expected a count, or a rate")
+        if word in values:
+            again.add(word)
         values[word] = values.get(word, 0.0) + count
+    if again:
+        first = next(one for one in values if one in again)
+        dataset.options.notify(
+            f"frequencies of {dataset.name}: words that stand there more than once (in lower case, without punctuation "
+            f"around them) have the sum: {len(again):,}, the first {first!r:.60}"
+        )
     return Frequencies(values, base)
 
 

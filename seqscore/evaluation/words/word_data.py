@@ -111,6 +111,12 @@ def _passage_columns(dataset: Dataset, options: WordTextOptions) -> tuple[str, .
     if options.context_from == "sentence" or options.passage:
         return options.passage
     if {"newdoc", "words"} <= set(dataset.columns):
+        first = next(dataset.look(1), None)
+        if first is not None and first.values.get("newdoc") is None:
+            raise OptionError(
+                f"{dataset.name} has no '# newdoc' before its first sentence, so it is not known where passages begin; "
+                f"name a column that tells them apart: --passage COLUMN"
+            )
         return ("newdoc",)
     raise OptionError("context_from='passage' needs the column that tells passages apart: --passage COLUMN")
 

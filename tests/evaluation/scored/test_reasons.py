@@ -32,6 +32,16 @@ def test_messages_that_differ_in_place_and_numbers_are_one_kind() -> None:
     ]
 
 
+def test_places_are_named_once_and_end_before_what_follows_them() -> None:
+    reasons = Reasons()
+    reasons.add("bad_input", "'a.jsonl', line 1,200, word 3 is null; expected text", row="5")
+    reasons.add("bad_input", "it is too long", row="row 0")
+    reasons.add("bad_input", "it is too long", row="s1")
+    first, second = sorted(reasons.to_list(), key=lambda one: one["count"])
+    assert (first["places"], first["message"]) == (["'a.jsonl', line 1,200"], "word 3 is null; expected text")
+    assert second["places"] == ["row 0", "row s1"]
+
+
 def test_the_most_frequent_are_kept_and_memory_is_bounded() -> None:
     kinds = [f"the value is '{'abcdefghijklmnopqrstuvwxyz'[n % 26]}{'x' * (n // 26)}'" for n in range(3000)]
     found = collected(*(("bad_input", message) for message in [*kinds, *[kinds[700]] * 5]))

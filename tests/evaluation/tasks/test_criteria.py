@@ -12,9 +12,10 @@ import pytest
 import torch
 
 from seqscore import Scorer, compare, evaluate, plot, report
-from seqscore.errors import InputError, OptionError
+from seqscore.errors import InputError, OptionError, SeqscoreWarning
 from seqscore.evaluation.data.dataset import open_dataset
 from seqscore.evaluation.job import Job
+from seqscore.evaluation.read.charts import charts_of_run
 from seqscore.evaluation.read.export import export_fields, exported, usual_layout
 from seqscore.evaluation.run.run_folder import Run, read_run
 from seqscore.evaluation.run.stored_rows import stored_rows
@@ -256,6 +257,16 @@ def test_a_region_with_a_token_that_is_not_scored_has_no_surprisal(tmp_path: Pat
     assert [math.isnan(one.metric("sum")) for one in scored_regions(row)["good"]] == [True, False, False]
     found = figures(run)
     assert found["criterion_1"] is None and found["criterion_2"] is None and found["criterion_3"] == 1.0
+
+
+def test_more_conditions_than_a_picture_can_show_are_told(tmp_path: Path) -> None:
+    rows = [{"item": 1, "condition": f"c{place}", "a": "The", "b": "fox", "c": "ran."} for place in range(9)]
+    run = made_run(tmp_path / "few", rows[:8], fields={"regions": "a,b,c"})
+    assert len(charts_of_run(run)["words"].panels[0].lines) == 8
+    run = made_run(tmp_path / "many", rows, fields={"regions": "a,b,c"})
+    with pytest.warns(SeqscoreWarning, match=r"no picture of surprisal by region: 'condition' has more than 8 values"):
+        charts = charts_of_run(run)
+    assert "words" not in charts
 
 
 def test_an_end_of_text_belongs_to_the_last_region(tmp_path: Path) -> None:

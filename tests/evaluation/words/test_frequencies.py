@@ -25,7 +25,13 @@ def test_words_are_looked_up_without_case_and_punctuation_and_summed(tmp_path: P
         assert found.log(word) == math.log(100)
     assert (found.log("null"), found.log("'tis"), found.log('"Keys."')) == (math.log(3), math.log(2), math.log(7))
     assert [found.log(word) for word in ("rare", "unknown", "!", "")] == [None] * 4
-    assert said == []
+    (summed,) = said
+    assert "words that stand there more than once (in lower case, without punct" in summed
+    assert summed.endswith("have the sum: 1, the first 'the'")
+    frequencies(tmp_path / "b.csv", "word,count\na,1\nb,2\nc,3\nc,3\nb,1\n", said)
+    assert said[1].endswith("have the sum: 2, the first 'b'")
+    frequencies(tmp_path / "c.csv", "word,count\na,1\nb,2\n", said)
+    assert len(said) == 2
 
 
 def test_decomposed_words_and_other_scripts(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from seqscore.errors import InputError
+from seqscore.errors import InputError, OptionError
 from tests.evaluation.words.given import texts_of
 
 STORIES = "story,text\ns,One.\ns,Two.\ns,Three.\nt,Four.\nt,Five.\n"
@@ -49,8 +49,8 @@ def test_the_data_say_what_stands_between_sentences(tmp_path: Path) -> None:
     )
     found = texts_of(tmp_path / "a.conllu", data, context_from="passage")
     assert [(one.context, one.delimiter) for one in found] == [(None, ""), ("a.", ""), ("a.b.", " "), (None, "")]
-    before = texts_of(tmp_path / "a.conllu", data.replace("# newdoc\n", "", 1), context_from="passage")
-    assert "column 'newdoc' is empty" in before[0]
+    with pytest.raises(OptionError, match=r"a\.conllu' has no '# newdoc' before its first sentence, so it is"):
+        texts_of(tmp_path / "a.conllu", data.replace("# newdoc\n", "", 1), context_from="passage")
     rows = "story,sentence,word,space_after\nx,1,a,1\nx,1,.,0\nx,2,b,1\nx,2,.,1\n"
     grouped = texts_of(tmp_path / "b.csv", rows, group=("sentence",), **HOW)
     assert [(one.text, one.context, one.delimiter) for one in grouped] == [("a .", None, ""), ("b .", "a .", "")]
