@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import gc
 import os
+import shutil
+import tempfile
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,6 +19,12 @@ if TYPE_CHECKING:
 # that spin while they wait take the cores from the other worker; what a test says about threads, it sets itself.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("GOMP_SPINCOUNT", "1000")
+
+# What trying a model showed is kept for a run of the tests, its workers and the processes that they start, in a folder
+# of its own: that of the user has no say. Where trials themselves are tested, nothing is kept.
+OF_A_WORKER = "PYTEST_XDIST_WORKER" in os.environ
+if not OF_A_WORKER:
+    os.environ["SEQSCORE_TRIALS"] = tempfile.mkdtemp(prefix="seqscore-trials-")
 
 # Examples follow from the test alone, so that whether the suite passes depends on the tree and on nothing else, and no
 # test is timed: what is slow on a busy machine is not wrong. For new examples: --hypothesis-profile=search.
@@ -53,6 +61,12 @@ def pytest_collection_finish() -> None:
     gc.enable()
     gc.collect()
     gc.freeze()
+
+
+def pytest_unconfigure() -> None:
+    """The folder of trials goes with the run that made it."""
+    if not OF_A_WORKER:
+        shutil.rmtree(os.environ["SEQSCORE_TRIALS"], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")

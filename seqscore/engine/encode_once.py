@@ -20,6 +20,7 @@ from seqscore.engine.forward_passes import forward_passes
 from seqscore.engine.head.by_rows import target_values
 from seqscore.engine.head.masses import asked_of
 from seqscore.engine.head.queue import HeadQueue, counts_for, head_row_counts
+from seqscore.engine.kept_trials import tried
 from seqscore.engine.row_counts import pack_row_counts
 from seqscore.models.architecture.stacks import Stacks
 from seqscore.plan.requests import Request, Values, common_subsets
@@ -73,7 +74,6 @@ class EncodeOnceEngine:
 
     def __init__(self, stacks: Stacks, reading: Reading, *, batch_tokens: int) -> None:
         self._stacks, self._reading, self.batch_tokens = stacks, reading, batch_tokens
-        self._head_counts: dict[int, tuple[int, ...]] = {}
 
     def run(self, asked: Sequence[Request], *, extras: frozenset[Extra]) -> list[Values]:
         """log p of each target given those before it and its source."""
@@ -166,13 +166,8 @@ class EncodeOnceEngine:
 
     @property
     def _head_rows(self) -> tuple[int, ...]:
-        import torch
-
         assert self._stacks.head is not None
-        threads = torch.get_num_threads()
-        if threads not in self._head_counts:
-            self._head_counts[threads] = head_row_counts(self._stacks.head)
-        return self._head_counts[threads]
+        return head_row_counts(self._stacks.head, tried(self._stacks.adapter.model))
 
     @property
     def lays_rows(self) -> bool:

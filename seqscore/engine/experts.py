@@ -14,6 +14,7 @@ from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
 from seqscore.engine.callers_functions import former_experts
+from seqscore.engine.kept_trials import TriedModel, tried
 from seqscore.engine.row_counts import CANDIDATES, steady_products, whole_vectors
 from seqscore.models.architecture.passes import current_run
 from seqscore.models.architecture.sharing import switched
@@ -26,29 +27,18 @@ _NAME = "seqscore_steady"
 _SETTING = "_experts_implementation_internal"
 
 
-class ExpertRows:
-    """Row counts that were found for experts layers, by the number of threads and the shape of their weights; kept
-    from pass to pass."""
-
-    def __init__(self) -> None:
-        self._counts: dict[object, tuple[int, ...]] = {}
-
-    def counts(self, layer: Any) -> tuple[int, ...]:
-        """How many rows one expert of ``layer`` may run at once."""
-        import torch
-
-        first = _first(layer)
-        kind = (torch.get_num_threads(), first.shape, layer.down_proj.shape, first.dtype, first.device)
-        if kind not in self._counts:
-            self._counts[kind] = _tried(layer)
-        return self._counts[kind]
+def expert_row_counts(layer: Any, known: TriedModel) -> tuple[int, ...]:
+    """How many rows one expert of ``layer`` may run at once: of each shape of weights of a model tried once."""
+    first = _first(layer)
+    kind = (tuple(first.shape), tuple(layer.down_proj.shape), first.dtype, first.device)
+    return known.counts(f"experts {kind}", CANDIDATES, lambda: _tried(layer))
 
 
-_CURRENT: ContextVar[tuple[ExpertRows | None, object]] = ContextVar("seqscore_experts", default=(None, None))
+_CURRENT: ContextVar[tuple[TriedModel | None, object]] = ContextVar("seqscore_experts", default=(None, None))
 
 
 @contextmanager
-def steady_experts(model: nn.Module, known: ExpertRows) -> Iterator[None]:
+def steady_experts(model: nn.Module) -> Iterator[None]:
     """The model's experts run on steady row counts within this block; its configs are put back afterwards."""
     configs = {id(module.config): module.config for module in model.modules() if _is_experts(module)}
     if not configs:
@@ -57,7 +47,7 @@ def steady_experts(model: nn.Module, known: ExpertRows) -> Iterator[None]:
     from transformers.integrations.moe import ExpertsInterface
 
     ExpertsInterface.register(_NAME, _experts)
-    token = _CURRENT.set((known, current_run()))
+    token = _CURRENT.set((tried(model), current_run()))
     try:
         with switched(configs.values(), _SETTING, _NAME):
             yield
@@ -80,7 +70,7 @@ def _experts(layer: Any, hidden: Tensor, chosen: Tensor, weights: Tensor) -> Ten
     if known is None or run is not current_run():  # another thread's forward pass, or another run in a hook
         former: Tensor = former_experts(layer, _SETTING)(layer, hidden, chosen, weights)
         return former
-    counts = known.counts(layer)
+    counts = expert_row_counts(layer, known)
     flat = chosen.reshape(-1)
     order = torch.argsort(flat, stable=True)
     given = torch.bincount(flat, minlength=layer.num_experts).tolist()

@@ -18,10 +18,11 @@ from numpy.typing import NDArray
 
 from seqscore.engine.attention.backends import backend_for
 from seqscore.engine.attention.open_path import OpenPath, packed_attention
-from seqscore.engine.experts import ExpertRows, steady_experts
+from seqscore.engine.experts import steady_experts
 from seqscore.engine.forward_passes import forward_passes
 from seqscore.engine.head.masses import asked_of
 from seqscore.engine.head.queue import HeadQueue, counts_for, head_row_counts
+from seqscore.engine.kept_trials import tried
 from seqscore.errors import ModelError
 from seqscore.models.architecture.limits import text_config
 from seqscore.plan.packs import Pack, cut_packs
@@ -65,8 +66,6 @@ class PackedEngine:
         self._backend = backend_for(adapter.device, adapter.dtype)
         self.batch_tokens = self._backend.pack_tokens if batch_tokens is None else batch_tokens
         self._sharing = sharing
-        self._experts = ExpertRows()
-        self._head_counts: dict[int, tuple[int, ...]] = {}
 
     def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[Values]:
         """The values of each request's targets, in order.
@@ -79,7 +78,7 @@ class PackedEngine:
         with (
             forward_passes(self._adapter, batch_tokens=self.batch_tokens),
             packed_attention(model),
-            steady_experts(model, self._experts),
+            steady_experts(model),
         ):
             for indices, padding_at in self._rotary_groups(requests):
                 chosen = [requests[i] for i in indices]
@@ -128,12 +127,7 @@ class PackedEngine:
 
     @property
     def _head_rows(self) -> tuple[int, ...]:
-        import torch
-
-        threads = torch.get_num_threads()
-        if threads not in self._head_counts:
-            self._head_counts[threads] = head_row_counts(self._head)
-        return self._head_counts[threads]
+        return head_row_counts(self._head, tried(self._adapter.model))
 
     def _rotary_groups(self, requests: Sequence[Request]) -> Iterator[tuple[list[int], int | None]]:
         """Requests that may run together, and the position that padding must stand at, if any.

@@ -20,6 +20,8 @@ from seqscore.engine.attention.backends import backend_for
 from seqscore.engine.attention.base import UnsupportedAttentionError
 from seqscore.engine.base import Engine
 from seqscore.engine.forward_passes import forward_passes
+from seqscore.engine.kept_trials import look_up
+from seqscore.engine.trial_key import is_ours
 from seqscore.errors import EngineError, ModelError, NumericsError, SeqscoreError
 from seqscore.models.architecture.adapter import ModelAdapter, adapt
 from seqscore.models.architecture.probes import FROM_A_MODEL
@@ -56,7 +58,7 @@ _VERDICTS: dict[tuple[object, ...], Refusal | None] = {}
 
 
 def why_not(make: MakeEngine, adapter: ModelAdapter) -> Refusal | None:
-    """Why an engine of this make must not run this model; None where it may.
+    """Why an engine of this make must not run this model; None where it may, tried unless that is kept.
 
     Raises:
         EngineError: the engine itself failed, not the model in it.
@@ -64,7 +66,12 @@ def why_not(make: MakeEngine, adapter: ModelAdapter) -> Refusal | None:
     if adapter.trunk is None or adapter.head is None:
         why = f" ({adapter.why_no_head})" if adapter.why_no_head else ""
         return Refusal(f"its hidden states and its head cannot be told apart{why}")
-    engine = make(adapter)
+    engine, backend = make(adapter), backend_for(adapter.device, adapter.dtype)
+    known = look_up(adapter, attention=backend.name, kept=is_ours(engine) and is_ours(backend))
+    return known.refusal(f"{engine.name} by {engine.batch_tokens}", lambda: _tried(make, engine, adapter))
+
+
+def _tried(make: MakeEngine, engine: Engine, adapter: ModelAdapter) -> Refusal | None:
     key = _key(engine, adapter)
     if key not in _VERDICTS:
         _VERDICTS[key] = _try_twin(make, adapter)

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
+from typing import TYPE_CHECKING
+
+from seqscore.engine.kept_trials import tried
 
 if TYPE_CHECKING:
     import torch
@@ -24,19 +25,13 @@ _LANES_BYTES = 128
 another way, which for some functions (sigmoid, SiLU) gives other bits."""
 
 
-_KNOWN: WeakKeyDictionary[Any, dict[tuple[int, ...], tuple[int, ...]]] = WeakKeyDictionary()
-"""What was tried on a trunk, by candidates: engines of one model need not try it again."""
-
-
 def steady_row_counts(trunk: nn.Module, candidates: Sequence[int] = CANDIDATES) -> tuple[int, ...]:
-    """Those of ``candidates`` at which every linear layer of ``trunk`` gives the bits that it gives at the largest."""
-    import torch
+    """Those of ``candidates`` at which every linear layer of ``trunk`` gives the bits that it gives at the largest.
 
-    known = _KNOWN.setdefault(trunk, {})
-    key = (torch.get_num_threads(), *candidates)
-    if key not in known:
-        known[key] = _tried(trunk, tuple(candidates))
-    return known[key]
+    Tried once with each number of threads (``engine.kept_trials``).
+    """
+    product = f"layers at {', '.join(map(str, candidates))} rows"
+    return tried(trunk).counts(product, candidates, lambda: _tried(trunk, tuple(candidates)))
 
 
 def pack_row_counts(trunk: nn.Module, *, largest: int) -> tuple[int, ...]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, Literal, TypeAlias
 
-Topic: TypeAlias = Literal["right", "same bits", "fast", "small", "dtype"]
-"""The promise that a finding belongs to."""
+Topic: TypeAlias = Literal["right", "same bits", "fast", "small", "dtype", "trials"]
+"""The promise that a finding belongs to; ``trials``: what is kept of them."""
 
 Outcome: TypeAlias = Literal["held", "broken", "stated", "not measured"]
 """``held``, ``broken``: within its limit or not. ``stated``: a figure that has no limit. ``not measured``: see note."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from functools import partial
 
+from seqscore.engine.kept_trials import Comparison, trials_again
 from seqscore.errors import DeviceError, OptionError
 from seqscore.scorer import Scorer
 from seqscore.verify.accuracy import (
@@ -16,7 +17,7 @@ from seqscore.verify.accuracy import (
     with_engine,
 )
 from seqscore.verify.bits import logprobs, same_bits
-from seqscore.verify.findings import Finding, Verification
+from seqscore.verify.findings import Finding, Verification, within
 from seqscore.verify.speed import memory, throughput
 from seqscore.verify.trials import Probes, probes_for
 
@@ -28,6 +29,7 @@ def verify(
 ) -> Verification:
     """Measure the promises for the model that ``load`` loads in the dtype that it is given.
 
+    Nothing that an earlier process kept of its trials is believed: all are run again, and compared with it.
     At most two copies of the weights are held at a time, one of them in float64 (on the model's own device); what does
     not fit into memory is a finding ``not measured``. Torch's number of threads is changed meanwhile and put back.
 
@@ -37,12 +39,13 @@ def verify(
     """
     import torch
 
-    tell(f"loading the model in {dtype}")
-    scorer = load(dtype)
-    if scorer.kind != "causal":
-        raise OptionError(f"verify compares the engines of causal models, and this is a {scorer.kind} one")
-    probes = probes_for(scorer)
-    findings = [*_of_one(scorer, probes, tell), *_of_several(load, scorer, probes, tell)]
+    with trials_again() as comparison:
+        tell(f"loading the model in {dtype}")
+        scorer = load(dtype)
+        if scorer.kind != "causal":
+            raise OptionError(f"verify compares the engines of causal models, and this is a {scorer.kind} one")
+        probes = probes_for(scorer)
+        findings = [*_of_one(scorer, probes, tell), *_of_several(load, scorer, probes, tell), _of_trials(comparison)]
     about = scorer.description
     return Verification(
         model=about.name,
@@ -55,7 +58,21 @@ def verify(
     )
 
 
-_ORDER = ("right", "same bits", "fast", "small", "dtype")
+_ORDER = ("right", "same bits", "fast", "small", "dtype", "trials")
+
+
+def _of_trials(comparison: Comparison) -> Finding:
+    """Whether the trials that earlier processes kept come out the same now."""
+    different, is_any = len(comparison.differences), comparison.num_kept > 0
+    return Finding(
+        topic="trials",
+        what=f"of {comparison.num_kept} kept outcomes, different when tried again",
+        value=float(different),
+        unit="outcomes",
+        limit=0.0 if is_any else None,
+        outcome=within(different, 0) if is_any else "stated",
+        note="; ".join(comparison.differences),
+    )
 
 
 def _of_one(scorer: Scorer, probes: Probes, tell: Callable[[str], None]) -> Iterator[Finding]:

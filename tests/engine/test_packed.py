@@ -13,6 +13,8 @@ import torch
 
 from seqscore.engine import packed_trial
 from seqscore.engine import row_counts as rows
+from seqscore.engine.experts import expert_row_counts
+from seqscore.engine.kept_trials import tried as tried_model
 from seqscore.engine.packed import PackedEngine
 from seqscore.engine.packed_trial import why_not
 from seqscore.engine.resolve import resolve_engine
@@ -113,13 +115,13 @@ def test_row_counts_are_those_of_the_threads_that_torch_has_now(monkeypatch: pyt
     def tried(*_: Any, **__: Any) -> tuple[int, ...]:
         return (16 * torch.get_num_threads(),)
 
-    for place in ("row_counts.steady_row_counts", "head.queue.steady_products", "experts._tried"):
+    for place in ("row_counts._tried", "head.queue._tried", "experts._tried"):
         monkeypatch.setattr(f"seqscore.engine.{place}", tried)
-    own = adapter("mixtral")
+    own = adapt(tiny_model("mixtral"))
     engine, layer = PackedEngine(own), own.model.model.layers[0].mlp.experts  # type: ignore[union-attr, index]
     for number in (1, 2, 1):
         with threads(number):
-            found = engine.row_counts, engine._head_rows, engine._experts.counts(layer)
+            found = engine.row_counts, engine._head_rows, expert_row_counts(layer, tried_model(own.model))
         assert found == ((16 * number,),) * 3
 
 

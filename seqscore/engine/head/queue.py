@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from seqscore.engine.head.by_words import TILE_WORDS, tiled_values
 from seqscore.engine.head.masses import SubsetsAsked
+from seqscore.engine.kept_trials import TriedModel
 from seqscore.engine.row_counts import CANDIDATES, steady_products
 from seqscore.plan.cuts import cut_rows
 from seqscore.plan.requests import Values
@@ -27,13 +28,18 @@ _RANK_BYTES = 64 * 2**20
 """What the logits may take that ranks are counted in."""
 
 
-def head_row_counts(head: Head) -> tuple[int, ...]:
-    """How many rows may go through a head at once, tried with as many threads as torch has now."""
+def head_row_counts(head: Head, known: TriedModel) -> tuple[int, ...]:
+    """How many rows may go through a head at once with as many threads as torch has now; tried where that is not
+    known of its model."""
+    candidates = [count for count in CANDIDATES if count <= _HEAD_ROWS]
+    return known.counts("head", candidates, lambda: _tried(head, candidates))
+
+
+def _tried(head: Head, candidates: Sequence[int]) -> tuple[int, ...]:
     import torch
 
     weight = head.weight
     like = weight[:0].to(torch.promote_types(weight.dtype, torch.float32))
-    candidates = [count for count in CANDIDATES if count <= _HEAD_ROWS]
     return steady_products(
         lambda rows: head.logits(rows, slice(0, TILE_WORDS)),
         weight.shape[1],
