@@ -17,7 +17,7 @@ from seqscore._version import __version__
 if TYPE_CHECKING:
     from seqscore.api import Run, compare, evaluate, plot, report
     from seqscore.errors import InputError, MissingDependencyError, OptionError, SeqscoreError
-    from seqscore.models.load.find import LoadOptions
+    from seqscore.models.load.options import LoadOptions
     from seqscore.scorer import Scorer
     from seqscore.scores.next_scores import NextTokens, NextWords
     from seqscore.scores.parts import TokenScore, TurnScore, WordScore
@@ -59,7 +59,7 @@ _HOME = {
     "Chat": "seqscore.text.items",
     "GivenWords": "seqscore.text.given_words",
     "InputError": "seqscore.errors",
-    "LoadOptions": "seqscore.models.load.find",
+    "LoadOptions": "seqscore.models.load.options",
     "MissingDependencyError": "seqscore.errors",
     "NextTokens": "seqscore.scores.next_scores",
     "NextWords": "seqscore.scores.next_scores",

@@ -19,6 +19,7 @@ EXTRA_OF: Mapping[str, str] = MappingProxyType(
         "matplotlib": "plot",
         "ml_dtypes": "plot",
         "pandas": "notebook",
+        "peft": "peft",
         "ray": "ray",
         "sentencepiece": "translation",
         "icu4py": "words",

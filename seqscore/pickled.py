@@ -9,8 +9,9 @@ from typing import Any
 
 from seqscore.errors import ModelError, without_login
 from seqscore.models.base import LanguageModel
+from seqscore.models.load.adapter_folder import is_adapter
 from seqscore.models.load.default import DEFAULT_MODEL
-from seqscore.models.load.find import tell_standard_error
+from seqscore.models.load.options import LoadOptions, tell_standard_error
 
 
 def lasting_name(model: str | Path) -> str | Path:
@@ -42,6 +43,22 @@ def found_again(settings: Mapping[str, Any]) -> dict[str, Any]:
     return {**settings, "options": options}
 
 
+def with_other_adapter(
+    settings: Mapping[str, Any] | None, adapter: str | Path | None, may: LoadOptions
+) -> dict[str, Any] | None:
+    """``settings`` of a scorer whose model has another adapter now; None where they name no model but an adapter."""
+    if settings is None or _is_adapter(settings["model"]):
+        return None
+    name = None if adapter is None else lasting_name(adapter)
+    options = settings["options"] or LoadOptions()
+    allowed = options.allow_pickle or may.allow_pickle
+    return {**settings, "options": replace(options, adapter=name, allow_pickle=allowed)}
+
+
+def _is_adapter(model: str | Path) -> bool:
+    return model != DEFAULT_MODEL and Path(model).is_dir() and is_adapter(Path(model))
+
+
 def load_again(kind: Any, settings: Mapping[str, Any], weights: str, tokenizer: str) -> Any:
     """The scorer of class ``kind`` that was pickled, its model loaded in this process.
 
@@ -61,4 +78,5 @@ def load_again(kind: Any, settings: Mapping[str, Any], weights: str, tokenizer: 
 def fingerprints(model: LanguageModel[Any, Any]) -> tuple[str, str]:
     """Those of weights and tokenizer, as the signature has them; empty where it has none."""
     fields = model.identity().fields
-    return fields.get("weights", ""), fields.get("tokenizer", "")
+    weights = [fields[name] for name in ("weights", "adapter_weights") if name in fields]
+    return "+".join(weights), fields.get("tokenizer", "")

@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 from seqscore.errors import InputError, ModelError, SeqscoreError
 from seqscore.models.base import Conditioning, RunSettings, TokenModel
 from seqscore.models.load.default import DEFAULT_MODEL
-from seqscore.models.load.find import LoadedModel, LoadOptions
+from seqscore.models.load.find import LoadedModel
+from seqscore.models.load.options import LoadOptions
 from seqscore.models.local import LocalModel
-from seqscore.models.registry import AnyModel, model_of, open_model
+from seqscore.models.registry import AnyModel, model_of, open_model, with_adapter
 from seqscore.next_call import WHOLE, check_next, open_next_call, word_items, words_of
 from seqscore.notices import StartNotice
-from seqscore.pickled import lasting_name, pickled
+from seqscore.pickled import lasting_name, pickled, with_other_adapter
 from seqscore.plan.chunks import CHUNK_POLICIES, ChunkPolicy
 from seqscore.plan.workload import Workload
 from seqscore.policies import Policies, PolicyKeywords, check_choice
@@ -154,6 +155,30 @@ class Scorer:
         place = {"model": lasting_name(model), "revision": found.revision or revision, "device": device, "dtype": dtype}
         scorer._loaded_with = {**place, "options": options, **asdict(settings)}
         return scorer
+
+    def with_adapter(self, adapter: str | Path | None, *, options: LoadOptions | None = None) -> Scorer:
+        """A scorer of the same model with an adapter of the library peft on it (LoRA, IA3, prompts ...), or with none.
+
+        The model's weights are not loaded again: both scorers use them, each has layers of its own, and this one stays
+        as it is. So adapters are compared on one model.
+
+        Args:
+            adapter: a folder, or a name on the hub (``owner/name`` or ``owner/name@revision``); of a model of peft that
+                holds several: the name of one. It takes the place of one that is there already. None: the model alone.
+            options: what may be loaded (``allow_pickle``), and who is told.
+
+        Returns:
+            A scorer that runs as this one was asked to.
+
+        Raises:
+            ModelError: there is no such adapter, it cannot be trusted, or it was made for another model.
+            MissingDependencyError: peft is not installed.
+        """
+        may = options or LoadOptions()
+        other = object.__new__(type(self))
+        other._hold(with_adapter(self._local, adapter, may))
+        other._loaded_with = with_other_adapter(self._loaded_with, adapter, may)
+        return other
 
     def __reduce__(self) -> tuple[Any, ...]:
         """Pickled by name: another process loads it again, with the same options; of objects a ``ModelError``."""

@@ -20,6 +20,7 @@ class ModelOptions:
     """Which model is loaded, and how."""
 
     model: options.Model = "default"
+    adapter: options.Adapter = None
     revision: options.Revision = None
     device: options.Device = "auto"
     dtype: options.Dtype = "float32"

@@ -19,6 +19,13 @@ Model: TypeAlias = Annotated[
         rich_help_panel=_MODEL,
     ),
 ]
+Adapter: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        help="An adapter over the model (LoRA, IA3, prompts, by the library peft): a folder or hub name.",
+        rich_help_panel=_MODEL,
+    ),
+]
 Revision: TypeAlias = Annotated[
     str | None, typer.Option(help="Branch, tag or commit of a hub model.", rich_help_panel=_MODEL)
 ]

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from seqscore.engine.kept_trials import tried
 
+from seqscore.models.architecture.tuners import own_layer
+
 if TYPE_CHECKING:
     import torch
     from torch import Tensor, nn
@@ -93,7 +95,8 @@ def _kinds(trunk: nn.Module) -> Iterator[tuple[Callable[[Tensor], Tensor], Tenso
     before and behind it.
 
     Routers of experts multiply by a plain weight: any matrix that no layer of another kind holds is taken for one.
-    Quantised layers hold their weights in a shape and dtype of their own; what they say of their widths counts.
+    A layer with adapters is tried whole. Quantised layers hold their weights in a shape and dtype of their own; what
+    they say of their widths counts.
     """
     import torch
     from torch.nn.functional import linear
@@ -108,9 +111,10 @@ def _kinds(trunk: nn.Module) -> Iterator[tuple[Callable[[Tensor], Tensor], Tenso
         is_plain = weight.is_floating_point()
         like = weight if is_plain else torch.empty(0, dtype=dtype, device=weight.device)
         outputs, inputs = weight.shape
-        product: Callable[[Tensor], Tensor]
-        if isinstance(module, torch.nn.Linear):
-            product, inputs, outputs = module, module.in_features, module.out_features
+        product: Callable[[Any], Any]
+        if isinstance(module, torch.nn.Linear) or isinstance(own_layer(module), torch.nn.Linear | Conv1D):
+            widths: Any = module
+            product, inputs, outputs = module, widths.in_features, widths.out_features
         elif isinstance(module, Conv1D):
             product, inputs, outputs = module, weight.shape[0], weight.shape[1]
         elif is_plain:

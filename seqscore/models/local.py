@@ -8,14 +8,17 @@ from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import replace
 from functools import cached_property
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from seqscore.errors import OptionError, TokenizerError
+from seqscore.errors import ModelError, OptionError, TokenizerError
 from seqscore.models.architecture.adapter import ModelAdapter
 from seqscore.models.architecture.limits import checked_max_length
 from seqscore.models.architecture.sharing import lock_of
 from seqscore.models.architecture.threads import checked_threads, running_threads, threads_of_run
+from seqscore.models.architecture.tuners import active_adapters, bare_model, marks_of
 from seqscore.models.base import Identity, RunSettings, TokenModel
+from seqscore.models.load.adapted import AdapterIdentity
 from seqscore.models.load.find import LoadedModel, describe_loaded
 from seqscore.models.load.identity import fingerprint_config
 from seqscore.policies import EndPolicy, SpecialTokensPolicy, StartPolicy, whole_number
@@ -31,6 +34,8 @@ class LocalModel(TokenModel):
     """A model of transformers and its tokenizer, both left as they are.
 
     ``has_languages``: whether the kind heeds the languages of its settings.
+
+    ``asked_settings``: as it was asked to be run, where ``engine`` may be ``auto``.
 
     Args:
         model: the model.
@@ -68,11 +73,13 @@ class LocalModel(TokenModel):
         )
         self.model = model
         self.tokenizer = tokenizer
-        self._adapter = self.look_at(model)
+        self._adapter = self.look_at(bare_model(model))
+        self._marks = marks_of(model)
         self.vocabulary = self._adapter.vocabulary
         self._max_inputs = checked_max_length(max_length, self._adapter.context_length)
         self._threads = checked_threads(settings.threads)
         self._settings = replace(settings, batch_tokens=batch_tokens, max_length=self._max_inputs)
+        self.asked_settings = settings
         self._given_description = description
 
     @classmethod
@@ -139,19 +146,37 @@ class LocalModel(TokenModel):
             "model": about.name if about.revision is None else f"{about.name}@{about.revision}",
             "weights": about.weights,
             "config": self._config_id,
+            **_about_adapter(about.adapter),
             "tokenizer": about.tokenizer_id,
             "dtype": about.dtype,
             **({} if about.quantization is None else {"quantization": about.quantization}),
             "device": about.device.split(":")[0],
             **self.how(),
         }
-        return Identity(fields, {"torch": torch.__version__, "transformers": transformers.__version__})
+        libraries = {"torch": torch.__version__, "transformers": transformers.__version__}
+        if about.adapter is not None:
+            libraries["peft"] = version("peft")
+        return Identity(fields, libraries)
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """The model is this thread's alone, as far as scorers go, with as many threads of torch as it may use."""
         with lock_of(self.model), running_threads(self._threads):
+            self._require_same_adapters()
             yield
+
+    def _require_same_adapters(self) -> None:
+        """That those which were active when the scorer was made are so still.
+
+        Raises:
+            ModelError: others are, or they were switched off, merged or weighed anew.
+        """
+        if marks_of(self.model) != self._marks:
+            now = ", ".join(active_adapters(self.model)) or "none"
+            raise ModelError(
+                f"the adapters of {type(self.model).__name__} are not as they were when this Scorer was made (active "
+                f"now: {now}): put them back, or make a new Scorer, since its signature names those of then"
+            )
 
     def __str__(self) -> str:
         about = self.description
@@ -175,6 +200,12 @@ class LocalModel(TokenModel):
         """The model's own configurations, which may declare a start token."""
         config: Any = self.model.config
         return [config, config.get_text_config(), getattr(self.model, "generation_config", None)]
+
+
+def _about_adapter(adapter: AdapterIdentity | None) -> dict[str, str]:
+    if adapter is None:
+        return {}
+    return {"adapter": adapter.name, "method": adapter.method, "adapter_weights": adapter.weights}
 
 
 class TokenizerCodec:

@@ -14,10 +14,12 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from seqscore.errors import OptionError
-from seqscore.models.architecture.causality import auto_class_of
+from seqscore.models.architecture.causality import WhyNot, auto_class_of
 from seqscore.models.base import RunSettings, TextModel, TokenModel
 from seqscore.models.causal import CausalModel
-from seqscore.models.load.find import LoadedModel, LoadOptions, load_model
+from seqscore.models.load.find import LoadedModel, load_model
+from seqscore.models.load.find import with_adapter as adapted
+from seqscore.models.load.options import LoadOptions
 from seqscore.models.local import LocalModel
 from seqscore.models.masked import MaskedModel
 from seqscore.models.ngram import NgramModel
@@ -98,11 +100,27 @@ def open_model(
             heeded = {one.name: getattr(options, one.name) for one in fields(options) if one.name in kind.takes}
             return kind.opens(str(name), settings, **heeded)
     _refuse_options_of_others(options)
-    kinds = {kind.auto_class: kind.model.why_not for kind in _checkpoints()}
-    loaded = load_model(name, revision=revision, device=device, dtype=dtype, options=options, kinds=kinds)
-    auto_class = auto_class_of(loaded.model.config, kinds, where=loaded.name)
+    loaded = load_model(name, revision=revision, device=device, dtype=dtype, options=options, kinds=_why_not())
+    return _of_loaded(loaded, settings)
+
+
+def with_adapter(model: LocalModel, adapter: str | Path | None, options: LoadOptions) -> LocalModel:
+    """The same model with an adapter of the library peft on it in place of the one that it has, or with none.
+
+    Raises:
+        ModelError: there is no such adapter, or it does not fit.
+    """
+    return _of_loaded(adapted(model.description, adapter, options=options, kinds=_why_not()), model.asked_settings)
+
+
+def _of_loaded(loaded: LoadedModel, settings: RunSettings) -> LocalModel:
+    auto_class = auto_class_of(loaded.model.config, _why_not(), where=loaded.name)
     (kind,) = (kind for kind in _checkpoints() if kind.auto_class == auto_class)
     return kind.model(loaded.model, loaded.tokenizer, settings=settings, description=loaded)
+
+
+def _why_not() -> dict[str, WhyNot]:
+    return {kind.auto_class: kind.model.why_not for kind in _checkpoints()}
 
 
 def model_of(
@@ -143,7 +161,7 @@ def _refuse_options_of_others(options: LoadOptions) -> None:
             raise OptionError(f"{name}={value!r} is for a {' or '.join(heeding)} model, and this is a checkpoint")
 
 
-_OF_CHECKPOINTS = frozenset({"allow_pickle", "trust_remote_code", "cache_dir", "notify"})
+_OF_CHECKPOINTS = frozenset({"adapter", "allow_pickle", "trust_remote_code", "cache_dir", "notify"})
 
 
 def _checkpoints() -> list[Checkpoint]:

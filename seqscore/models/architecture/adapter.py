@@ -22,6 +22,7 @@ from seqscore.models.architecture.probes import (
     probe_ids,
     probe_logits,
 )
+from seqscore.models.architecture.tuners import trained_layer
 
 if TYPE_CHECKING:
     import torch
@@ -179,6 +180,8 @@ def adapt(model: nn.Module) -> ModelAdapter:
         taken = max(adapter.rows_in_front, virtual_tokens(model))
         if taken and adapter.context_length is not None:
             adapter = replace(adapter, context_length=_room(model, adapter.context_length, taken))
+        if taken:
+            return replace(adapter, why_no_head="trained vectors stand in front of every text")
         return _with_head(adapter, ids, adapter.logits(ids))
 
 
@@ -226,7 +229,7 @@ def _declared_parts(model: Any) -> tuple[nn.Module | None, Head | None, str]:
     """Trunk and head as transformers names them, and why there are none that could be tried."""
     import torch
 
-    output = getattr(model, "get_output_embeddings", lambda: None)()
+    output = trained_layer(getattr(model, "get_output_embeddings", lambda: None)())
     trunk = getattr(model, "base_model", None)
     if not isinstance(output, torch.nn.Linear):
         return None, None, f"its head is {type(output).__name__}, no linear layer"

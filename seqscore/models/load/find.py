@@ -3,57 +3,30 @@ number."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from seqscore.errors import DeviceError, ModelError, OptionError
-from seqscore.models.architecture.causality import CAUSAL_ALONE, WhyNot
-from seqscore.models.load.default import DEFAULT_MODEL, DEFAULT_NAME, default_cache_dir, ensure_default_model
+from seqscore.errors import DeviceError, ModelError
+from seqscore.models.architecture.causality import CAUSAL_ALONE, WhyNot, auto_class_of
+from seqscore.models.architecture.tuners import settings_of
+from seqscore.models.load.adapted import AdapterIdentity, describe_adapters, put_on, switched_to
+from seqscore.models.load.adapter_folder import require_task
+from seqscore.models.load.default import DEFAULT_MODEL, default_cache_dir
 from seqscore.models.load.device import require_memory, resolve_device, resolve_dtype
 from seqscore.models.load.identity import file_stamps, fingerprint_files, fingerprint_state, fingerprint_tokenizer
+from seqscore.models.load.options import LoadOptions
+from seqscore.models.load.source import FoundAdapter, Notify, find_adapter, find_sources
+from seqscore.models.load.tokenizer import load_tokenizer
 from seqscore.models.load.weights import compute_dtype, keep_in_memory, quantization_of
 
 if TYPE_CHECKING:
     from torch import nn
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-_Notify = Callable[[str], None]
-_SIZE = 2  # in a file's stamp
 _WORTH_SAYING = 2 * 10**9  # bytes of weights from which on hashing them for the first time takes noticeable time
-
-
-def tell_standard_error(message: str) -> None:
-    """A line for people on standard error."""
-    sys.stderr.write(f"seqscore: {message}\n")
-    sys.stderr.flush()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LoadOptions:
-    """What a checkpoint may do while it is loaded, and where seqscore keeps its own files.
-
-    ``allow_pickle``: read pickle weights (with torch's restricted unpickler) where there are no safetensors.
-    ``trust_remote_code``: run code that comes with a checkpoint.
-    ``cache_dir``: seqscore's cache; None: ``default_cache_dir()``. ``notify``: gets one-line messages for people, such
-    as what is going to be fetched and its size (by default a line on standard error; None: nobody is told); it counts
-    where ``load_model`` is not given one.
-
-    Of a server (``--model http://...``): ``served_model``: the model that is asked for, where it serves several.
-    ``tokenizer``: of its model, a folder, ``default`` or a name on the hub; token ids are then sent, and no texts.
-    ``concurrency``: requests under way at most (8). ``timeout``: seconds until an answer must be there (300).
-    """
-
-    allow_pickle: bool = False
-    trust_remote_code: bool = False
-    cache_dir: Path | None = None
-    notify: Callable[[str], None] | None = tell_standard_error
-    served_model: str | None = None
-    tokenizer: str | Path | None = None
-    concurrency: int | None = None
-    timeout: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +36,8 @@ class LoadedModel:
     ``name``: what was asked for, as shown to people. ``revision``: commit on the hub, None elsewhere. ``weights`` and
     ``tokenizer_id``: fingerprints, ``sha256:`` or ``xxh128:`` and 16 hexadecimal digits. ``dtype``, ``device``: of
     the activations, which are those of the weights unless they are quantised. ``quantization``: see
-    ``seqscore.models.load.weights.quantization_of``.
+    ``seqscore.models.load.weights.quantization_of``. ``adapter``: what is put on the model, whose own name,
+    revision and weights the others are; ``base``: that model without it, which shares its weights with ``model``.
     """
 
     model: PreTrainedModel
@@ -75,14 +49,8 @@ class LoadedModel:
     dtype: str
     device: str
     quantization: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class _Source:
-    path: Path
-    name: str
-    revision: str | None
-    kind: Literal["folder", "gguf"]
+    adapter: AdapterIdentity | None = None
+    base: PreTrainedModel | None = None
 
 
 def load_model(
@@ -93,7 +61,7 @@ def load_model(
     dtype: str = "float32",
     options: LoadOptions | None = None,
     kinds: Mapping[str, WhyNot] = CAUSAL_ALONE,
-    notify: _Notify | None = None,
+    notify: Notify | None = None,
 ) -> LoadedModel:
     """Load a language model by name, ready for evaluation: ``default``, a folder, a .gguf file, or a name on
     the hub.
@@ -125,23 +93,17 @@ def load_model(
     place = resolve_device(device)
     if place == "mps" and dtype == "float64":
         raise DeviceError("mps has no float64: use device='cpu' (--device) or dtype='float32' (--dtype)")
-    source = _find(model, revision, options, notify)
-    before = file_stamps(source.path)
-    if source.kind == "gguf":
-        loaded, tokenizer, files = _read_gguf(source.path, place, dtype, notify)
-    else:
-        loaded, tokenizer, files = _read_folder(source.path, place, dtype, options, kinds, notify)
-    keep_in_memory(loaded)
-    if notify and sum(before[file][_SIZE] for file in files if file in before) > _WORTH_SAYING:
-        notify("computing the fingerprint of the weights (remembered afterwards) ...")
-    weights = fingerprint_files(files, cache_dir=options.cache_dir or default_cache_dir())
-    after = file_stamps(source.path)
-    if any(before.get(file) != after.get(file) for file in files):
-        raise ModelError(
-            f"the weights of {source.name} were written to while they were read, so it is not known which these are: "
-            "try again when nobody writes to them"
-        )
-    return LoadedModel(
+    source, adapter = find_sources(model, revision, options, notify)
+    cache_dir = options.cache_dir or default_cache_dir()
+    with _unwritten(source.path, source.name) as read:
+        if source.kind == "gguf":
+            loaded, tokenizer, files = _read_gguf(source.path, place, dtype, notify)
+        else:
+            loaded, tokenizer, files = _read_folder(source.path, place, dtype, options, kinds, notify)
+        keep_in_memory(loaded)
+        weights = _fingerprint(files, cache_dir, notify)
+        read += files
+    found = LoadedModel(
         model=_for_evaluation(loaded),
         tokenizer=tokenizer,
         name=source.name,
@@ -152,6 +114,82 @@ def load_model(
         device=place,
         quantization=quantization_of(loaded),
     )
+    return found if adapter is None else _adapted(found, adapter, options, kinds, notify)
+
+
+def with_adapter(
+    found: LoadedModel, adapter: str | Path | None, *, options: LoadOptions, kinds: Mapping[str, WhyNot]
+) -> LoadedModel:
+    """The same model with another adapter on it, or with none; its weights are not loaded again.
+
+    Args:
+        found: a model, with an adapter or without.
+        adapter: its folder or name on the hub, or its name where a caller's model holds several; None: none.
+        options: what it may do, and who is told.
+        kinds: see ``load_model``.
+
+    Raises:
+        ModelError: there is no such adapter, or it does not fit the model.
+    """
+    if found.base is None and settings_of(found.model):
+        model = switched_to(found.model, None if adapter is None else str(adapter))
+        return replace(found, model=model, adapter=describe_adapters(model))
+    alone = found if found.base is None else replace(found, model=found.base, base=None, adapter=None)
+    if adapter is None:
+        return alone
+    return _adapted(alone, find_adapter(adapter, options, options.notify), options, kinds, options.notify)
+
+
+def _adapted(
+    found: LoadedModel,
+    adapter: FoundAdapter,
+    options: LoadOptions,
+    kinds: Mapping[str, WhyNot],
+    notify: Notify | None,
+) -> LoadedModel:
+    """The model with an adapter on it; with the tokenizer that was saved with the adapter, if one was."""
+    folder = adapter.folder
+    auto_class = auto_class_of(found.model.config, kinds, where=found.name)
+    require_task(folder, auto_class)
+    cache_dir = options.cache_dir or default_cache_dir()
+    with _unwritten(folder.folder, adapter.name) as read:
+        model = put_on(found.model, folder, auto_class=auto_class, dtype=found.dtype)
+        weights = _fingerprint(folder.files, cache_dir, notify)
+        read += folder.files
+    made = replace(
+        found, model=model, base=found.model, adapter=AdapterIdentity(adapter.name, folder.method.lower(), weights)
+    )
+    if not folder.has_tokenizer:
+        return made
+    common = {"trust_remote_code": options.trust_remote_code, "local_files_only": not options.trust_remote_code}
+    tokenizer = load_tokenizer(folder.folder, common, notify)
+    number = fingerprint_tokenizer(tokenizer)
+    if number != found.tokenizer_id and notify:
+        notify(f"texts are cut by the tokenizer that came with the adapter {adapter.name}; {found.name}'s is another")
+    return replace(made, tokenizer=tokenizer, tokenizer_id=number)
+
+
+@contextmanager
+def _unwritten(place: Path, name: str) -> Iterator[list[Path]]:
+    """Files that the block adds to the list are, at its end, those that were there at its beginning.
+
+    Raises:
+        ModelError: somebody wrote to one of them.
+    """
+    before, files = file_stamps(place), list[Path]()
+    yield files
+    after = file_stamps(place)
+    if any(before.get(file) != after.get(file) for file in files):
+        raise ModelError(
+            f"the weights of {name} were written to while they were read, so it is not known which these are: "
+            "try again when nobody writes to them"
+        )
+
+
+def _fingerprint(files: Sequence[Path], cache_dir: Path, notify: Notify | None) -> str:
+    if notify and sum(file.stat().st_size for file in files if file.exists()) > _WORTH_SAYING:
+        notify("computing the fingerprint of the weights (remembered afterwards) ...")
+    return fingerprint_files(files, cache_dir=cache_dir)
 
 
 def describe_loaded(model: PreTrainedModel | nn.Module, tokenizer: PreTrainedTokenizerBase) -> LoadedModel:
@@ -173,6 +211,7 @@ def describe_loaded(model: PreTrainedModel | nn.Module, tokenizer: PreTrainedTok
         dtype=compute_dtype(model),
         device=str(next(model.parameters()).device),
         quantization=quantization_of(model),
+        adapter=describe_adapters(model),
     )
 
 
@@ -182,58 +221,6 @@ def name_of(model: object) -> str:
     return Path(given).name if given and _is_folder(Path(given)) else given or type(model).__name__
 
 
-def _for_evaluation(model: Any) -> PreTrainedModel:
-    model.requires_grad_(False)
-    return cast("PreTrainedModel", model.eval())
-
-
-def _find(model: str | Path, revision: str | None, options: LoadOptions, notify: _Notify | None) -> _Source:
-    """What a name stands for, fetched if it is not on this machine."""
-    if model != DEFAULT_MODEL:
-        local = _find_local(model)
-        if local is None:
-            return _find_on_hub(str(model), revision, options, notify)
-    if revision is not None:
-        raise OptionError(f"revision={revision!r} (--revision) is for models from the hub; {str(model)!r} is not one")
-    if model == DEFAULT_MODEL:
-        return _Source(ensure_default_model(options.cache_dir, notify=notify), DEFAULT_NAME, None, "folder")
-    assert local is not None
-    return local
-
-
-def _find_local(model: str | Path) -> _Source | None:
-    from seqscore.models.load.hub import is_hub_name
-
-    text = str(model)
-    try:
-        path = Path(model).expanduser()
-        if not text.strip() or "\0" in text:
-            raise ModelError(f"{text!r} is not the name of a model: {_KINDS}")
-        if path.is_dir():
-            return _Source(path, path.resolve().name, None, "folder")
-        if path.is_file():
-            return _Source(path.absolute(), path.name, None, "gguf") if _is_gguf(path) else _refuse_file(path)
-    except (OSError, RuntimeError) as error:
-        raise ModelError(f"cannot look at {text!r} ({error}): {_KINDS}") from error
-    if isinstance(model, Path) or not is_hub_name(text) or path.suffix.lower() == ".gguf":
-        raise ModelError(
-            f"{text!r} is neither a folder nor a .gguf file here, nor can it be a name on the hub: {_KINDS}"
-        )
-    return None
-
-
-_KINDS = 'give "default", a folder with a checkpoint, a .gguf file, or a name on the hub such as gpt2 or owner/name'
-
-
-def _is_gguf(path: Path) -> bool:
-    with path.open("rb") as file:
-        return path.suffix.lower() == ".gguf" or file.read(4) == b"GGUF"
-
-
-def _refuse_file(path: Path) -> _Source:
-    raise ModelError(f"{path} is a file and not a .gguf: give the folder that holds the checkpoint, or a .gguf file")
-
-
 def _is_folder(path: Path) -> bool:
     try:
         return path.is_dir()
@@ -241,17 +228,9 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _find_on_hub(name: str, revision: str | None, options: LoadOptions, notify: _Notify | None) -> _Source:
-    from seqscore.models.load.hub import fetch_snapshot
-
-    folder, commit = fetch_snapshot(
-        name,
-        revision=revision,
-        allow_pickle=options.allow_pickle,
-        trust_remote_code=options.trust_remote_code,
-        notify=notify,
-    )
-    return _Source(folder, name, commit, "folder")
+def _for_evaluation(model: Any) -> PreTrainedModel:
+    model.requires_grad_(False)
+    return cast("PreTrainedModel", model.eval())
 
 
 _Read = tuple["PreTrainedModel", "PreTrainedTokenizerBase", tuple[Path, ...]]
@@ -263,7 +242,7 @@ def _read_folder(
     dtype: str,
     options: LoadOptions,
     kinds: Mapping[str, WhyNot],
-    notify: _Notify | None,
+    notify: Notify | None,
 ) -> _Read:
     from seqscore.models.load.folder import load_folder
 
@@ -271,7 +250,7 @@ def _read_folder(
     return load_folder(path, device=device, dtype=dtype, kinds=kinds, notify=notify, **allowed)
 
 
-def _read_gguf(path: Path, device: str, dtype: str, notify: _Notify | None) -> _Read:
+def _read_gguf(path: Path, device: str, dtype: str, notify: Notify | None) -> _Read:
     from seqscore.models.load.gguf import load_gguf, read_header
 
     header = read_header(path)

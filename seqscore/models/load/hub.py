@@ -13,6 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from seqscore.errors import DownloadError, ModelError, UnsafeModelError, one_line
+from seqscore.models.load.adapter_folder import PICKLED as PICKLED_ADAPTER
+from seqscore.models.load.adapter_folder import SETTINGS as ADAPTER_SETTINGS
+from seqscore.models.load.adapter_folder import WEIGHTS as ADAPTER_WEIGHTS
 from seqscore.models.load.checkpoint import PICKLE_SUFFIXES
 from seqscore.models.load.quiet import quiet_transformers
 
@@ -105,6 +108,8 @@ def choose_files(
     chosen = [file for file in top if file.endswith(_TEXT_SUFFIXES) and not _is_pickle_index(file)]
     if trust_remote_code:
         chosen += [file for file in sorted(files) if file.endswith(".py")]
+    if ADAPTER_SETTINGS in top and not any(file.startswith(("model", "pytorch_model")) for file in top):
+        return [*chosen, *_adapter_weights(name, top, allow_pickle=allow_pickle)]
     if "config.json" not in top:
         raise ModelError(f"{name} on the hub is not a model that can be scored with: it has no config.json{_hint(top)}")
     if "model.safetensors" in top:
@@ -125,6 +130,20 @@ def choose_files(
     return chosen + [file for file in top if _is_pickle_index(file)] + weights
 
 
+def _adapter_weights(name: str, top: Sequence[str], *, allow_pickle: bool) -> list[str]:
+    if ADAPTER_WEIGHTS in top:
+        return [ADAPTER_WEIGHTS]
+    if PICKLED_ADAPTER not in top:
+        raise ModelError(f"the adapter {name} on the hub has no weights that can be read: expected {ADAPTER_WEIGHTS}")
+    if not allow_pickle:
+        raise UnsafeModelError(
+            f"the adapter {name} has pickle weights only ({PICKLED_ADAPTER}): a pickle can run any code when it is read"
+            ", so nothing was fetched; look for a safetensors version of it, or, if you trust its owner, use "
+            "--allow-pickle (LoadOptions(allow_pickle=True))"
+        )
+    return [PICKLED_ADAPTER]
+
+
 def _is_pickle_index(file: str) -> bool:
     return file.endswith(".bin.index.json")
 
@@ -132,8 +151,6 @@ def _is_pickle_index(file: str) -> bool:
 def _hint(top: Sequence[str]) -> str:
     if any(file.endswith(".gguf") for file in top):
         return "; download one of its .gguf files and give that file's path"
-    if "adapter_config.json" in top:
-        return "; it is a PEFT adapter: merge it into its base model and give the folder"
     return ""
 
 

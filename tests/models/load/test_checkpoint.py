@@ -138,10 +138,7 @@ def test_a_distributed_checkpoint_is_not_one_of_ours(checkpoint: Path) -> None:
 
 def test_adapters_are_named_for_what_they_are(checkpoint: Path) -> None:
     (checkpoint / "adapter_config.json").write_text("{}")
-    with pytest.raises(ModelError, match="PEFT adapter"):
-        _inspect(checkpoint)
-    (checkpoint / "config.json").unlink()
-    with pytest.raises(ModelError, match="PEFT adapter without its base model"):
+    with pytest.raises(ModelError, match="holds a model and an adapter"):
         _inspect(checkpoint)
 
 

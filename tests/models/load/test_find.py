@@ -13,8 +13,9 @@ import torch
 
 from seqscore.errors import DeviceError, ModelError, OptionError, SeqscoreError
 from seqscore.models.load import find as load
-from seqscore.models.load.find import LoadedModel, LoadOptions, describe_loaded, load_model
+from seqscore.models.load.find import LoadedModel, describe_loaded, load_model
 from seqscore.models.load.identity import HashMemory
+from seqscore.models.load.options import LoadOptions
 
 ROOT = Path(__file__).parents[3]
 
@@ -87,7 +88,7 @@ def test_revision_is_for_the_hub(checkpoint: Path, make_gguf: Callable[..., Path
 
 
 def test_bad_options_are_found_before_anything_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(load, "_find", _forbidden)
+    monkeypatch.setattr(load, "find_sources", _forbidden)
     with pytest.raises(OptionError, match="unknown dtype 'fp8'"):
         load_model("gpt2", dtype="fp8")
     with pytest.raises(DeviceError, match="here: cpu"):

@@ -13,8 +13,9 @@ import pytest
 
 from seqscore.errors import DownloadError, ModelError, UnsafeModelError
 from seqscore.models.load import hub
-from seqscore.models.load.find import LoadOptions, load_model
+from seqscore.models.load.find import load_model
 from seqscore.models.load.hub import choose_files, fetch_snapshot, fetch_texts, is_hub_name
+from seqscore.models.load.options import LoadOptions
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 NAME = "someone/tiny"
@@ -255,6 +256,16 @@ def test_load_model_by_hub_name(server: Hub, tmp_path: Path, monkeypatch: pytest
     assert not [path for path in server.asked if path.startswith("POST")]
 
 
+def test_an_adapter_comes_without_other_weights() -> None:
+    files = ["adapter_config.json", "adapter_model.bin", "tokenizer.json", "optimizer.pt", "README.md"]
+    chosen = choose_files("x", [*files, "adapter_model.safetensors"], allow_pickle=False, trust_remote_code=False)
+    assert sorted(chosen) == ["adapter_config.json", "adapter_model.safetensors", "tokenizer.json"]
+    with pytest.raises(UnsafeModelError, match=r"the adapter x has pickle weights only \(adapter_model\.bin\)"):
+        choose_files("x", files, allow_pickle=False, trust_remote_code=False)
+    chosen = choose_files("x", files, allow_pickle=True, trust_remote_code=False)
+    assert sorted(chosen) == ["adapter_config.json", "adapter_model.bin", "tokenizer.json"]
+
+
 def test_sharded_weights_come_with_their_index() -> None:
     files = [
         "config.json",
@@ -289,7 +300,10 @@ def test_tokenizer_and_template_files_are_chosen() -> None:
     ("files", "message"),
     [
         (["x.Q4.gguf"], r"no config\.json; download one of its \.gguf files"),
-        (["adapter_config.json", "adapter_model.safetensors"], "PEFT adapter"),
+        (
+            ["adapter_config.json", "README.md"],
+            r"the adapter x on the hub has no weights that can be read",
+        ),
         (["config.json", "flax_model.msgpack"], r"no weights that can be read: expected model\.safetensors"),
         (["config.json", "other.bin"], "no weights that can be read"),
         ([], r"no config\.json"),
