@@ -111,7 +111,7 @@ def _settings(adapter: AdapterFolder, auto_class: str) -> Any:
     if strange:
         raise ModelError(
             f"the adapter in {adapter.folder} has settings that peft {peft.__version__} does not know: "
-            f"{', '.join(strange[:3])}; it was saved by another version: pip install --upgrade peft"
+            f"{', '.join(strange[:3])}; it was saved by another version: install a newer peft"
         )
     plain = {"init_lora_weights": True} if given.get("init_lora_weights") is not None else {}
     settings: Any = library.PeftConfig.from_peft_type(**{**given, **plain, "inference_mode": True})

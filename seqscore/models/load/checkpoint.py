@@ -66,7 +66,7 @@ def inspect_folder(folder: Path, *, allow_pickle: bool, trust_remote_code: bool)
     if (folder / "adapter_config.json").exists():
         raise ModelError(
             f"{folder} holds a model and an adapter (adapter_config.json): put the adapter's files into a folder of "
-            f"their own, and name both (--model, --adapter)"
+            f"their own, and name both (--model, model=; --adapter, LoadOptions(adapter=...))"
         )
     if not trust_remote_code:
         _refuse_code(folder, config)

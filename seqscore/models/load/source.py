@@ -84,11 +84,12 @@ def _base_of(adapter: FoundAdapter, options: LoadOptions, notify: Notify | None)
     except SeqscoreError as error:
         raise type(error)(
             f"the adapter {adapter.name} is for the model {name!r} (base_model_name_or_path), which cannot be had: "
-            f"{one_line(error)}; name where it is by --model, and the adapter by --adapter (LoadOptions(adapter=...))"
+            f"{one_line(error)}; name where it is by --model (model=), and the adapter by --adapter "
+            f"(LoadOptions(adapter=...))"
         ) from error
     if source.kind == "folder" and is_adapter(source.path):
         raise ModelError(
-            f"the adapter {adapter.name} is for {name!r}, which is an adapter itself: name a model by --model"
+            f"the adapter {adapter.name} is for {name!r}, which is an adapter itself: name a model by --model (model=)"
         )
     return source
 
