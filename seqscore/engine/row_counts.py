@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seqscore.engine.kept_trials import tried
-
 from seqscore.models.architecture.tuners import own_layer
 
 if TYPE_CHECKING:
