@@ -227,6 +227,8 @@ def cell(value: Any) -> str:
     """``value`` as the text of a cell: nothing for null, what lists and objects hold as JSON."""
     if type(value) in (str, int):  # most cells are, and a table of words has a dozen for each word
         return str(value)
+    if type(value) is float and math.isfinite(value):
+        return repr(value)
     found = plain_cell(value)
     if found is None:
         return ""

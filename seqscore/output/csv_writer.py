@@ -70,8 +70,12 @@ class SeparatedWriter:
         notify: Notify,
     ) -> None:
         self._output, self._fields, self._columns = output, fields, columns
-        self._delimiter, self._quotes, self._notify = delimiter, quote_formulas, notify
+        self._quotes, self._notify = quote_formulas, notify
         self._on_terminal = output.stream.isatty()
+        self._as_they_are = not (quote_formulas or self._on_terminal)
+        self._line = io.StringIO(newline="")
+        # With this line end, cells that hold either of its two characters are put between quotes.
+        self._rows = csv.writer(self._line, delimiter=delimiter, lineterminator="\r\n")
         self._has_header = False
         self._waiting: list[OutputRecord] = []
         self._left_out: dict[str, None] = {}
@@ -98,6 +102,10 @@ class SeparatedWriter:
         self._write_cells(cells)
 
     def _cell(self, value: Any, kind: FieldKind) -> str:
+        if value is None:
+            return ""
+        if type(value) is str and self._as_they_are and value.isascii():  # most text, and not looked at further
+            return value
         text = cell(without_lone_surrogates(value))
         if kind not in ("text", "top") or not text or isinstance(value, bool | int | float):
             return text
@@ -113,10 +121,10 @@ class SeparatedWriter:
             self._write_cells([*self._fields, *(self._cell(name, "text") for name in self._columns)])
 
     def _write_cells(self, cells: list[str]) -> None:
-        buffer = io.StringIO(newline="")
-        # With this line end, cells that hold either of its two characters are put between quotes.
-        csv.writer(buffer, delimiter=self._delimiter, lineterminator="\r\n").writerow(cells)
-        self._output.write(buffer.getvalue().removesuffix("\r\n").encode("utf-8") + b"\n")
+        self._line.seek(0)
+        self._line.truncate()
+        self._rows.writerow(cells)
+        self._output.write(self._line.getvalue().removesuffix("\r\n").encode("utf-8") + b"\n")
 
     def finish(self, about: Mapping[str, str]) -> None:
         """A file without rows still has its header."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from seqscore.errors import MissingDependencyError
 from seqscore.files import plain
-from seqscore.scores.reductions import Unit, in_unit, log_likelihood
+from seqscore.scores.reductions import Unit, in_unit
 from seqscore.scores.sequence_score import SequenceScore
 from seqscore.scores.signature import Signature
 from seqscore.text.segmentation import Words
@@ -126,27 +126,22 @@ class WordScores:
         """A row a word with the columns ``WORD_COLUMNS``: plain values, logarithms in ``unit``, None for what there is
         not, infinities as the strings "Infinity", "-Infinity"; ``position`` from 1, ``flags`` with spaces between;
         ``end_token``: the id of the end token, in its row."""
-        surprisals, corrected = self.surprisals(unit), self.surprisals(unit, corrected=True)
-        return [
-            {
-                "position": i + 1,
-                "word": text,
-                "start": int(self.starts[i]),
-                "end": int(self.ends[i]),
-                "char_start": int(self.char_starts[i]),
-                "char_end": int(self.char_ends[i]),
-                "num_tokens": int(self.num_tokens[i]),
-                "surprisal": _plain(surprisals[i]),
-                "surprisal_corrected": _plain(corrected[i]),
-                "entropy": None if self.entropies is None else _plain(in_unit(float(self.entropies[i]), unit)),
-                "rank": None if self.ranks is None else int(self.ranks[i]) or None,
-                "log_likelihood": _plain(in_unit(float(self.log_likelihoods[i]), unit)),
-                "unit": unit,
-                "flags": " ".join(self.flags[i]),
-                "end_token": self.score.end_token if "end" in self.flags[i] else None,
-            }
-            for i, text in enumerate(self.texts)
-        ]
+        missing, end = [None] * len(self), self.score.end_token
+        columns = {
+            "position": range(1, len(self) + 1),
+            "word": self.texts,
+            **{name: getattr(self, f"{name}s").tolist() for name in ("start", "end", "char_start", "char_end")},
+            "num_tokens": self.num_tokens.tolist(),
+            "surprisal": _plain(self.surprisals(unit)),
+            "surprisal_corrected": _plain(self.surprisals(unit, corrected=True)),
+            "entropy": missing if self.entropies is None else _plain(_in_unit(self.entropies, unit)),
+            "rank": missing if self.ranks is None else [rank or None for rank in self.ranks.tolist()],
+            "log_likelihood": _plain(_in_unit(self.log_likelihoods, unit)),
+            "unit": [unit] * len(self),
+            "flags": [" ".join(flags) for flags in self.flags],
+            "end_token": [end if "end" in flags else None for flags in self.flags],
+        }
+        return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
 
     def to_pandas(self, unit: Unit = "bits") -> pd.DataFrame:
         """A table with a row for each word: ``to_dicts``.
@@ -168,8 +163,13 @@ class WordScores:
         return f"WordScores({len(self)} words, log_likelihood={self.log_likelihood:.6g} nats)"
 
 
-def _plain(value: float) -> Any:
-    return None if math.isnan(value) else plain(float(value))
+def _plain(values: FloatArray) -> list[Any]:
+    """Plain values: None for NaN, infinities as text."""
+    return [plain(value, nan="null") for value in values.tolist()]
+
+
+def _in_unit(nats: FloatArray, unit: Unit) -> FloatArray:
+    return nats if unit == "nats" else nats / math.log(2)
 
 
 def word_scores(
@@ -200,7 +200,8 @@ def word_scores(
         rows = rows.with_end(score, placed)
     words, tokens = rows.words, rows.tokens
     corrected = _sums(score, tokens.firsts, rows.contents) + rows.after - rows.before
-    unscored = np.array([not score.scored[a:b].all() for a, b in _pairs(tokens)], np.bool_)
+    scored = score.scored.tolist()
+    unscored = np.array([not all(scored[a:b]) for a, b in _pairs(tokens)], np.bool_)
     return WordScores(
         score=score,
         texts=words.texts,
@@ -280,9 +281,8 @@ def _without_space(placed: PlacedWords, tokens: WordTokens) -> IntArray:
 
 def _sums(score: SequenceScore, firsts: IntArray, lasts: IntArray) -> FloatArray:
     """[n]: log p of the tokens of each word, rounded once; NaN where one is not scored, or there is none."""
-    parts = [score.logprobs[a:b] for a, b in zip(firsts.tolist(), lasts.tolist(), strict=True)]
-    sums = [log_likelihood(part) if len(part) and not np.isnan(part).any() else math.nan for part in parts]
-    return np.array(sums, np.float64)
+    logs, pairs = score.logprobs.tolist(), zip(firsts.tolist(), lasts.tolist(), strict=True)
+    return np.array([math.fsum(logs[a:b]) if a < b else math.nan for a, b in pairs], np.float64)
 
 
 def _at_first(values: FloatArray | None, tokens: WordTokens) -> FloatArray | None:
@@ -298,6 +298,6 @@ def _of_single(values: IntArray | None, tokens: WordTokens) -> IntArray | None:
 
 
 def _flags(**found: NDArray[np.bool_]) -> tuple[tuple[WordFlag, ...], ...]:
+    there: Any = {name: which.tolist() for name, which in found.items() if which.any()}
     count = len(next(iter(found.values())))
-    names: Any = found
-    return tuple(tuple(name for name in names if found[name][i]) for i in range(count))
+    return tuple(tuple(name for name, which in there.items() if which[i]) for i in range(count))
