@@ -19,6 +19,7 @@ from seqscore.next_call import WHOLE, check_next, open_next_call, word_items, wo
 from seqscore.notices import StartNotice
 from seqscore.pickled import lasting_name, pickled, with_other_adapter
 from seqscore.plan.chunks import CHUNK_POLICIES, ChunkPolicy
+from seqscore.plan.totals import Totals
 from seqscore.plan.workload import Workload
 from seqscore.policies import Policies, PolicyKeywords, check_choice
 from seqscore.scores.next_scores import NextTokens, NextWords
@@ -34,6 +35,7 @@ from seqscore.scoring import (
     score_alone,
     scores_all,
     scores_of,
+    totals_of,
     word_call_of,
     workload_of_chunks,
 )
@@ -367,6 +369,19 @@ class Scorer:
         A chunk is taken when the model asks for it; one that waits for its answers may ask for several ahead.
         """
         return scores_of(self._call(**policies), chunks, errors="record")
+
+    @property
+    def gives_totals(self) -> bool:
+        """Whether ``totals`` may give something."""
+        return isinstance(self._model, TokenModel) and self._model.gives_totals
+
+    def totals(self, texts: Sequence[str], **policies: Unpack[PolicyKeywords]) -> Totals | None:
+        """What the scores of texts come to, without the tokens one by one: sums and counts as arrays, [n] each.
+
+        The same numbers as by ``score``, for models that have a quicker way to them (n-gram models); None where this
+        one has none, or where one of the texts or a policy asks for ``score``.
+        """
+        return totals_of(self._call(**policies), texts)
 
     def workload(
         self,

@@ -16,6 +16,7 @@ from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.models.base import LanguageModel, TextModel, TokenModel
 from seqscore.notices import StartNotice
 from seqscore.plan.chunks import FULL, GROWING, ChunkPolicy, chunks_of
+from seqscore.plan.totals import Totals
 from seqscore.plan.workload import Workload
 from seqscore.policies import EXTRAS, Policies
 from seqscore.text.items import Item, item_size, share_beginning
@@ -165,6 +166,20 @@ def _score(call: Scoring[Score_co], prepared: Any, told: Iterator[Any], index: i
         return call.score(prepared, own)
     except SeqscoreError as error:
         return error.for_item(index)
+
+
+def totals_of(call: Call, texts: Sequence[str]) -> Totals | None:
+    """What the scores of plain texts would come to; None where that is not to be had without them."""
+    if not isinstance(call, TokenCall) or not call.model.gives_totals or call.policies.asked:
+        return None
+    start, behind = call.builder.start, None if call.behind is None else call.behind.end
+    if start.kind != "auto" or call.policies.special_tokens != "literal":
+        return None
+    found = call.model.totals(texts, start=start.token_id, end=None if behind is None else behind.token_id)
+    if found is None or not (found.log_likelihoods <= 0.0).all():
+        return None
+    call.notices.say(texts, 0)
+    return found
 
 
 def workload_of_chunks(call: Call, chunks: Iterable[Items]) -> Workload:

@@ -28,6 +28,7 @@ class NotKept(NamedTuple):
     what: str
 
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, allow_nan=False)
 _LONE = re.compile("[\ud800-\udfff]")
 _FAULTS = (ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
 
@@ -58,15 +59,15 @@ def decoded(text: str, *, where: str) -> dict[str, Any]:
 
 def _encoded_cell(value: Any) -> str:
     try:
-        return _dumped(_tagged(value))
+        return _dumped(value if type(value) is str else _tagged(value))
     except (*_FAULTS, BufferError) as error:  # nested too deeply, a number of thousands of digits
         what = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         return _dumped({"$not_kept": what})
 
 
 def _dumped(value: Any) -> str:
-    text = json.dumps(value, ensure_ascii=False, allow_nan=False)
-    return _LONE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
+    text = _ENCODER.encode(value)
+    return text if text.isascii() else _LONE.sub(lambda found: f"\\u{ord(found.group()):04x}", text)
 
 
 def _tagged(value: Any) -> Any:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Sel
 
 from seqscore.errors import OptionError, SeqscoreError
 from seqscore.plan.requests import Request, Values
+from seqscore.plan.totals import Totals
 from seqscore.plan.workload import UNKNOWN, Workload, workload_of, workload_of_each
 from seqscore.policies import EndPolicy, Extra, LongPolicy, SpecialTokensPolicy, StartPolicy
 from seqscore.text.codec.any_encoder import AnyEncoder
@@ -171,11 +172,12 @@ class TokenModel(LanguageModel[Request, Values]):
     One that is asked elsewhere may give an error in place of the values of a request that it cannot answer.
 
     ``gives_masses``: whether it heeds the subsets of a request, which ``boundary="healed"`` asks for; one that does not
-    is never given any.
+    is never given any. ``gives_totals``: whether it has a quicker way to the sums of texts, see ``totals``.
     """
 
     vocabulary: int
     gives_masses: ClassVar[bool] = False
+    gives_totals: ClassVar[bool] = False
 
     @property
     @abstractmethod
@@ -198,6 +200,13 @@ class TokenModel(LanguageModel[Request, Values]):
             InputError: it cannot be read.
         """
         return source, 0
+
+    def totals(self, texts: Sequence[str], *, start: int | None, end: int | None) -> Totals | None:
+        """What plain texts come to behind the token ``start``, ``end`` scored behind each where it is not None, special
+        tokens taken for ordinary text; the same numbers as by ``run``. None: there is no quicker way than ``run``, or
+        one of the texts has to be looked at by itself.
+        """
+        return None
 
     def workload(self, asked: Sequence[Request]) -> Workload:
         """How much running these would be: of a model that sees both sides of a target a row of its own for each."""

@@ -10,6 +10,7 @@ import math
 import os
 import re
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from itertools import chain, islice
 from operator import itemgetter
@@ -22,12 +23,13 @@ from seqscore.errors import MissingDependencyError, ModelError, one_line
 from seqscore.models.base import Conditioning, Identity, RunSettings, TokenModel
 from seqscore.models.load.default import default_cache_dir
 from seqscore.models.load.identity import fingerprint_files
-from seqscore.models.word_codec import START, VOCABULARY, WordCodec
+from seqscore.models.word_codec import END, START, VOCABULARY, WordCodec
 from seqscore.plan.requests import Request, Values
+from seqscore.plan.totals import Totals
 from seqscore.policies import Extra
 
 _LN_10 = math.log(10.0)
-_LOG10 = itemgetter(0)
+_LOG10, _IS_UNKNOWN = itemgetter(0), itemgetter(2)
 
 
 class NgramModel(TokenModel):
@@ -44,6 +46,7 @@ class NgramModel(TokenModel):
     kind: ClassVar[str] = "ngram"
     conditioning: ClassVar[Conditioning] = "left"
     offers: ClassVar[frozenset[Extra]] = frozenset()
+    gives_totals: ClassVar[bool] = True
     vocabulary = VOCABULARY
 
     def __init__(self, name: str, settings: RunSettings) -> None:
@@ -76,6 +79,33 @@ class NgramModel(TokenModel):
         found = np.array(list(chain.from_iterable(map(self._log10s, asked))), np.float64) * _LN_10
         ends = np.cumsum([one.num_targets for one in asked]).tolist()
         return [Values(logprobs=found[end - one.num_targets : end]) for one, end in zip(asked, ends, strict=True)]
+
+    def totals(self, texts: Sequence[str], *, start: int | None, end: int | None) -> Totals | None:
+        """The sums of texts that KenLM is given as they are: log p of all words, and of ``</s>``.
+
+        None where something else than ``<s>`` and ``</s>`` stands around them, and where a text is none.
+        """
+        if start != START or end not in (None, END) or not all(isinstance(text, str) for text in texts):
+            return None
+        try:
+            data = [text.encode() for text in texts]
+        except UnicodeEncodeError:
+            return None
+        full_scores = partial(self._kenlm.full_scores, bos=True, eos=end is not None)
+        found = []
+        for told in self._codec.told_literally(data):
+            words = list(full_scores(told))
+            unknown = sum(map(_IS_UNKNOWN, words))
+            found.append((math.fsum([word[0] * _LN_10 for word in words]), len(words), unknown))
+        sums, counts, unknowns = zip(*found, strict=True) if found else ((), (), ())
+        num_scored, sizes = np.array(counts, np.int64), np.fromiter(map(len, data), np.int64, len(data))
+        return Totals(
+            log_likelihoods=np.array(sums, np.float64),
+            num_scored=num_scored,
+            num_unknown=np.array(unknowns, np.int64),
+            num_bytes=np.where(num_scored > (end is not None), sizes, 0),
+            start_token=START,
+        )
 
     def _log10s(self, request: Request) -> list[float]:
         """Of each target. Words too far before the first one to count are left out."""

@@ -6,7 +6,7 @@ carriage return. A no-break or an ideographic space is part of a word.
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any, ClassVar
 
@@ -65,6 +65,14 @@ class WordCodec:
         start = resolve_start(self.tokenizer, policy)
         self.words([] if start.token_id is None else [start.token_id])
         return start
+
+    def told_literally(self, lines: Iterable[bytes]) -> Iterator[bytes]:
+        """Lines of UTF-8 as KenLM is to be given them for words that spell nothing special: it takes ``<s>`` and
+        ``</s>`` for what they spell, and ends a word at a zero byte."""
+        ids = self._ids["literal"]
+        for line in lines:
+            misread = b"<s>" in line or b"</s>" in line or b"\0" in line
+            yield b" ".join([self._words[ids[word]] for word in line.split()]) if misread else line
 
     def words(self, ids: Sequence[int]) -> list[bytes]:
         """The words of ids.

@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, Self
+from typing import TYPE_CHECKING, Any, BinaryIO, Protocol, Self
 
 from seqscore.errors import InputError
 from seqscore.evaluation.data.dataset import Dataset
@@ -17,9 +18,12 @@ from seqscore.evaluation.data.source_files import FileRecords
 from seqscore.evaluation.filter.copied import Rows
 from seqscore.evaluation.filter.copies import check_copyable, copied_suffix, copy_file, copy_rows_of_library
 from seqscore.evaluation.run.run_folder import Run, held
-from seqscore.evaluation.run.stored_rows import stored_rows
+from seqscore.evaluation.run.stored_rows import stored_batches
 from seqscore.evaluation.tasks.bucket_limits import By, Rule, Thresholds, bucket_value
 from seqscore.files import sync, writing
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 class _Buckets(Protocol):
@@ -167,25 +171,32 @@ class _Files:
         sync(self._folder)
 
 
+_WHY = ("id", "number", "error_code", "error_message")
 _COLUMNS = [
-    *("id", "number", "error_code", "error_message"),
+    *_WHY,
     *(f"items.list.element.{name}" for name in ("log_likelihood", "num_scored", "numbers", "num_bytes_scored")),
 ]
 
 
 def _buckets(run: Run, chosen: _Buckets, by: By, counts: dict[str, int], errors: BinaryIO) -> Iterator[str]:
     """The bucket of every row, counted; why a row is in none of the rule's goes to ``errors``."""
-    for row in stored_rows(run, _COLUMNS):
-        value = bucket_value(row["items"][0], by) if row["error_code"] is None else None
-        name = "unscored" if value is None else chosen(value)
-        if value is None:
-            message = row["error_message"] or "nothing of the text is scored"
-            error = {"code": row["error_code"] or "nothing_scored", "message": message}
-            line = json.dumps({"id": row["id"], "row": row["number"], "error": error}, ensure_ascii=False)
-            with writing(run.path / "unscored.errors.jsonl"):
-                errors.write(line.encode("utf-8") + b"\n")
-        counts[name] += 1
-        yield name
+    for batch in stored_batches(run, _COLUMNS):
+        for place, value in enumerate(_bucket_values(batch, by)):
+            name = "unscored" if value is None else chosen(value)
+            if value is None:
+                row = {one: batch.column(one)[place].as_py() for one in _WHY}
+                with writing(run.path / "unscored.errors.jsonl"):
+                    errors.write(_why(row))
+            counts[name] += 1
+            yield name
+
+
+def _why(row: Mapping[str, Any]) -> bytes:
+    """Why a row is in no bucket of the rule, as a line."""
+    message = row["error_message"] or "nothing of the text is scored"
+    error = {"code": row["error_code"] or "nothing_scored", "message": message}
+    line = json.dumps({"id": row["id"], "row": row["number"], "error": error}, ensure_ascii=False)
+    return line.encode("utf-8") + b"\n"
 
 
 def _chooser(run: Run, rule: Rule, by: By) -> tuple[_Buckets, tuple[str, ...]]:
@@ -199,7 +210,21 @@ def _chooser(run: Run, rule: Rule, by: By) -> tuple[_Buckets, tuple[str, ...]]:
 
 
 def _values(run: Run, by: By) -> Iterator[float]:
-    for row in stored_rows(run, _COLUMNS):
-        value = bucket_value(row["items"][0], by) if row["error_code"] is None else None
-        if value is not None:
-            yield value
+    for batch in stored_batches(run, _COLUMNS):
+        yield from (value for value in _bucket_values(batch, by) if value is not None)
+
+
+def _bucket_values(batch: pa.RecordBatch, by: By) -> list[float | None]:
+    """What each row of a batch is sorted out by; None where it has no score."""
+    structs = batch.column("items").flatten()
+    fields = {field.name: column for field, column in zip(structs.type, structs.flatten(), strict=True)}
+    names = ("log_likelihood", "num_scored", "num_bytes_scored")
+    columns = [fields[name].to_numpy().tolist() for name in names]
+    numbers = [dict(one) for one in fields["numbers"].to_pylist()] if by == "word_perplexity" else repeat({})
+    values = iter(
+        [
+            bucket_value(dict(zip((*names, "numbers"), (*item, own), strict=True)), by)
+            for item, own in zip(zip(*columns, strict=True), numbers, strict=False)
+        ]
+    )
+    return [next(values) if scored else None for scored in batch.column("error_code").is_null().to_pylist()]

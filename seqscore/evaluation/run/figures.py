@@ -11,15 +11,24 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.evaluation.run.stored_rows import stored_rows, values_of
-from seqscore.evaluation.tasks.measure import Measure
+from seqscore.evaluation.run.stored_rows import stored_batches, stored_rows, values_of
+from seqscore.evaluation.tasks.measure import ColumnValues, Measure, RowValues
 from seqscore.scores.reductions import exp
-from seqscore.scores.statistics.intervals import Interval, Items, Numbers, Sums, bootstrap_interval, wilson_interval
+from seqscore.scores.statistics.intervals import (
+    Interval,
+    Items,
+    Numbers,
+    Sums,
+    bootstrap_interval,
+    ratio_interval,
+    wilson_interval,
+)
 
 if TYPE_CHECKING:
     from seqscore.evaluation.run.run_folder import Run
     from seqscore.evaluation.run.run_options import RunOptions
     from seqscore.evaluation.tasks.base import Task
+    from seqscore.evaluation.tasks.rows import Stored
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -89,31 +98,75 @@ _NEEDED = (
 )
 
 
+_ITEM_NUMBERS = ("log_likelihood", "num_scored", "num_bytes_scored")
+_NUMBERS = tuple(f"items.list.element.{name}" for name in _ITEM_NUMBERS)
+
+
 def measured(run: Run, task: Task) -> dict[str, Measured]:
     """Every measure of the task over the scored rows; 8 bytes a row, a measure and a number of it, and 8 more."""
-    measures = {measure.name: measure for measure in task.measures()}
-    columns: dict[str, list[array[float]]] = {name: [] for name in measures}
-    numbers = {name: array("q") for name in measures}
-    groups: dict[str, list[str | None]] = {name: [] for name in measures}
+    held = _Held(task.measures())
+    if task.adds_columns:
+        for found in _found_in_batches(run, task):
+            held.add_many(found)
+        return held.measured()
     spans = ["starts", "ends"] if task.reads_spans else []
     of_tokens = [*(["logprobs", "token_ids"] if task.reads_tokens else []), *spans]
-    needed = [*_NEEDED, *(f"items.list.element.{name}" for name in of_tokens)]
-    for row in stored_rows(run, needed):
-        if row["error_code"] is not None:
-            continue
-        for name, values in values_of(task, row).items():
-            held = columns[name]
-            if not held:
-                held += [array("d") for _ in values]
-            for column, value in zip(held, values, strict=True):
+    for row in stored_rows(run, [*_NEEDED, *(f"items.list.element.{name}" for name in of_tokens)]):
+        if row["error_code"] is None:
+            held.add(row, values_of(task, row))
+    return held.measured()
+
+
+class _Held:
+    """What the rows added so far to every measure."""
+
+    def __init__(self, measures: Sequence[Measure]) -> None:
+        self._measures = {measure.name: measure for measure in measures}
+        self._columns: dict[str, list[array[float]]] = {name: [] for name in self._measures}
+        self._numbers = {name: array("q") for name in self._measures}
+        self._groups: dict[str, list[str | None]] = {name: [] for name in self._measures}
+
+    def add(self, row: Stored, values: RowValues) -> None:
+        """What one row adds."""
+        for name, own in values.items():
+            for column, value in zip(self._of(name, len(own)), own, strict=True):
                 column.append(value)
-            numbers[name].append(row["number"])
-            if measures[name].by_group:
-                groups[name].append(row["group"])
-    return {
-        name: Measured(measure, np.array(numbers[name], np.int64), groups[name], _items(measure, columns[name]))
-        for name, measure in measures.items()
-    }
+            self._numbers[name].append(row["number"])
+            if self._measures[name].by_group:
+                self._groups[name].append(row["group"])
+
+    def add_many(self, found: ColumnValues) -> None:
+        """What many rows add, by their numbers; they have no groups."""
+        for name, (numbers, own) in found.items():
+            for column, values in zip(self._of(name, len(own)), own, strict=True):
+                column.frombytes(values.astype(np.float64).tobytes())
+            self._numbers[name].frombytes(numbers.astype(np.int64).tobytes())
+
+    def _of(self, name: str, count: int) -> list[array[float]]:
+        if not self._columns[name]:
+            self._columns[name] = [array("d") for _ in range(count)]
+        return self._columns[name]
+
+    def measured(self) -> dict[str, Measured]:
+        """Every measure."""
+        return {
+            name: Measured(
+                measure,
+                np.array(self._numbers[name], np.int64),
+                self._groups[name],
+                _items(measure, self._columns[name]),
+            )
+            for name, measure in self._measures.items()
+        }
+
+
+def _found_in_batches(run: Run, task: Task) -> Iterator[ColumnValues]:
+    """What the rows of each batch add, and their numbers."""
+    for batch in stored_batches(run, [*_NUMBERS, "number", "error_code"]):
+        places = batch.column("number").filter(batch.column("error_code").is_null()).to_numpy()
+        items = batch.column("items").flatten().flatten()
+        held = dict(zip(_ITEM_NUMBERS, (column.to_numpy() for column in items), strict=True))
+        yield {name: (places[own], values) for name, (own, values) in task.column_values(held).items()}
 
 
 def _items(measure: Measure, columns: Sequence[array[float]]) -> Items:
@@ -194,4 +247,7 @@ def _interval(sums: Items, measure: Measure, options: RunOptions) -> Interval | 
         return None
     if measure.method == "wilson":
         return wilson_interval(int(sums.columns[0].sum()), len(sums), level=options.level)
+    if measure.method == "ratio":
+        assert isinstance(sums, Sums) and isinstance(measure.figure, str), "a figure of sums"
+        return ratio_interval(sums, measure.figure, level=options.level)
     return bootstrap_interval(sums, measure.figure, level=options.level, resamples=options.resamples, seed=options.seed)

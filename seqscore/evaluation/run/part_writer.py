@@ -9,15 +9,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from seqscore.evaluation.run.parts import DIGEST, ROWS, checksum_path, write_checksum
+from seqscore.evaluation.run.row_blocks import RowBlock, StoredRows
 from seqscore.files import NewFile, writing
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_GROUP_ROWS, _GROUP_TOKENS = 1_000, 100_000
+GROUP_ROWS, _GROUP_TOKENS = 1_000, 100_000
+"""The most of one row group."""
 
 
-def write_part(final: Path, rows: Iterable[Mapping[str, Any]], *, schema: pa.Schema, digest: Callable[[], str]) -> int:
+def write_part(final: Path, rows: Iterable[StoredRows], *, schema: pa.Schema, digest: Callable[[], str]) -> int:
     """Write ``rows`` to the part ``final`` and return how many there were; without a row there is no part.
 
     ``digest`` is asked once all rows were taken. Whatever ``rows`` raises is passed on, and nothing is left behind.
@@ -50,7 +52,7 @@ def _put_in_place(new: NewFile, final: Path, checksum: str) -> None:
 
 
 def _write_groups(
-    stream: Hashed, path: Path, rows: Iterable[Mapping[str, Any]], schema: pa.Schema, digest: Callable[[], str]
+    stream: Hashed, path: Path, rows: Iterable[StoredRows], schema: pa.Schema, digest: Callable[[], str]
 ) -> int:
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -59,7 +61,7 @@ def _write_groups(
     writer = pq.ParquetWriter(stream, schema, compression="zstd", version="2.6")
     try:
         for group in _groups(rows):
-            table = pa.Table.from_pylist(group, schema=schema)
+            table = group.table if isinstance(group, RowBlock) else pa.Table.from_pylist(group, schema=schema)
             with writing(path):
                 writer.write_table(table)
             count += len(group)
@@ -70,14 +72,19 @@ def _write_groups(
     return count
 
 
-def _groups(rows: Iterable[Mapping[str, Any]]) -> Iterator[list[Mapping[str, Any]]]:
-    """Rows of one row group: cut by rows and tokens alone, so that the file is the same however it came about."""
+def _groups(rows: Iterable[StoredRows]) -> Iterator[list[Mapping[str, Any]] | RowBlock]:
+    """Rows of one row group: cut by rows and tokens alone, so that the file is the same however it came about. A block
+    of rows is a whole group."""
     group: list[Mapping[str, Any]] = []
     tokens = 0
     for row in rows:
+        if isinstance(row, RowBlock):
+            assert not group and len(row) <= GROUP_ROWS, "blocks begin where groups begin"
+            yield row
+            continue
         group.append(row)
         tokens += sum(len(item["token_ids"] or ()) for item in row.get("items") or ())
-        if len(group) >= _GROUP_ROWS or tokens >= _GROUP_TOKENS:
+        if len(group) >= GROUP_ROWS or tokens >= _GROUP_TOKENS:
             yield group
             group, tokens = [], 0
     if group:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
+from seqscore.evaluation.run.row_blocks import RowBlock, StoredRows
 from seqscore.evaluation.tasks.rows import Entry
 from seqscore.typed_json import encoded
 
@@ -34,10 +35,15 @@ class RowCounter:
         self._tokens = self._errors = self._unread = 0
         self._report = report
 
-    def watch(self, records: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    def watch(self, records: Iterable[StoredRows]) -> Iterator[StoredRows]:
         """The records, each reported."""
         for record in records:
             yield record
+            if isinstance(record, RowBlock):
+                self._rows += len(record)
+                self._tokens += record.num_scored
+                self._report(self._progress(record.last))
+                continue
             self._rows += 1
             self._errors += record.get("error_code") is not None
             for item in record.get("items") or ():

@@ -22,11 +22,15 @@ scored token and the entropy at its place (``all``)."""
 
 KEEP: tuple[Keep, ...] = get_args(Keep)
 
+TOKEN_LISTS = ("token_ids", "starts", "ends", "logprobs", "ranks", "entropies")
+"""What is stored of every scored token, where tokens are kept."""
+
 
 def run_schema() -> pa.Schema:
     """Columns of a part. Lists of tokens hold the scored tokens of an item, in order; they are null where not kept.
     ``numbers``: what the task stores of an item, by its own names; whole numbers up to 2^53 are there exactly.
-    ``columns``: the other columns of the input row, as the JSON of ``typed_json``; null where there are none."""
+    ``columns``: the other columns of the input row, as the JSON of ``typed_json``; null where there are none.
+    ``tokens_hash``: by which items of one row are compared; null where a row has but one."""
     import pyarrow as pa
 
     text, whole = pa.string(), pa.int64()
@@ -77,7 +81,7 @@ def _item_fields() -> list[tuple[str, pa.DataType]]:
 
 def error_record(entry: Entry, error: SeqscoreError, columns: KeepColumns = "all") -> dict[str, Any]:
     """A row that could not be scored, and why."""
-    record = _head(entry, columns)
+    record = head_of(entry, columns)
     if isinstance(entry.row, TaskRow):
         record["group"] = unicode_text(entry.row.group)
     return {**record, "error_code": error.code, "error_message": unicode_text(error.message)}
@@ -88,14 +92,18 @@ def score_record(
 ) -> dict[str, Any]:
     """A row with the scores of its items."""
     return {
-        **_head(entry, columns),
+        **head_of(entry, columns),
         "group": unicode_text(row.group),
         "gold": row.gold,
-        "items": [_item(item, score, keep) for item, score in zip(row.items, scores, strict=True)],
+        "items": [
+            _item(item, score, keep, side_by_side=len(scores) > 1)
+            for item, score in zip(row.items, scores, strict=True)
+        ],
     }
 
 
-def _head(entry: Entry, columns: KeepColumns) -> dict[str, Any]:
+def head_of(entry: Entry, columns: KeepColumns) -> dict[str, Any]:
+    """What every stored row has, scored or not."""
     kept = kept_columns(entry.source, columns, entry.used) if isinstance(entry.source, Mapping) else {}
     return {"id": unicode_text(entry.id), "number": entry.number, "columns": encoded(kept) if kept else None}
 
@@ -105,7 +113,7 @@ def unicode_text(text: str | None) -> str | None:
     return None if text is None else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _item(item: TaskItem, score: SequenceScore, keep: Keep) -> dict[str, Any]:
+def _item(item: TaskItem, score: SequenceScore, keep: Keep, *, side_by_side: bool) -> dict[str, Any]:
     return {
         "role": item.role,
         "context": score.context if isinstance(score.text, str) else None,
@@ -118,7 +126,7 @@ def _item(item: TaskItem, score: SequenceScore, keep: Keep) -> dict[str, Any]:
         "num_unknown": score.num_unknown,
         "boundary": score.boundary,
         "delimiter": score.delimiter if score.context or score.delimiter else None,
-        "tokens_hash": tokens_hash(score),
+        "tokens_hash": tokens_hash(score) if side_by_side else None,
         "num_windows": score.num_windows,
         "num_bytes_scored": score.num_bytes_scored,
         "numbers": dict(item.numbers),
@@ -138,12 +146,11 @@ def tokens_hash(score: SequenceScore) -> int:
 
 
 def _tokens(score: SequenceScore, keep: Keep) -> Mapping[str, Any]:
-    names = ("token_ids", "starts", "ends", "logprobs", "ranks", "entropies")
     if keep == "scores":
-        return dict.fromkeys(names)
+        return dict.fromkeys(TOKEN_LISTS)
     arrays: list[Any] = [score.token_ids, score.starts, score.ends, score.logprobs]
     arrays += [score.ranks, score.entropies] if keep == "all" else [None, None]
     return {
         name: None if array is None else np.asarray(array)[score.scored].tolist()
-        for name, array in zip(names, arrays, strict=True)
+        for name, array in zip(TOKEN_LISTS, arrays, strict=True)
     }

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from seqscore.errors import InputError, OptionError
 from seqscore.evaluation.run.manifest import (
@@ -33,6 +33,7 @@ from seqscore.evaluation.run.parts import (
     part_numbers,
     part_path,
 )
+from seqscore.evaluation.run.row_blocks import StoredRows
 from seqscore.evaluation.run.stored import checked_manifest, checked_summary
 from seqscore.files import writing
 
@@ -83,7 +84,7 @@ class RunFolder:
         """How many rows a finished part holds."""
         return self._files.facts(part).num_rows
 
-    def write_part(self, rows: Iterable[Mapping[str, Any]], *, digest: Callable[[], str]) -> int:
+    def write_part(self, rows: Iterable[StoredRows], *, digest: Callable[[], str]) -> int:
         """Write the next part and return how many rows it has; ``digest`` is asked once all ``rows`` were taken.
 
         Rows go to the disk a few at a time, under a temporary name; the part appears when it is whole. No row: no

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.evaluation.data.dataset import Dataset
+from seqscore.evaluation.run.part_writer import GROUP_ROWS
 from seqscore.evaluation.run.progress import InputDigest, Progress, Report, RowCounter
+from seqscore.evaluation.run.row_blocks import StoredRows, block_of
 from seqscore.evaluation.run.row_schema import error_record, run_schema, score_record
 from seqscore.evaluation.run.run_folder import Run, RunFolder, open_run, read_run
 from seqscore.evaluation.run.run_options import RunOptions
@@ -32,7 +34,7 @@ T = TypeVar("T")
 ScoredEntry: TypeAlias = tuple[Entry, dict[str, Any]]
 """An entry and the row to be stored of it."""
 
-ScoredPart: TypeAlias = tuple[Iterable[dict[str, Any]], Callable[[], str]]
+ScoredPart: TypeAlias = tuple[Iterable[StoredRows], Callable[[], str]]
 """The rows to be stored of a part, and what gives the digest of its input once they were taken."""
 
 PartScorer: TypeAlias = Callable[[Iterator[Entry]], Iterator[ScoredPart]]
@@ -124,6 +126,9 @@ def evaluate(
     fingerprint = fingerprint_of(scorer, dataset, task, options)
 
     def parts(entries: Iterator[Entry]) -> Iterator[ScoredPart]:
+        if scorer.gives_totals and options.keep == "scores" and not task.alternatives:
+            yield from _parts_of_blocks(scorer, entries, options)
+            return
         # Where a score's bits depend on its neighbours, nothing is planned beyond the end of a part.
         pieces = [entries] if scorer.keeps_bits else _pieces(entries, options.part_rows)
         rows = chain.from_iterable(scored(scorer, piece, options, task.alternatives) for piece in pieces)
@@ -132,6 +137,25 @@ def evaluate(
             yield _stored(piece, digest), digest.value
 
     return evaluate_parts(parts, dataset, task, folder, fingerprint=fingerprint, options=options, report=report)
+
+
+def _parts_of_blocks(scorer: Scorer, entries: Iterator[Entry], options: RunOptions) -> Iterator[ScoredPart]:
+    """The same parts, of rows that are scored many at once where that can be."""
+    for piece in _pieces(entries, options.part_rows):
+        digest = InputDigest()
+        yield _blocks(scorer, piece, options, digest), digest.value
+
+
+def _blocks(scorer: Scorer, entries: Iterator[Entry], options: RunOptions, digest: InputDigest) -> Iterator[StoredRows]:
+    for piece in _pieces(entries, GROUP_ROWS):
+        own = list(piece)
+        block = block_of(scorer, own, options)
+        if block is None:
+            yield from _stored(scored(scorer, own, options, ()), digest)
+        else:
+            for entry in own:
+                digest.add(entry)
+            yield block
 
 
 def _pieces(items: Iterator[T], size: int) -> Iterator[Iterator[T]]:

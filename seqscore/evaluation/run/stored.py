@@ -25,6 +25,7 @@ from seqscore.evaluation.run.json_shapes import (
     text,
 )
 from seqscore.evaluation.run.manifest import Json
+from seqscore.evaluation.run.row_schema import TOKEN_LISTS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -209,7 +210,7 @@ def _problem_of_numbers(columns: Mapping[str, Any], kinds: Mapping[str, str]) ->
 
 
 def _problem_of_tokens(columns: Mapping[str, Any]) -> str | None:
-    for name in ("token_ids", "starts", "ends", "logprobs", "ranks", "entropies"):
+    for name in TOKEN_LISTS:
         if name in columns:
             values = columns[name].flatten()
             if values.null_count:

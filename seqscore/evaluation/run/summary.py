@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from seqscore.evaluation.run.figures import FigureRow, Measured, figure_rows, measured
-from seqscore.evaluation.run.stored_rows import stored_rows
+from seqscore.evaluation.run.stored_rows import stored_batches
 from seqscore.evaluation.scored.reasons import Reasons
 from seqscore.evaluation.tasks.base import Task
 from seqscore.scores.signature import Signature
 from seqscore.scores.statistics.calibration import Calibration, calibration_interval, calibration_of
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from seqscore.evaluation.run.run_folder import Run
     from seqscore.evaluation.run.run_options import RunOptions
 
@@ -48,23 +52,27 @@ _LEFT_OUT = {"cut": "num_cut", "unread": "num_unread", "unknown": "num_unknown"}
 def _counted(run: Run) -> dict[str, Any]:
     """Rows, errors and their reasons; tokens that were cut, not read or unknown, and in how many rows; how contexts and
     texts met, and what was put between them."""
+    import pyarrow.compute as pc
+
     errors: Counter[str] = Counter()
     tokens, concerned, reasons = Counter[str](), Counter[str](), Reasons()
     met = {"boundary": Counter[str](), "delimiter": Counter[str]()}
     rows = 0
-    items = [f"items.list.element.{name}" for name in (*_LEFT_OUT.values(), *met)]
-    for row in stored_rows(run, ["id", "error_code", "error_message", *items]):
-        rows += 1
-        if row["error_code"] is not None:
-            errors[row["error_code"]] += 1
-            reasons.add(row["error_code"], row["error_message"], row=row["id"])
-        stored = row["items"] or ()
+    names = (*_LEFT_OUT.values(), *met)
+    for batch in stored_batches(run, ["id", "error_code", "error_message", *_of_items(names)]):
+        rows += batch.num_rows
+        failed = batch.filter(batch.column("error_code").is_valid())
+        for number, code, message in zip(*(failed.column(name).to_pylist() for name in _FAILED), strict=True):
+            errors[code] += 1
+            reasons.add(code, message, row=number)
+        items = dict(zip(names, _in_order(batch.column("items"), names), strict=True))
+        places = pc.list_parent_indices(batch.column("items")).to_numpy()
         for name, kinds in met.items():
-            kinds.update(item[name] for item in stored if item[name] is not None)
+            kinds.update({one["values"]: one["counts"] for one in items[name].drop_null().value_counts().to_pylist()})
         for name, column in _LEFT_OUT.items():
-            count = sum(item[column] for item in stored)
-            tokens[name] += count
-            concerned[name] += count > 0
+            counts = items[column].to_numpy()
+            tokens[name] += int(counts.sum())
+            concerned[name] += len(np.unique(places[counts > 0]))
     return {
         "rows": rows,
         "scored": rows - errors.total(),
@@ -75,6 +83,21 @@ def _counted(run: Run) -> dict[str, Any]:
         "boundaries": dict(sorted(met["boundary"].items())),
         "delimiters": dict(sorted(met["delimiter"].items())),
     }
+
+
+_FAILED = ("id", "error_code", "error_message")
+
+
+def _of_items(names: Sequence[str]) -> list[str]:
+    return [f"items.list.element.{name}" for name in names]
+
+
+def _in_order(items: pa.ListArray, names: Sequence[str]) -> list[pa.Array]:
+    """The fields of all items, as they are named."""
+    structs = items.flatten()
+    places = {field.name: place for place, field in enumerate(structs.type)}
+    columns = structs.flatten()
+    return [columns[places[name]] for name in names]
 
 
 def _calibration(

@@ -12,11 +12,13 @@ from seqscore.evaluation.data.dataset import Dataset
 from seqscore.evaluation.data.fields import Fields, Form
 from seqscore.evaluation.scored.scored_rows import FieldKind
 from seqscore.evaluation.tasks.bucket_limits import Sorting
-from seqscore.evaluation.tasks.measure import Measure, RowValues
+from seqscore.evaluation.tasks.measure import ColumnValues, Measure, RowValues
 from seqscore.evaluation.tasks.rows import LENGTHS, Entry, NumberKind, Stored
 from seqscore.scores.reductions import Unit
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from seqscore.scorer import Scorer
 
 
@@ -80,6 +82,8 @@ class Task(ABC):
     """The unit that its numbers are mostly read in."""
     calibration: ClassVar[tuple[str, str] | None] = None
     """The measures of a row's confidence and of whether it was right with it, where there are any."""
+    adds_columns: ClassVar[bool] = False
+    """Whether ``column_values`` gives what many rows add at once."""
     sorts_rows: ClassVar[bool] = False
     """Whether a finished run sorts the rows of its input into files; see ``sorting``."""
 
@@ -163,6 +167,11 @@ class Task(ABC):
     @abstractmethod
     def values(self, row: Stored) -> RowValues:
         """What a scored row adds to each measure that it has a part in."""
+
+    def column_values(self, items: Mapping[str, NDArray[Any]]) -> ColumnValues:
+        """``values`` of n rows of one item each, for tasks of corpora, which say so by ``adds_columns``. ``items``:
+        log-likelihoods, num_scored and num_bytes_scored, [n] each."""
+        raise NotImplementedError
 
 
 def _is_setting(metadata: Mapping[str, Any]) -> bool:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
 
 from seqscore.errors import OptionError
 from seqscore.evaluation.data.column_names import TEXT
@@ -13,7 +16,7 @@ from seqscore.evaluation.data.dataset import DataRow, Dataset
 from seqscore.evaluation.data.fields import Form
 from seqscore.evaluation.tasks.base import Option, Task, option
 from seqscore.evaluation.tasks.bucket_limits import By, Percentiles, Rule, Sorting, Thresholds
-from seqscore.evaluation.tasks.measure import Measure, RowValues
+from seqscore.evaluation.tasks.measure import ColumnValues, Measure, RowValues
 from seqscore.evaluation.tasks.perplexity import NOTHING_SCORED
 from seqscore.evaluation.tasks.rows import Entry, Stored, TaskRow, entries_of, item_of
 
@@ -27,6 +30,7 @@ class FilterTask(Task):
     forms: ClassVar[tuple[Form, ...]] = (Form(required={"text": (TEXT,)}),)
     column_options: ClassVar[Mapping[str, Option]] = {"text": Option("Column of texts.", "--column")}
     single_item: ClassVar[bool] = True
+    adds_columns: ClassVar[bool] = True
     sorts_rows: ClassVar[bool] = True
 
     by: By = option("perplexity", "What rows are sorted out by.", in_fingerprint=False)
@@ -79,8 +83,9 @@ class FilterTask(Task):
                 left_out=NOTHING_SCORED,
                 headline=True,
                 chart="perplexities",
+                method="ratio",
             ),
-            Measure(name="bits_per_byte", figure="ratio", unit="bits", per_row=True),
+            Measure(name="bits_per_byte", figure="ratio", unit="bits", per_row=True, method="ratio"),
         )
 
     def values(self, row: Stored) -> RowValues:
@@ -93,3 +98,11 @@ class FilterTask(Task):
             "perplexity": (total, float(item["num_scored"])),
             "bits_per_byte": (-total / math.log(2), float(item["num_bytes_scored"])),
         }
+
+    def column_values(self, items: Mapping[str, NDArray[Any]]) -> ColumnValues:
+        """The same of many rows."""
+        places = np.flatnonzero(items["num_scored"])
+        totals, counts, sizes = (
+            items[name][places].astype(np.float64) for name in ("log_likelihood", "num_scored", "num_bytes_scored")
+        )
+        return {"perplexity": (places, (totals, counts)), "bits_per_byte": (places, (-totals / math.log(2), sizes))}

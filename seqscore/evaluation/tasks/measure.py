@@ -6,12 +6,19 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seqscore.errors import OptionError
 from seqscore.evaluation.tasks.charts import charts_of_rows
 from seqscore.scores.statistics.intervals import Figure, Interval, Items
 
 RowValues: TypeAlias = Mapping[str, tuple[float, ...]]
 """Measure -> what one row adds to it: (total, count), or the numbers that its function takes."""
+
+
+ColumnValues: TypeAlias = Mapping[str, tuple[NDArray[np.int64], tuple[NDArray[np.float64], ...]]]
+"""Measure -> the places of the rows that add to it, [m], and what they add, [m] each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,7 +30,7 @@ class Measure:
         name: of the figure, in summaries and files.
         figure: how rows come to it.
         unit: what a value of it counts.
-        method: of its interval.
+        method: of its interval; ``ratio``: by the standard error of a ratio of sums, of corpora of many rows.
         better: which way is up.
         by_group: also shown for every group.
         use: a ``figure`` of the task, one of a ``sweep`` over a setting (without an interval), or a ``hidden`` part of
@@ -42,7 +49,7 @@ class Measure:
     name: str
     figure: Figure
     unit: str
-    method: Literal["wilson", "bootstrap"] = "bootstrap"
+    method: Literal["wilson", "bootstrap", "ratio"] = "bootstrap"
     better: Literal["higher", "lower"] = "lower"
     by_group: bool = False
     use: Literal["figure", "sweep", "hidden"] = "figure"

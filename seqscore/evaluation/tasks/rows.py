@@ -43,8 +43,13 @@ class TaskItem:
                 raise InputError(f"{name} is {value!r:.60}, which no float64 holds; expected a finite number")
 
 
+_WHOLE = 2**53
+
+
 def is_exact(value: float) -> bool:
     """Whether a number is finite, and the same as a float64."""
+    if type(value) is int and abs(value) <= _WHOLE:
+        return True
     try:
         return math.isfinite(value) and float(value) == value
     except OverflowError:
@@ -97,14 +102,19 @@ def _stands_alone(row: DataRow, found: TaskRow | SeqscoreError, context: Column)
 _MAX_DEPTH = 100  # what walks a value calls itself for each level, and Python stops that near 1,000
 
 
+_FLAT, _NESTED = frozenset({str, int, float, bool, type(None)}), (Mapping, list)
+
+
 def shallow(row: DataItem) -> DataItem:
     """The row, or a problem in its place where a value is nested deeper than anything that reads it can go."""
     if isinstance(row, Problem):
         return row
-    level: list[Any] = [one for one in row.values.values() if isinstance(one, Mapping | list)]
+    level: list[Any] = [one for one in row.values.values() if type(one) not in _FLAT and isinstance(one, _NESTED)]
+    if not level:
+        return row
     for _ in range(_MAX_DEPTH):
         inner = (child for one in level for child in (one.values() if isinstance(one, Mapping) else one))
-        level = [child for child in inner if isinstance(child, Mapping | list)]
+        level = [child for child in inner if isinstance(child, _NESTED)]
         if not level:
             return row
     deep = InputError(f"{row.where}: a value is nested more than {_MAX_DEPTH} levels deep")

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from seqscore.errors import InputError, OptionError
 from seqscore.policies import whole_number
+from seqscore.scores.reductions import exp
 
 FloatArray: TypeAlias = NDArray[np.float64]
 
@@ -140,6 +141,33 @@ def wilson_interval(hits: int, count: int, *, level: float = 0.95) -> Interval |
 
     found = stats.binomtest(hits, count).proportion_ci(confidence_level=level, method="wilson")
     return Interval(float(found.low), float(found.high), level, "wilson")
+
+
+def ratio_interval(sums: Sums, figure: SumFigure, *, level: float = 0.95) -> Interval | None:
+    """Interval of a figure of sums by its standard error: of r = sum x / sum m that is
+
+        sqrt(n / (n - 1) * sum (x - r m)^2) / sum m,
+
+    and r is taken to be normal, of a perplexity the logarithm. Its cost is a pass over the items, where a bootstrap
+    takes one a sample; with many items both give the same. None where no interval can be given, see
+    ``bootstrap_interval``. Source: Cochran 1977, the ratio estimator.
+
+    Raises:
+        OptionError: the level is not between 0 and 1.
+    """
+    _check_level(level)
+    if drawable(sums, figure) < 2 or not sums.counts.sum() > 0:
+        return None
+    from scipy import stats
+
+    count, total = len(sums), sums.counts.sum()
+    ratio = sums.totals.sum() / total
+    error = np.sqrt(count / (count - 1) * np.square(sums.totals - ratio * sums.counts).sum()) / total
+    width = float(stats.norm.ppf((1 + level) / 2) * error)
+    low, high = float(ratio) - width, float(ratio) + width
+    if figure == "perplexity":
+        low, high = exp(-high), exp(-low)
+    return Interval(low, high, level, "standard error of a ratio")
 
 
 def bootstrap_interval(

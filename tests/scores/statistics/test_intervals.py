@@ -9,7 +9,14 @@ import pytest
 from scipy import stats
 
 from seqscore.errors import InputError, OptionError
-from seqscore.scores.statistics.intervals import Sums, bootstrap_interval, figures, wilson_interval
+from seqscore.scores.statistics.intervals import (
+    SumFigure,
+    Sums,
+    bootstrap_interval,
+    figures,
+    ratio_interval,
+    wilson_interval,
+)
 
 
 @pytest.mark.parametrize(("hits", "count"), [(0, 1), (1, 1), (0, 12), (12, 12), (7, 12), (812, 1000)])
@@ -32,6 +39,40 @@ def test_wilson_of_nothing_and_of_the_impossible() -> None:
         wilson_interval(5, 4)
     with pytest.raises(OptionError, match="level=95"):
         wilson_interval(1, 2, level=95)
+
+
+def _corpus(count: int) -> Sums:
+    rng = np.random.default_rng(5)
+    counts = rng.integers(1, 60, count)
+    return Sums.of(-rng.gamma(3.0, 1.2, count) * counts, counts)
+
+
+@pytest.mark.parametrize("figure", ["ratio", "perplexity"])
+def test_the_interval_of_a_ratio_is_the_bootstrap_of_many_items(figure: SumFigure) -> None:
+    sums = _corpus(4000)
+    found = ratio_interval(sums, figure, level=0.9)
+    drawn = bootstrap_interval(sums, figure, level=0.9, resamples=2000, seed=1)
+    assert found is not None and drawn is not None
+    assert (found.level, found.method) == (0.9, "standard error of a ratio")
+    # A 5 % point of 2,000 draws has a standard error of about 0.05 standard deviations, of which an end is 1.64 away.
+    width = (found.high - found.low) / 2
+    assert abs(found.low - drawn.low) < 0.1 * width and abs(found.high - drawn.high) < 0.1 * width
+
+
+def test_the_interval_of_a_ratio_is_that_of_a_mean_where_every_count_is_one() -> None:
+    x = np.random.default_rng(2).normal(3.0, 2.0, 50)
+    found = ratio_interval(Sums.of(x), "ratio")
+    low, high = stats.norm.interval(0.95, loc=x.mean(), scale=stats.sem(x))
+    assert found is not None
+    assert (found.low, found.high) == (pytest.approx(low, rel=1e-12), pytest.approx(high, rel=1e-12))
+
+
+def test_no_interval_of_a_ratio_where_there_is_no_error() -> None:
+    assert ratio_interval(Sums.of([-1.0], [2]), "perplexity") is None
+    assert ratio_interval(Sums.of([-1.0, -math.inf], [2, 3]), "perplexity") is None
+    assert ratio_interval(Sums.of([0.0, 0.0], [0, 0]), "perplexity") is None
+    with pytest.raises(OptionError, match="level=95"):
+        ratio_interval(_corpus(3), "ratio", level=95)
 
 
 def test_bootstrap_is_the_percentiles_of_drawn_items() -> None:
