@@ -26,7 +26,8 @@ WHOLE = r"\S+(?:\s+\S+)*"
 
 @dataclass(frozen=True, slots=True)
 class PreparedNext:
-    """A context, and the one request that asks what stands behind it."""
+    """A context, and the one request that asks what stands behind it, where a decoder has read something before that
+    with the values of that as well."""
 
     inner: Prepared
     requests: tuple[Request, ...]
@@ -87,9 +88,17 @@ class NextCall:
             entropy=float(values.entropies[-1]),
             start_token=sequence.start_token if layout.reads_start else None,
             num_context=len(sequence.ids),
-            num_unread=layout.num_unread_tokens(0 if sequence.start_token is None else 1),
+            num_unread=_num_unread(prepared, 0 if sequence.start_token is None else 1),
             settings=self.inner.signature,
         )
+
+
+def _num_unread(prepared: PreparedNext, start: int) -> int:
+    """Tokens that are not read for what comes next; of what is decoded, those before its last window."""
+    layout = prepared.inner.layout
+    if len(prepared.inner.requests) == 1:
+        return layout.num_unread_tokens(start)
+    return layout.windows[-1].begin - start
 
 
 def _prepared(inner: Prepared, index: int) -> PreparedNext | SeqscoreError:
@@ -98,7 +107,7 @@ def _prepared(inner: Prepared, index: int) -> PreparedNext | SeqscoreError:
             "nothing stands before the next token, so it has no probability: the context gives no token, and there is "
             "no start token in front of it; give a context, or a start token (bos)"
         ).for_item(index)
-    return PreparedNext(inner, inner.requests)
+    return PreparedNext(inner, inner.requests[-1:])  # what a decoder read before has windows of its own
 
 
 def open_next_call(

@@ -494,11 +494,12 @@ class Scorer:
         call = self._word_call(words, correction, policies)
         return scores_of(call, cut(given_items(items).several, chunks), errors=errors)
 
-    def next_tokens(self, context: Context, k: int = 10, **policies: Unpack[PolicyKeywords]) -> NextTokens:
+    def next_tokens(self, context: Context | Pair, k: int = 10, **policies: Unpack[PolicyKeywords]) -> NextTokens:
         """The k most probable tokens behind a context: p(token | context), and the entropy of the whole distribution.
 
         Args:
             context: a text, token ids, or messages, as a chat template renders them; empty: behind the start token.
+                Of a model with an encoder the source, or a Pair of the source and of how the target begins.
             k: how many.
             policies: ``bos``, ``long``, ``special_tokens``, see ``score``.
 
@@ -520,7 +521,7 @@ class Scorer:
 
     def stream_next_tokens(
         self,
-        contexts: Iterable[Context | SeqscoreError],
+        contexts: Iterable[Context | Pair | SeqscoreError],
         k: int = 10,
         *,
         errors: Errors = "raise",

@@ -45,6 +45,15 @@ def next_(
             rich_help_panel=_OUTPUT,
         ),
     ] = None,
+    target_begins: Annotated[
+        str | None,
+        typer.Option(
+            "--target-begins",
+            metavar="TEXT",
+            help="Of a model with an encoder: contexts are sources, and the target begins so.",
+            rich_help_panel=_INPUT,
+        ),
+    ] = None,
     written: NextOptions,
     loading: RunningOptions,
     conventions: PairConventionOptions,
@@ -79,7 +88,9 @@ def next_(
         progress("contexts") as tracked,
     ):
         scorer = loading.open_scorer()
-        for row in tracked(next_rows(scorer, inputs, k=top, words=named, **conventions.policies())):
+        for row in tracked(
+            next_rows(scorer, inputs, k=top, words=named, target_begins=target_begins, **conventions.policies())
+        ):
             write(row)
             tally.count(row)
     for line in tally_lines(tally, noted=False):

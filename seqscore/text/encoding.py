@@ -166,6 +166,12 @@ class ItemEncoder:
 
     def _prompt(self, prompt: WrittenPrompt) -> EncodedItem:
         """A context alone, none of its tokens a target."""
+        if self.source_encoder is not None:
+            return self._source_alone(prompt, self.source_encoder)
+        if prompt.decoded is not None:
+            raise InputError(
+                "a context is a text, token ids or a list of messages, got a Pair, which is for models with an encoder"
+            )
         if prompt.text is None:
             found = self._ids(GivenIds(prompt.ids))
         else:
@@ -176,6 +182,15 @@ class ItemEncoder:
             merges = start.merges_text(self.special_tokens)
             found = EncodedItem(tokens, start, merges, has_defaults=has_defaults)
         return replace(found, first=len(found.tokens.ids))
+
+    def _source_alone(self, prompt: WrittenPrompt, source_encoder: AnyEncoder) -> EncodedItem:
+        """A source, and how what is decoded given it begins."""
+        source, decoded = prompt.ids if prompt.text is None else prompt.text, prompt.decoded or ""
+        before = source_encoder.encode(source) if isinstance(source, str) else source_encoder.from_ids(source)
+        after = self.encoder.encode(decoded) if isinstance(decoded, str) else self.encoder.from_ids(decoded)
+        found = side_by_side(before, after) if len(after.ids) else before
+        is_text = prompt.text is not None
+        return EncodedItem(found, self.start, False, first=len(before.ids), context=before.text, is_text=is_text)
 
     def _pair(self, pair: WrittenPair) -> EncodedItem:
         start = self.start.behind_template() if pair.from_template else self.start

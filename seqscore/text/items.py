@@ -85,9 +85,12 @@ class Chat:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """A context of which nothing is scored: what a model expects behind it is asked. (No item of ``Scorer.score``.)"""
+    """A context of which nothing is scored: what a model expects behind it is asked. (No item of ``Scorer.score``.)
 
-    context: Context
+    Of a model with an encoder it is a source, or a Pair of that and of how the target begins, which may be empty.
+    """
+
+    context: Context | Pair
 
 
 Item: TypeAlias = str | Sequence[int] | Pair | Chat

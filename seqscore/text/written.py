@@ -56,11 +56,15 @@ class GivenIdsPair:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WrittenPrompt:
-    """A context alone: ``text``, or ``ids``. ``from_template``: a chat template wrote it, so markup is parsed."""
+    """A context alone: ``text``, or ``ids``. ``from_template``: a chat template wrote it, so markup is parsed.
+
+    ``decoded``: of the same form, what stands behind it in another part of the model; None: nothing may.
+    """
 
     text: str | None = None
     ids: Sequence[int] = ()
     from_template: bool = False
+    decoded: str | Sequence[int] | None = None
 
 
 Written: TypeAlias = WrittenText | WrittenPair | WrittenPrompt | RenderedChat | GivenIds | GivenIdsPair
@@ -94,10 +98,12 @@ def write_out(
     return GivenIds(item)
 
 
-def _prompt(context: Context, tokenizer: Any, special_tokens: SpecialTokensPolicy) -> WrittenPrompt:
+def _prompt(context: Context | Pair, tokenizer: Any, special_tokens: SpecialTokensPolicy) -> WrittenPrompt:
     if isinstance(context, str):
         return WrittenPrompt(str(context))
-    if isinstance(context, Chat | Pair | Prompt):
+    if isinstance(context, Pair):
+        return _prompt_of_two(context)
+    if isinstance(context, Chat | Prompt):
         raise InputError(
             f"a context is a text, token ids or a list of messages, got a {type(context).__name__}; of a Chat give its "
             f"messages"
@@ -107,6 +113,20 @@ def _prompt(context: Context, tokenizer: Any, special_tokens: SpecialTokensPolic
         return WrittenPrompt(rendered, from_template=True)
     require_ids(context)
     return WrittenPrompt(ids=context)  # type: ignore[arg-type]
+
+
+def _prompt_of_two(pair: Pair) -> WrittenPrompt:
+    source, decoded = pair.context, pair.continuation
+    if isinstance(source, str) and isinstance(decoded, str):
+        return WrittenPrompt(source, decoded=decoded)
+    if isinstance(source, str) or isinstance(decoded, str) or is_chat(source):
+        raise InputError(
+            f"a source and the beginning of a target are two texts or two lists of token ids; got "
+            f"{type(source).__name__} and {type(decoded).__name__}"
+        )
+    for part in (source, decoded):
+        require_ids(part)
+    return WrittenPrompt(ids=source, decoded=decoded)  # type: ignore[arg-type]
 
 
 def _pair(pair: Pair, tokenizer: Any, special_tokens: SpecialTokensPolicy) -> WrittenPair | GivenIdsPair:

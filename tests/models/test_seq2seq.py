@@ -321,6 +321,40 @@ def test_the_most_probable_tokens_at_each_place() -> None:
         np.testing.assert_allclose(score.top_logprobs[score.scored], own, atol=1e-10)
 
 
+@pytest.mark.parametrize("family", ["t5", "bart", "marian"])
+@pytest.mark.parametrize("begins", ["", "the mat", "es regnete"])
+def test_what_comes_next_in_a_target(family: str, begins: str) -> None:
+    scorer, model, tokenizer = scorer_of(family), model_of(family), tokenizer_of(family)
+    source = tokenizer("the cat sat")["input_ids"]
+    target = tokenizer(text_target=begins, add_special_tokens=False)["input_ids"] if begins else []
+    ids = torch.tensor([front_of(family) + target])
+    with torch.inference_mode():
+        logs = model(input_ids=torch.tensor([source]), decoder_input_ids=ids).logits[0, -1].log_softmax(-1)
+    found = scorer.next_tokens(Pair("the cat sat", begins), k=6)
+    best = logs.topk(6)
+    assert found.ids.tolist() == best.indices.tolist()
+    np.testing.assert_allclose(found.logprobs, best.values.numpy(), atol=1e-10)
+    assert found.entropy == pytest.approx(float(-(logs.exp() * logs).sum()), abs=1e-10)
+    assert found.num_context == len(source) - sum(map(len, scorer._model.codec.frames.source)) + len(target)  # type: ignore[union-attr]
+    if not begins:
+        assert scorer.next_tokens("the cat sat", k=6).ids.tolist() == found.ids.tolist(), "a context is a source"
+
+
+def test_next_to_a_target_of_ids_and_one_that_is_too_long() -> None:
+    scorer, tokenizer = scorer_of("bart", max_length=24), tokenizer_of("bart")
+    target = tokenizer("the cat sat on the mat and it is here " * 3, add_special_tokens=False)["input_ids"]
+    source = tokenizer("the mat", add_special_tokens=False)["input_ids"]
+    short, long = (scorer.next_tokens(Pair(source, ids), k=3) for ids in (target[:5], target))
+    assert short.ids.tolist() == scorer_of("bart").next_tokens(Pair(source, target[:5]), k=3).ids.tolist()
+    assert len(target) > 24 and 0 < long.num_unread < len(target) and short.num_unread == 0
+    kept = target[long.num_unread :]
+    assert long.ids.tolist() == scorer.next_tokens(Pair(source, kept), k=3).ids.tolist()
+    with pytest.raises(ContextLengthError):
+        scorer.next_tokens(Pair(source, target), long="error")
+    with pytest.raises(InputError, match="two texts or two lists of token ids; got str and list"):
+        scorer.next_tokens(Pair("the mat", target))
+
+
 def test_token_ids_bring_along_what_stands_around_a_source() -> None:
     scorer, tokenizer, model = scorer_of("m2m_100"), tokenizer_of("m2m_100"), model_of("m2m_100")
     source, target = tokenizer("the cat")["input_ids"], tokenizer("a cat", add_special_tokens=False)["input_ids"]

@@ -119,6 +119,21 @@ def test_the_command_line_scores_with_it(tmp_path: Path, capsys: pytest.CaptureF
     assert "name it by target_language (--target-language)" in " ".join(told(capsys.readouterr().err))
 
 
+def test_the_command_line_says_what_comes_next(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    seq2seq_model("m2m_100").save_pretrained(tmp_path)
+    nllb_tokenizer(src_lang="eng_Latn").save_pretrained(tmp_path)
+    asked = ["next", "the cat", "--model", str(tmp_path), "--device", "cpu", "--top", "2", "--format", "jsonl"]
+    asked += ["--target-language", "deu_Latn", "--target-begins", "the"]
+    capsys.readouterr()
+    assert command(asked) == 0
+    records = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    scorer = Scorer.from_pretrained(tmp_path, device="cpu", target_language="deu_Latn")
+    found = scorer.next_tokens(Pair("the cat", "the"), k=2)
+    assert [record["logprob"] for record in records] == found.logprobs.tolist()
+    assert command([*asked, "--words", "cat"]) == 2
+    assert "with the beginning of a target (--target-begins) leave them out" in " ".join(told(capsys.readouterr().err))
+
+
 def test_a_corpus_is_filtered(marian: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = tmp_path / "lines.jsonl"
     rows = [{"text": text} for text in ("die Katze", "es regnete", "auf der Matte")]
@@ -145,3 +160,21 @@ def test_pseudo_and_real_likelihoods_are_kept_apart(scorer: Scorer) -> None:
     assert score.perplexity_name == "perplexity"
     with pytest.raises(OptionError, match="protocol"):
         evaluate(scorer, "perplexity", [{"text": "the"}], protocol="lm-eval")
+
+
+@pytest.mark.parametrize(("text", "context"), [("de", "en"), ("en", "de")])
+def test_a_bitext_is_filtered_in_either_direction(
+    marian: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], text: str, context: str
+) -> None:
+    data, out = tmp_path / "bitext.tsv", tmp_path / "run"
+    rows = [("the cat", "die Katze"), ("it is", "es regnete"), ("on the mat", "auf der Matte"), ("a", "")]
+    data.write_text("en\tde\n" + "".join(f"{en}\t{de}\n" for en, de in rows), encoding="utf-8")
+    scorer = Scorer.from_pretrained(marian, device="cpu")
+    sides = {"en": [en for en, _ in rows[:3]], "de": [de for _, de in rows[:3]]}
+    scores = scorer.score([Pair(a, b) for a, b in zip(sides[context], sides[text], strict=True)])
+    most = sorted(one.perplexity or math.inf for one in scores)[1]
+    arguments = ["eval", "filter", str(data), "--model", str(marian), "--device", "cpu", "--out", str(out)]
+    assert command([*arguments, "--column", text, "--context-column", context, "--max", repr(most)]) in (0, 1)
+    kept = [f"{en}\t{de}" for (en, de), one in zip(rows, scores, strict=False) if (one.perplexity or 0) <= most]
+    found = (out / "kept.tsv").read_text(encoding="utf-8").splitlines()
+    assert found[0] == "en\tde" and set(found[1:]) - {"a\t"} == set(kept) and len(kept) == 2

@@ -18,17 +18,23 @@ from seqscore.evaluation.tasks.base import Option, Task, option
 from seqscore.evaluation.tasks.bucket_limits import By, Percentiles, Rule, Sorting, Thresholds
 from seqscore.evaluation.tasks.measure import ColumnValues, Measure, RowValues
 from seqscore.evaluation.tasks.perplexity import NOTHING_SCORED
-from seqscore.evaluation.tasks.rows import Entry, Stored, TaskRow, entries_of, item_of
+from seqscore.evaluation.tasks.rows import Entry, Stored, TaskRow, entries_of, item_of, joined
+from seqscore.text.joins import DELIMITER_AUTO
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FilterTask(Task):
-    """Perplexity of every row, by which the rows of the input can be sorted out."""
+    """Perplexity of every row, by which the rows of the input can be sorted out; with contexts, given those."""
 
     name: ClassVar[str] = "filter"
     about: ClassVar[str] = "Sort out the rows of a corpus by perplexity: kept and dropped, or head, middle and tail."
-    forms: ClassVar[tuple[Form, ...]] = (Form(required={"text": (TEXT,)}),)
-    column_options: ClassVar[Mapping[str, Option]] = {"text": Option("Column of texts.", "--column")}
+    forms: ClassVar[tuple[Form, ...]] = (Form(required={"text": (TEXT,)}, optional={"context": ()}),)
+    column_options: ClassVar[Mapping[str, Option]] = {
+        "text": Option("Column of texts; of a bitext the side that is scored.", "--column"),
+        "context": Option(
+            "Column of contexts, given which texts are scored: the source of a bitext.", "--context-column"
+        ),
+    }
     single_item: ClassVar[bool] = True
     adds_columns: ClassVar[bool] = True
     sorts_rows: ClassVar[bool] = True
@@ -67,11 +73,13 @@ class FilterTask(Task):
 
     def entries(self, dataset: Dataset) -> Iterator[Entry]:
         """One item a row."""
-        return entries_of(dataset, self._row)
+        return entries_of(dataset, self._row, context=self.fields.columns.get("context"))
 
     def _row(self, row: DataRow) -> TaskRow:
         text = row.text(self.fields["text"])
-        return TaskRow(items=(item_of("text", text, text),))
+        context = row.context(self.fields["context"]) if "context" in self.fields else None
+        item = text if context is None else joined(context, text, DELIMITER_AUTO)
+        return TaskRow(items=(item_of("text", item, text),))
 
     def measures(self) -> Sequence[Measure]:
         """Of the rows before they are sorted out."""
