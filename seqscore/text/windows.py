@@ -150,7 +150,8 @@ def layout_both_sides(
     """Lay windows over a sequence of which a model sees both sides of every target.
 
     Each window stands between the same ``head`` positions (start token) and ``num_behind`` tokens (end token). In a
-    sequence of several windows a target has at least a quarter of ``room`` on each side, or all that there is.
+    sequence of several windows a target stands in the middle of its own, to within a sixteenth of ``room``, or has on
+    one side all that there is: every target is a row of its own anyway, so that this costs no more than fewer windows.
 
     Args:
         length: number of positions, start token included, end token not.
@@ -186,12 +187,16 @@ def layout_both_sides(
 
 
 def _centred(last: int, first_target: int, room: int, head: int) -> Iterator[Window]:
-    """Windows of ``room`` positions that score their middle halves, the outer ones up to the ends of the sequence."""
-    margin = room // 4
+    """Windows of ``room`` positions that score the sixteenth in their middle, the outer ones up to the ends too.
+
+    Not a window for each target: their ids take memory before they are run.
+    """
+    step = max(1, room // 16)
+    margin = (room - step) // 2
     while first_target <= last:
         begin = min(max(head, first_target - margin), last - room + 1)
         end = begin + room - 1
-        num_behind = 0 if end == last else margin
+        num_behind = 0 if end == last else room - step - margin
         yield Window(begin, end, first_target, num_behind)
         first_target = end - num_behind + 1
 

@@ -198,12 +198,12 @@ def test_no_token_of_a_context_is_masked() -> None:
 
 
 def test_words_are_masked_in_windows_too() -> None:
-    scorer = scorer_of(max_length=10)  # 8 tokens and what stands around them, of which a quarter on each side is read
+    scorer = scorer_of(max_length=10)  # 8 tokens and what stands around them
     text = "the cats sat on it all day, it rained the cats"
     score, whole = scorer.score(text, masking="whole-word"), scorer_of().score(text)
     ids, words = whole.token_ids, scorer.tokenizer(text, add_special_tokens=False).word_ids()
-    assert len(ids) == 15 and score.num_windows == 3
-    for begin, first, last in ((0, 0, 5), (4, 6, 9), (7, 10, 14)):
+    assert len(ids) == 15 and score.num_windows == 8
+    for begin, first, last in ((0, 0, 3), *((place - 3, place, place) for place in range(4, 10)), (7, 10, 14)):
         window = np.concatenate([[2], ids[begin : begin + 8], [3]])
         for t in range(first, last + 1):
             seen = [place - begin + 1 for place in range(begin, begin + 8) if words[place] == words[t]]
@@ -256,9 +256,9 @@ def test_a_long_text_is_scored_in_the_middle_of_windows() -> None:
     scorer = scorer_of(max_length=10)  # 8 tokens and what stands around them
     ids = np.random.default_rng(3).integers(5, 70, size=21)
     score = scorer.score(ids.tolist())
-    assert score.scored.all() and score.num_windows == 5
-    # A margin of 2 on each side: 0-5 of 0-7, 6-9 of 4-11, 10-13 of 8-15, 14-17 of 12-19, 18-20 of 13-20.
-    for begin, first, last in ((0, 0, 5), (4, 6, 9), (8, 10, 13), (12, 14, 17), (13, 18, 20)):
+    assert score.scored.all() and score.num_windows == 14
+    # 3 tokens on the left and 4 on the right: 0-3 of 0-7, 4 of 1-8, 5 of 2-9, ..., 15 of 12-19, 16-20 of 13-20.
+    for begin, first, last in ((0, 0, 3), *((place - 3, place, place) for place in range(4, 16)), (13, 16, 20)):
         window = np.concatenate([[2], ids[begin : begin + 8], [3]])
         exact = looped("bert", torch.float64, Request(window, 1, num_behind=1))
         for t in range(first, last + 1):
@@ -485,3 +485,22 @@ def test_minimal_pairs_are_evaluated_with_it(folder: Path, tmp_path: Path, capsy
         said = " ".join(told(capsys.readouterr().err))
         assert "the pseudo-log-likelihoods of a masked model are no log-probabilities" in said
     assert command([*arguments, "--no-pmi"]) == 0
+
+
+@pytest.mark.parametrize("architecture", ["bert", "modernbert"])
+def test_the_same_text_has_the_same_bits_in_any_company(architecture: str) -> None:
+    """A width that is filled and widths that are padded, words masked together, windows; one row and many at once."""
+    model, tokenizer = model_of(architecture, torch.float32), tokenizer_of(architecture)
+    rows = np.random.default_rng(4).integers(5, 70, size=(4, 42))
+    texts = ["the cats sat on it", *(rows[i, :size].tolist() for i, size in enumerate((3, 13, 14, 42)))]
+    scorer = Scorer(model, tokenizer)
+    alone = [scorer.score(text, masking="whole-word").logprobs.tobytes() for text in texts]
+    assert scorer.keeps_bits
+    for budget, order in ((1, slice(None)), (300, slice(None, None, -1))):
+        found = Scorer(model, tokenizer, batch_tokens=budget).score(texts[order], masking="whole-word")[order]
+        assert [one.logprobs.tobytes() for one in found] == alone, budget
+
+
+@pytest.mark.parametrize("architecture", ["convbert", "fnet"])
+def test_bits_are_not_promised_where_padding_is_seen(architecture: str) -> None:
+    assert not scorer_of(architecture, torch.float32).keeps_bits

@@ -129,15 +129,17 @@ def test_what_fits_between_start_and_end_is_one_window() -> None:
 
 
 @given(st.integers(2, 200), st.integers(1, 200), st.integers(1, 40))
-def test_every_target_once_with_a_quarter_on_each_side(length: int, first: int, room: int) -> None:
+def test_every_target_once_with_as_much_on_each_side(length: int, first: int, room: int) -> None:
     found = between(length, first, room)
     targets = [t for one in found.windows for t in range(one.first_target, one.end - one.num_behind + 1)]
     assert targets == list(range(first, length)) and found.head == bool(targets)
+    least = (room - max(1, room // 16)) // 2
     for one in found.windows:
         assert 1 <= one.begin <= one.first_target <= one.end <= length - 1 and one.end - one.begin < room
         for target in range(one.first_target, one.end - one.num_behind + 1):
-            assert target - one.begin >= min(target - 1, room // 4)
-            assert one.end - target >= min(length - 1 - target, room // 4)
+            assert target - one.begin >= min(target - 1, least)
+            assert one.end - target >= min(length - 1 - target, least)
+    assert len(found.windows) <= 17 + 32 * length // room
 
 
 def test_truncating_between_start_and_end() -> None:
