@@ -67,7 +67,10 @@ class TokenCall:
         built = iter(self.builder.build([item for item in fit if not isinstance(item, SeqscoreError)]))
         one_each = [item if isinstance(item, SeqscoreError) else next(built) for item in fit]
         subsets = _Subsets(self.model.vocabulary)
-        return [self._prepare_one(one, index, subsets) for index, one in enumerate(one_each, start=first_index)]
+        found = [self._prepare_one(one, index, subsets) for index, one in enumerate(one_each, start=first_index)]
+        if self.model.conditioning == "both":
+            self._say_cost(found, first_index)
+        return found
 
     def score(self, prepared: Prepared, values: Sequence[Values]) -> SequenceScore:
         """The score of a sequence whose requests gave ``values``.
@@ -94,6 +97,12 @@ class TokenCall:
             end=None if self.behind is None else self.behind.end,
             leaves_last=windows.has_end and not has_row,
         )
+
+    def _say_cost(self, found: Sequence[Prepared | SeqscoreError], first_index: int) -> None:
+        for index, one in enumerate(found, start=first_index):
+            if isinstance(one, Prepared):
+                work = self.model.workload(one.requests)
+                self.notices.say_cost(index, rows=work.num_targets or 0, positions=work.num_run or 0)
 
     def _fit(self, item: Item | Prompt | SeqscoreError) -> Item | Prompt | SeqscoreError:
         """The item, or why it cannot be scored so."""

@@ -133,6 +133,10 @@ class FontWarning(SeqscoreWarning):
     """A picture holds characters that no font has."""
 
 
+class CostWarning(SeqscoreWarning):
+    """A text takes much longer than its length says."""
+
+
 class StartWarning(SeqscoreWarning):
     """Texts have no start token, or one that is no separator of documents."""
 

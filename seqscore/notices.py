@@ -8,11 +8,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from seqscore.errors import JoinWarning, SeqscoreError, SeqscoreWarning, StartWarning
+from seqscore.errors import CostWarning, JoinWarning, SeqscoreError, SeqscoreWarning, StartWarning
 from seqscore.text.chat import is_chat, marks_every_message
 from seqscore.text.items import Chat, Item, Pair, Prompt
 from seqscore.text.joins import run_together
 from seqscore.text.start import StartToken
+
+LONG_POSITIONS = 2**17
+"""So many positions of one text are worth a word before they are run: a minute or more on a CPU."""
 
 
 @dataclass(slots=True)
@@ -33,16 +36,29 @@ class StartNotice:
 
 @dataclass(slots=True)
 class CallNotices:
-    """What there is to say of one call: of its start token once a scorer, of pairs that run together once a call.
+    """What there is to say of one call: of its start token once a scorer, of pairs that run together and of what takes
+    long once a call.
 
     ``tokenizer``: the model's; None for one that has none here, and puts no start token in front. ``said``: of pairs
-    that run together; True from the beginning where the two parts are not one text.
+    that run together; True from the beginning where the two parts are not one text. ``said_cost``: of what takes long.
     """
 
     tokenizer: Any
     start: StartToken
     about_start: StartNotice
     said: bool = field(default=False)
+    said_cost: bool = field(default=False)
+
+    def say_cost(self, index: int, *, rows: int, positions: int) -> None:
+        """Warn of an item of which each token is a row of its own of a forward pass, if these are many."""
+        if self.said_cost or positions < LONG_POSITIONS:
+            return
+        self.said_cost = True
+        _warn(
+            f"item {index} takes {rows:,} rows of a forward pass, {positions:,} positions: a masked model reads a text "
+            f"anew for each of its tokens; shorter texts take less, and long='truncate' scores the beginning alone",
+            CostWarning,
+        )
 
     def say(self, items: Sequence[Item | Prompt | SeqscoreError], first_index: int) -> None:
         """Warn about items that are going to be scored; ``first_index``: of the first of them."""

@@ -359,7 +359,7 @@ class Scorer:
         given = given_items(items)
         if given.one is not None:
             raise InputError("stream takes an iterable of items, got a single one; use score(item), or stream([item])")
-        return scores_of(self._call(**policies), cut(given.several, chunks), errors=errors)
+        return scores_of(self._call(**policies), self._cut(given.several, chunks), errors=errors)
 
     def stream_chunks(
         self, chunks: Iterable[Sequence[Item | SeqscoreError]], **policies: Unpack[PolicyKeywords]
@@ -397,7 +397,7 @@ class Scorer:
         check_choice("chunks", chunks, CHUNK_POLICIES)
         given = given_items(items)
         return workload_of_chunks(
-            self._call(**policies), cut(given.several if given.one is None else [given.one], chunks)
+            self._call(**policies), self._cut(given.several if given.one is None else [given.one], chunks)
         )
 
     @overload
@@ -492,7 +492,7 @@ class Scorer:
         if isinstance(items, GivenWords) or given_items(items).one is not None:
             raise InputError("stream_words takes an iterable of items, got a single one; use words(item)")
         call = self._word_call(words, correction, policies)
-        return scores_of(call, cut(given_items(items).several, chunks), errors=errors)
+        return scores_of(call, self._cut(given_items(items).several, chunks), errors=errors)
 
     def next_tokens(self, context: Context | Pair, k: int = 10, **policies: Unpack[PolicyKeywords]) -> NextTokens:
         """The k most probable tokens behind a context: p(token | context), and the entropy of the whole distribution.
@@ -610,6 +610,9 @@ class Scorer:
             OptionError: the model gives no logits.
         """
         return logits_of(self._call(**policies), item)
+
+    def _cut(self, items: Iterable[Any], chunks: ChunkPolicy) -> Iterator[list[Any]]:
+        return cut(items, chunks, both_sides=self.conditioning == "both")
 
     def _call(self, **keywords: Any) -> Call:
         """The policies of a call, checked and resolved for this model."""

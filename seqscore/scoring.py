@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 
 import numpy as np
@@ -19,7 +20,7 @@ from seqscore.plan.chunks import FULL, GROWING, ChunkPolicy, chunks_of
 from seqscore.plan.totals import Totals
 from seqscore.plan.workload import Workload
 from seqscore.policies import EXTRAS, Policies
-from seqscore.text.items import Item, item_size, share_beginning
+from seqscore.text.items import Item, item_weight, share_beginning
 from seqscore.text_call import TextCall, open_text_call
 from seqscore.word_call import Correction, WordCall, open_word_call, plain_item
 
@@ -214,17 +215,18 @@ def logits_of(call: Call, item: Item) -> NDArray[np.float64]:
     return call.model.logits(prepared.requests)
 
 
-def cut(items: Iterable[T], policy: ChunkPolicy) -> Iterator[list[T]]:
-    """The items in pieces that are planned at once."""
+def cut(items: Iterable[T], policy: ChunkPolicy, *, both_sides: bool = False) -> Iterator[list[T]]:
+    """The items in pieces that are planned at once. ``both_sides``: by a model that reads them so."""
     if policy == "whole":
         yield list(items)
         return
     limits = FULL if policy == "full" else GROWING
-    yield from chunks_of(items, weigh=_weight, belongs=_belong_together, limits=limits)
+    weigh = partial(_weight, both_sides=both_sides)
+    yield from chunks_of(items, weigh=weigh, belongs=_belong_together, limits=limits)
 
 
-def _weight(item: Any) -> int:
-    return item_size(plain_item(item))
+def _weight(item: Any, both_sides: bool) -> int:
+    return item_weight(plain_item(item), both_sides=both_sides)
 
 
 def _belong_together(one: Any, other: Any) -> bool:

@@ -80,17 +80,19 @@ def print_dry_run(found: DryRun) -> None:
             f"rows:             {found.num_rows:,} ({found.num_errors:,} of them cannot be read)",
             f"sequences:        {work.num_items:,}",
             f"tokens to score:  {unknown if work.num_targets is None else f'{work.num_targets:,}'}",
-            f"positions to run: {_positions(work, found.engine) or unknown}",
+            f"positions to run: {_positions(work, found) or unknown}",
         ]
         output.write(("\n".join(lines) + "\n").encode())
 
 
-def _positions(work: Workload, engine: str) -> str:
+def _positions(work: Workload, found: DryRun) -> str:
     """How many are run, and what is saved or not; empty where that is not known."""
     if work.num_run is None or work.num_inputs is None or work.num_distinct is None:
         return ""
+    if found.conditioning == "both":
+        return f"{work.num_run:,} (each token is a row of its own: {work.num_targets:,} rows of a forward pass)"
     if work.num_run != work.num_distinct:
-        return f"{work.num_run:,} (engine {engine} shares nothing; of them {work.num_distinct:,} are distinct)"
+        return f"{work.num_run:,} (engine {found.engine} shares nothing; of them {work.num_distinct:,} are distinct)"
     saved = 1 - work.num_distinct / work.num_inputs if work.num_inputs else 0.0
     return f"{work.num_run:,} (one by one {work.num_inputs:,}; sharing saves {saved:.0%})"
 

@@ -119,6 +119,13 @@ def item_size(item: Item | Prompt | SeqscoreError) -> int:
     return _size(item.context if isinstance(item, Prompt) else item)
 
 
+def item_weight(item: Item | Prompt | SeqscoreError, *, both_sides: bool) -> int:
+    """How much running an item takes, roughly, in characters that a model reads once: its size. ``both_sides``: of a
+    model that reads all of it anew for each of its tokens; 64 times that, since nothing is gained by planning more."""
+    size = item_size(item)
+    return 4 * size * size if both_sides else size
+
+
 def share_beginning(one: object, other: object) -> bool:
     """Whether two items have at least half of the shorter one's beginning in common: its context, else itself."""
     a, b = _beginning(one), _beginning(other)

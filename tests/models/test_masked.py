@@ -14,13 +14,14 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from seqscore import Chat, Pair, Scorer
+from seqscore import Chat, Pair, Scorer, notices
 from seqscore.engine import mask_one
-from seqscore.errors import ContextLengthError, InputError, OptionError, SeqscoreError, TokenizerError
+from seqscore.errors import ContextLengthError, CostWarning, InputError, OptionError, SeqscoreError, TokenizerError
 from seqscore.models import masked
 from seqscore.models.base import RunSettings
 from seqscore.models.masked import MaskedModel
 from seqscore.plan.requests import Request, Values
+from seqscore.scoring import cut
 from seqscore.text.masking import hidden_stretches
 from seqscore.verify.verification import verify
 from tests.cli.told import told
@@ -325,6 +326,24 @@ def test_the_work_of_a_masked_model_is_a_row_for_each_target() -> None:
     assert work.num_run == work.num_inputs == work.num_distinct == 3 * 5 + 3 * 7
 
 
+def test_what_a_long_text_takes_is_said_before_it_is_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(notices, "LONG_POSITIONS", 200)
+    scorer, long = scorer_of(), list(range(5, 25))
+    said = "item 1 takes 20 rows of a forward pass, 440 positions: a masked model reads a text anew for each of its tok"
+    for call in (scorer.score, scorer.workload):
+        with pytest.warns(CostWarning, match=said) as caught:
+            call([CAT, long, long])
+        assert len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_as_much_is_planned_at_once_as_takes_as_long() -> None:
+    """A stream of texts that a masked model reads anew for each token: the same texts in one piece by another."""
+    texts = ["a" * 400] * 20
+    assert [len(one) for one in cut(texts, "full")] == [20]
+    pieces = [len(one) for one in cut(texts, "full", both_sides=True)]
+    assert sum(pieces) == 20 and max(pieces) == 2 * 2**22 // (4 * 400**2) + 1
+
+
 @pytest.mark.parametrize("architecture", ["bert", "esm", "mpnet", "roberta"])
 def test_a_text_of_full_length_fits(architecture: str) -> None:
     scorer = scorer_of(architecture)
@@ -466,7 +485,7 @@ def test_minimal_pairs_are_evaluated_with_it(folder: Path, tmp_path: Path, capsy
     assert "mask-one" in (out / "manifest.json").read_text()
     assert "a perplexity a pseudo-perplexity" in " ".join(told(capsys.readouterr().out))
     assert command(["eval", "pairs", str(data), "--model", str(folder), "--device", "cpu", "--dry-run"]) == 0
-    assert "positions to run" in capsys.readouterr().out
+    assert "(each token is a row of its own: " in capsys.readouterr().out
     choices = tmp_path / "choices.jsonl"
     choices.write_text(json.dumps({"context": "it", "choices": ["rained", "sat"], "answer": 0}) + "\n")
     arguments = [

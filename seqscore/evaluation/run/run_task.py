@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
@@ -22,7 +23,7 @@ from seqscore.evaluation.tasks.base import Task
 from seqscore.evaluation.tasks.rows import Entry, TaskRow
 from seqscore.plan.chunks import FULL, chunks_of
 from seqscore.plan.workload import Workload
-from seqscore.text.items import Item, item_size, share_beginning
+from seqscore.text.items import Item, item_weight, share_beginning
 
 if TYPE_CHECKING:
     from seqscore.policies import PolicyKeywords
@@ -227,7 +228,7 @@ def scored(
     asked: deque[Entry] = deque()
 
     def chunks() -> Iterator[list[Item | SeqscoreError]]:
-        for chunk in _chunks(entries):
+        for chunk in _chunks(entries, scorer):
             asked.extend(chunk)
             items = [item for entry in chunk for item in _items(entry)]
             if items:
@@ -247,11 +248,12 @@ def scored(
     yield from passed_over()
 
 
-def _chunks(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+def _chunks(entries: Iterable[Entry], scorer: Scorer) -> Iterator[list[Entry]]:
     """Rows that are planned at once: whole rows, ending where the next row shares no beginning with the last."""
+    weigh = partial(item_weight, both_sides=scorer.conditioning == "both")
     return chunks_of(
         entries,
-        weigh=lambda entry: sum(map(item_size, _items(entry))),
+        weigh=lambda entry: sum(map(weigh, _items(entry))),
         count=lambda entry: max(1, len(_items(entry))),
         belongs=_belong_together,
         limits=FULL,
@@ -297,12 +299,13 @@ def _of_item(error: SeqscoreError, row: TaskRow, role: str, place: int) -> Seqsc
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DryRun:
     """What a run would come to. ``num_errors``: rows that cannot be read as the task wants them. ``engine``: what it
-    would run on; ``workload``: see ``Scorer.workload``."""
+    would run on; ``workload``, ``conditioning``: see ``Scorer``."""
 
     num_rows: int
     num_errors: int
     engine: str
     workload: Workload
+    conditioning: str = "left"
 
 
 def dry_run(scorer: Scorer, dataset: Dataset, task: Task, *, options: RunOptions) -> DryRun:
@@ -311,9 +314,11 @@ def dry_run(scorer: Scorer, dataset: Dataset, task: Task, *, options: RunOptions
     _check_start_token(scorer, task, options)
     entries, rows, errors, total = task.entries(dataset), 0, 0, Workload()
     for piece in [entries] if scorer.keeps_bits else _pieces(entries, options.part_rows):
-        for chunk in _chunks(piece):
+        for chunk in _chunks(piece, scorer):
             fit = [entry for entry in chunk if isinstance(entry.row, TaskRow)]
             items = chain.from_iterable(map(_items, fit))
             total += scorer.workload(items, chunks="whole", **options.policies)
             rows, errors = rows + len(chunk), errors + len(chunk) - len(fit)
-    return DryRun(num_rows=rows, num_errors=errors, engine=scorer.engine, workload=total)
+    return DryRun(
+        num_rows=rows, num_errors=errors, engine=scorer.engine, workload=total, conditioning=scorer.conditioning
+    )

@@ -419,7 +419,7 @@ def test_a_chunk_ends_between_passages(tmp_path: Path, monkeypatch: pytest.Monke
     data = dataset(tmp_path / "all.jsonl", passages(8))
     entries = list(made("choices", data).entries(data))
     monkeypatch.setattr(run_module, "FULL", ChunkLimits(first=16, largest=16))
-    chunks = [len(chunk) for chunk in run_module._chunks(entries)]
+    chunks = [len(chunk) for chunk in run_module._chunks(entries, tiny_scorer())]
     assert chunks == [4, 4, 4, 4]  # 16 items are reached in the third row, whose passage the fourth shares
 
 
