@@ -17,6 +17,7 @@ from seqscore.policies import Policies, check_choice
 if TYPE_CHECKING:
     import pandas as pd
 
+    from seqscore.evaluation.data.problem import Problem
     from seqscore.evaluation.scored.scored_rows import FieldKind
     from seqscore.evaluation.words.word_job import WordJob
     from seqscore.scorer import Scorer
@@ -49,6 +50,7 @@ class WordTable:
 
             names = Names({*job.fields, "signature"}, job.notify)
             shown = [name for name in job.fields if name != "error" or self.errors == "record"]
+            self._numbers = {name: _TYPES[kind] for name, kind in job.fields.items() if kind in _TYPES}
             for _, records in self._rows(job):
                 for record in records:
                     values = {name: _number(record.fields.get(name), job.fields[name]) for name in shown}
@@ -62,7 +64,13 @@ class WordTable:
         """
         with naming_extras():
             import pandas as pd
-        return pd.DataFrame(list(self))
+        table = pd.DataFrame(list(self))
+        empty = [name for name in self._numbers if name in table and table[name].dtype == object]  # null in all rows
+        return table.astype(dict.fromkeys(empty, "float64"))
+
+    def number_types(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, type]:
+        """Of the columns of ``rows``, made before, those of numbers, also where all are null."""
+        return {name: kind for name, kind in self._numbers.items() if rows and name in rows[0]}
 
     def write(self, path: str | os.PathLike[str]) -> Path:
         """Write the rows to a file, in the format that its name's end says, with the signature in its place.
@@ -105,12 +113,13 @@ class WordTable:
 
         for found in job.rows(self.scorer, **self._scoring):
             if isinstance(found.text, Problem) and self.errors == "raise":
-                raise type(found.text.error)(f"row {found.text.number}: {found.text.error.message}")
+                raise type(found.text.error)(_with_place(found.text))
             self.signature = job.signature
             yield found
 
 
 _TABLES = ("frequencies", "join")
+_TYPES: Mapping[FieldKind, type] = {"whole": int, "real": float}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +164,13 @@ def _plain(name: str, value: Any) -> Any:
     if not isinstance(value, Sequence):
         raise OptionError(f"{name}={value!r:.60} must name columns, for instance ['item', 'condition']")
     return tuple(value)
+
+
+def _with_place(problem: Problem) -> str:
+    """What is wrong with a text, and where it stands, which a message about data says itself."""
+    place = f"row {problem.number}"
+    message = problem.error.message
+    return message if message.startswith(place) else f"{place}: {message}"
 
 
 def _number(value: Any, kind: FieldKind) -> Any:
@@ -221,10 +237,12 @@ def words_frame(df: Any, scorer: Scorer, **options: Any) -> Any:
         [['a', 1, 'It'], ['a', 2, 'rained.'], ['b', 1, 'Nobody'], ['b', 2, 'came.']]
     """
     library = type(df).__module__.partition(".")[0]
-    if library == "pandas" and hasattr(df, "iloc"):
+    if library == "pandas" and hasattr(df, "itertuples"):
         return words(scorer, df, **options).to_pandas()
     if library == "polars" and hasattr(df, "iter_rows"):
-        return type(df)(list(words(scorer, df, **options)), infer_schema_length=None)
+        table = words(scorer, df, **options)
+        rows = list(table)
+        return type(df)(rows, infer_schema_length=None, schema_overrides=table.number_types(rows))
     raise InputError(
         f"words_frame takes a DataFrame of pandas or polars, got a {type(df).__name__}; seqscore.words takes other data"
     )
