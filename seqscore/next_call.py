@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -118,7 +118,7 @@ def open_next_call(
     Raises:
         OptionError: the model has no next token, or there is no such choice.
     """
-    check_next(model, keywords)
+    check_next(model, keywords, about="tokens")
     if keywords.get("long", "windows") == "truncate":
         raise OptionError(
             "long='truncate' cuts the end of a text that no continuation stands behind, and the next token is expected "
@@ -129,8 +129,10 @@ def open_next_call(
     return NextCall(open_call(model, policies, about_start, behind="always"))
 
 
-def check_next(model: LanguageModel[Any, Any], keywords: Mapping[str, Any]) -> None:
-    """Refuse what has no meaning behind a context.
+def check_next(
+    model: LanguageModel[Any, Any], keywords: Mapping[str, Any], *, about: Literal["tokens", "words"]
+) -> None:
+    """Refuse what has no meaning behind a context, where its most probable tokens or given words are asked for.
 
     Raises:
         OptionError: it says why.
@@ -142,6 +144,11 @@ def check_next(model: LanguageModel[Any, Any], keywords: Mapping[str, Any]) -> N
         )
     if not isinstance(model, TokenModel):
         raise OptionError(f"a {model.kind} model gives the probabilities of texts; its next tokens are not known")
+    if about == "tokens" and "entropy" not in model.offers:
+        raise OptionError(
+            f"a {model.kind} model does not give the probabilities of all tokens behind a context, so it is not known "
+            f"which are the most probable; given words have theirs: Scorer.next_words, or score with a context"
+        )
     for name in ("eos", "extras", "top_k"):
         if _is_asked(name, keywords.get(name)):
             raise OptionError(

@@ -587,7 +587,7 @@ class Scorer:
             >>> [(one.text, one.rank, round(one.log_likelihood, 2)) for one in found]
             [('London', 2, -5.64), ('Paris', 1, -0.22)]
         """
-        check_next(self._model, policies)
+        check_next(self._model, policies, about="words")
         items, plain = word_items(context, words), PolicyKeywords(**{**policies, "extras": ()})
         call = self._word_call(WHOLE, correction, plain)
         if correction == "auto" and call.rule is not None:

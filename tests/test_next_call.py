@@ -235,6 +235,14 @@ def test_what_is_no_context_or_no_word_is_refused(scorer: Scorer) -> None:
         scorer.stream_next_tokens("a")
 
 
+def test_a_model_that_does_not_list_its_words_has_words_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer = Scorer(tiny_model("llama"), TOKENIZER)
+    monkeypatch.setattr(scorer._model, "offers", frozenset())
+    with pytest.raises(OptionError, match="does not give the probabilities of all tokens behind a context, so it is"):
+        scorer.next_tokens("The")
+    assert len(scorer.next_words("The", ["fox"])) == 1
+
+
 def test_an_error_stands_in_the_place_of_its_context(scorer: Scorer) -> None:
     given: list[Any] = ["The", None, [9]]
     found = list(scorer.stream_next_tokens(given, k=1, errors="record"))
@@ -248,9 +256,7 @@ def test_kinds_of_models_that_have_no_next_token(monkeypatch: pytest.MonkeyPatch
     for call in (lambda: masked.next_tokens("the"), lambda: masked.next_words("the", ["cat"])):
         with pytest.raises(OptionError, match="a masked model expects a token given those on both sides of it"):
             call()
-    with pytest.raises(
-        OptionError, match=r"a far model does not give it|gives the log-probabilities of the text's own"
-    ):
+    with pytest.raises(OptionError, match="a far model does not give the probabilities of all tokens behind a context"):
         scorer_of(monkeypatch, FarModel).next_tokens("The")
 
 

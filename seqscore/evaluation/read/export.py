@@ -132,8 +132,15 @@ def _check_columns(run: Run, keep: KeepColumns) -> None:
     if missing:
         raise OptionError(
             f"no row of {str(run.path)!r} holds a column {sorted(missing)[0]!r}; its columns are "
-            f"{', '.join(list(names)[:20]) or 'none'}. What is stored, eval's own --keep-columns says (keep_columns=)"
+            f"{', '.join(list(names)[:20]) or 'none'}{_held(run, sorted(missing)[0])}. What is stored, eval's own "
+            f"--keep-columns says (keep_columns=)"
         )
+
+
+def _held(run: Run, name: str) -> str:
+    """Where a column of the data is, that the task has read."""
+    role = next((role for role, column in run.fingerprint["task"]["fields"].items() if column == name), None)
+    return "" if role is None else f" ({name!r} is what the task reads as {role}, and in the records as such)"
 
 
 def _records_of(run: Run, per: Per, unit: Unit) -> Callable[[Stored], Iterable[dict[str, Any]]]:

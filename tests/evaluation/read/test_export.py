@@ -59,6 +59,10 @@ def test_which_columns_are_stored_and_given(tmp_path: Path) -> None:
     assert next(exported(run, keep=("year",))).columns == {"year": 1999}
     with pytest.raises(OptionError, match="holds a column 'question'; its columns are answerKey, year, id, note"):
         next(exported(run, keep=("year", "question")))
+    with pytest.raises(
+        OptionError, match=r"\('choices' is what the task reads as choices, and in the records as such\)"
+    ):
+        next(exported(run, keep=("choices",)))
     assert len(list(exported(run, keep=("note",)))) == 9  # which the first row does not have
     (tmp_path / "b").mkdir()
     run = run_task(tmp_path / "b", "choices", QUESTIONS, replace(OPTIONS, keep_columns=("question", "year")))
