@@ -7,6 +7,8 @@
 | ``reference`` | one request a forward pass, the model's own logits: the oracle of the others |
 | ``padded`` | requests of like length side by side, padded on the right; runs any causal model |
 | ``packed`` | no padding, every distinct prefix once, the same bits in any company |
+| ``encode_once`` | models with an encoder: each source once, rows of one width side by side |
+| ``mask_one`` | masked models: a row for each target, rows of one width side by side |
 | ``attention/`` | attention of packs whose keys may lie in earlier packs; backends by device, dtype |
 | ``head/`` | hidden states to values of targets, without the logits of the whole vocabulary |
 | ``experts`` | mixtures of experts whose rows keep their bits |

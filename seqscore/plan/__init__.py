@@ -7,6 +7,7 @@
 | ``workload`` | how much work requests are, before any is done |
 | ``batches`` | requests of like length side by side, padded |
 | ``sources`` | requests with a source: each source once, each decoded stretch once |
+| ``masks`` | a row for each target of a masked model, side by side where widths agree |
 | ``trie`` | requests as a prefix tree: every distinct prefix once |
 | ``cuts`` | a count of rows cut into packs of the sizes that may be used |
 | ``packs`` | the rows of a tree cut into packs, and what the attention of each reads |

@@ -198,6 +198,25 @@ def test_no_token_of_a_context_is_masked() -> None:
         np.testing.assert_allclose(score.logprobs[2:], exact[np.arange(3), ids[3:6]], rtol=1e-12)
 
 
+def test_words_ranks_entropies_and_likely_tokens_are_given() -> None:
+    scorer, masking = scorer_of(), "whole-word"
+    rows = scorer.logits("the cats sat", masking=masking)
+    score = scorer.score("the cats sat", masking=masking, extras=("rank", "entropy"), top_k=2)
+    exact = torch.from_numpy(rows).log_softmax(-1).numpy()
+    order = np.argsort(-exact, axis=1)
+    assert score.ranks is not None and score.entropies is not None and score.top_ids is not None
+    np.testing.assert_array_equal(score.top_ids, order[:, :2])
+    np.testing.assert_array_equal(order[np.arange(4), score.ranks - 1], score.token_ids)
+    np.testing.assert_allclose(score.entropies, -(np.exp(exact) * exact).sum(1), rtol=1e-10)
+    words = scorer.words("the cats sat", masking=masking)
+    parts = [score.logprobs[:1], score.logprobs[1:3], score.logprobs[3:]]
+    np.testing.assert_allclose(words.log_likelihoods, [part.sum() for part in parts], rtol=1e-12)
+    assert np.isnan(words.corrected).all()
+    assert words.settings["correction"] == "none" and words.settings["masking"] == masking
+    with pytest.raises(OptionError, match="a masked model does not give the probability of all tokens that begin a w"):
+        scorer.words("the cats sat", correction="space")
+
+
 def test_words_are_masked_in_windows_too() -> None:
     scorer = scorer_of(max_length=10)  # 8 tokens and what stands around them
     text = "the cats sat on it all day, it rained the cats"
@@ -468,6 +487,10 @@ def test_the_command_line_scores_with_it(folder: Path, capsys: pytest.CaptureFix
     shown = capsys.readouterr().out
     assert "pseudo-" in shown and "pseudo-log-likelihood" in " ".join(shown.split())
     assert "pseudo_perplexity=" in repr(expected_score)
+    assert command([*arguments, "--masking", "whole-word"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    whole = Scorer.from_pretrained(folder, device="cpu").score("it rained", masking="whole-word")
+    assert record["log_likelihood"] == whole.log_likelihood != expected_score.log_likelihood
 
 
 def test_minimal_pairs_are_evaluated_with_it(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -5,6 +5,7 @@
 | ``adapter`` | what an engine needs to know of a model: trunk, head, what its forward pass takes |
 | ``stacks`` | the same of a model with an encoder: two stacks and a head |
 | ``tuners`` | layers that hold adapters of peft |
+| ``masked_head`` | trunk and head of a masked model, taken apart |
 | ``causality`` | what a configuration says that a token is predicted from |
 | ``probes`` | what a model does with a few tokens, before it is trusted |
 | ``limits`` | how many positions a model may read at once |

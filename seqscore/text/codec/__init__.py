@@ -11,5 +11,6 @@
 | ``spans`` | tokens to byte spans, from the surest way down; ``offsets``: from a tokenizer's own offsets |
 | ``inside`` | the tokens that a text has in the middle of a longer one |
 | ``word_marks`` | which tokens begin a word, or end one |
+| ``token_words`` | which word of its text each token is part of |
 | ``unknown`` | which tokens are the unknown token |
 """
