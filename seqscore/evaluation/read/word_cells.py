@@ -23,6 +23,7 @@ MAX_LINES, MAX_PANELS, MAX_REGIONS, MAX_LABELS = 8, 60, 120, 3
 """The most lines that can be told apart in grey, panels, places that have names, and words that a place is named by."""
 
 _POSITION = "position"
+_NO_END = ("None", "", "nan", "<NA>")  # of a row that is no end token, in records, files and frames
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +145,7 @@ class WordCells:
         if row.get("error"):
             self.failed += 1
             return
-        if row.get("end_token") not in (None, ""):
+        if str(row.get("end_token")) not in _NO_END:
             self.ends += 1
             return
         place = self._place(where, row)

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
@@ -177,6 +178,10 @@ def test_ends_failures_and_rows_without_a_place_are_counted() -> None:
         {"row": 0, "region": "a", "position": 3, "surprisal": 9.0, "end_token": 2, "error": ""},
         {"row": 1, "region": "", "position": "", "surprisal": "", "flags": "", "error": "no_text: x"},
     ]
+    for nothing in (math.nan, pd.NA, np.nan):
+        assert chart([{**rows[0], "end_token": nothing}]).panels[0].lines[0].means.tolist() == [1.0]
+    for end in (np.int64(2), 2.0, "2"):
+        assert chart([rows[0], {**rows[2], "end_token": end}]).left == ("1 end token",)
     found = chart(rows)
     assert found.left == ("1 row not scored", "1 end token", "1 row without a region")
     assert found.panels[0].lines[0].means.tolist() == [1.0] and found.method is None
