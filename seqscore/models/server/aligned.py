@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from seqscore.errors import ServerError
 from seqscore.models.server.dialects.base import Prompt
-from seqscore.models.server.reported import Best, Reported
+from seqscore.models.server.reported import Likely, Reported
 from seqscore.models.server.session import ONCE, Session
 
 PAIR = ("We live in the United", "We live in the middle")
@@ -46,5 +46,7 @@ def _first_difference(one: Reported, other: Reported, prompts: tuple[Prompt, Pro
     return next((index for index, (a, b) in enumerate(rows) if a != b), None)
 
 
-def _alike(one: Best, other: Best) -> bool:
-    return one is not None and other is not None and one[0] == other[0] and abs(one[1] - other[1]) < _NEAR
+def _alike(one: Likely | None, other: Likely | None) -> bool:
+    if one is None or other is None:
+        return False
+    return one[1:] == other[1:] and abs(one.logprob - other.logprob) < _NEAR

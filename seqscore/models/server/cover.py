@@ -15,7 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from seqscore.models.base import TextValues
-from seqscore.models.server.reported import PART, AnswerError, Reported, values_of
+from seqscore.models.server.reported import PART, AnswerError, Reported, likely_at, values_of
 from seqscore.plan.requests import Values
 from seqscore.text.codec.encoder import Encoded
 from seqscore.text.codec.spans import byte_positions
@@ -32,9 +32,9 @@ class _Cut:
     exact: bool
 
 
-def text_values(text: str, reported: Reported) -> TextValues:
+def text_values(text: str, reported: Reported, *, top: int = 0) -> TextValues:
     """What a server says of a text: its tokens, and the values of those that have one, which are all but the first
-    where nothing was reported in front of it.
+    where nothing was reported in front of it. ``top``: with so many of the most probable tokens at each place.
 
     Raises:
         AnswerError: the tokens do not cover the text, or their values are none.
@@ -46,7 +46,7 @@ def text_values(text: str, reported: Reported) -> TextValues:
         own = reported.from_token(num_start)
         cut = _cut(text, own)
         if cut is not None:
-            return _put_together(text, own, cut, first=int(is_first_unknown and num_start == 0))
+            return _put_together(text, own, cut, first=int(is_first_unknown and num_start == 0), top=top)
     some = "".join(reported.texts)[:60]
     raise AnswerError(
         f"the tokens that the server reports ({some!r} ...) do not cover the text ({text[:60]!r} ...): it reads it "
@@ -55,17 +55,21 @@ def text_values(text: str, reported: Reported) -> TextValues:
     )
 
 
-def no_text() -> TextValues:
+def no_text(top: int = 0) -> TextValues:
     """Of an empty text, which no server is asked for."""
     none = np.zeros(0, np.int64)
-    return TextValues(Encoded("", none, none, none, exact=True), Values(logprobs=np.zeros(0)))
+    nothing = values_of(Reported(logprobs=[]), 0, 0, top=top)
+    values = Values(logprobs=nothing.logprobs, top_ids=nothing.top_ids, top_logprobs=nothing.top_logprobs)
+    return TextValues(Encoded("", none, none, none, exact=True), values, top_texts=() if top else None)
 
 
-def _put_together(text: str, own: Reported, cut: _Cut, *, first: int) -> TextValues:
+def _put_together(text: str, own: Reported, cut: _Cut, *, first: int, top: int) -> TextValues:
     count = len(cut.bounds) - 1
     bounds = byte_positions(text.encode())[np.array(cut.bounds, np.int64)]
     encoded = Encoded(text, _ids(own, count), bounds[:-1], bounds[1:], exact=cut.exact)
-    return TextValues(encoded, values_of(own, first, count), first=first)
+    likely = likely_at(own, first, count, top=top)
+    texts = [tuple(one.text or "" for one in place) for place in likely] if top else None
+    return TextValues(encoded, values_of(own, first, count, top=top), first=first, top_texts=texts)
 
 
 def _ids(own: Reported, count: int) -> np.ndarray[tuple[int], np.dtype[np.int64]]:

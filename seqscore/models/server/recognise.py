@@ -94,6 +94,29 @@ async def try_out(session: Session, prompt: Prompt) -> Session:
     return replace(session, answers_as=reported.model)
 
 
+LARGEST_TOP_K = 1_000
+"""More than any server gives."""
+
+
+async def check_top(session: Session, prompt: Prompt, top: int) -> None:
+    """Ask for the ``top`` most probable tokens of each place of a prompt.
+
+    Raises:
+        OptionError: the server gives fewer, or refuses.
+        ServerError: it does not answer.
+    """
+    asked, where = f"top_k={top}", f"the server at {session.root}"
+    try:
+        reported = await session.report(prompt, top=top, patience=ONCE)
+    except RefusedError as error:
+        raise OptionError(f"{asked}: {where} does not give so many of the most probable tokens: it {error}") from error
+    told = [one for one in reported.tops or () if one]
+    most = max(map(len, told), default=0)
+    # Of tokens that are named by their text several may be one, so that a shorter list tells nothing.
+    if most < top and all(one[0].id is not None for one in told):
+        raise OptionError(f"{asked}: {where} gives the log-probabilities of at most {most} tokens of a place")
+
+
 class NoValuesError(ServerError):
     """A server fails when it is asked for log-probabilities."""
 

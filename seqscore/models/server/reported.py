@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,8 +15,17 @@ from seqscore.plan.requests import Values
 
 T = TypeVar("T")
 
-Best: TypeAlias = tuple[str, float] | None
-"""The most probable token of a place, by text or id, and its log-probability."""
+
+class Likely(NamedTuple):
+    """A token that is probable at a place: its log-probability, and its id or text, or both."""
+
+    logprob: float
+    id: int | None
+    text: str | None
+
+
+Top: TypeAlias = Sequence[Likely] | None
+"""The most probable tokens of a place, the most probable one first; None where none are told."""
 
 PART = "\ufffd"
 """What servers put in place of a part of a character, where they do not leave it out."""
@@ -40,7 +49,7 @@ class Reported:
         texts: what each token stands for as text, where that is told.
         offsets: the character of the prompt at which each begins, where that is told.
         ids: token ids, where those are told.
-        best: the most probable token of each place, where that is told.
+        tops: the most probable tokens of each place, where those are told.
         model: the name of the model that answered, where that is told.
     """
 
@@ -48,28 +57,34 @@ class Reported:
     texts: Sequence[str] | None = None
     offsets: Sequence[int] | None = None
     ids: Sequence[int] | None = None
-    best: Sequence[Best] | None = None
+    tops: Sequence[Top] | None = None
     model: str | None = None
 
     def __post_init__(self) -> None:
-        for name in ("texts", "offsets", "ids", "best"):
+        for name in ("texts", "offsets", "ids", "tops"):
             values = getattr(self, name)
             if values is not None and len(values) != len(self.logprobs):
                 raise AnswerError(
                     f"the server answers with {len(values)} {name} of {len(self.logprobs)} log-probabilities"
                 )
 
+    @property
+    def best(self) -> Sequence[Likely | None] | None:
+        """The most probable token of each place, where that is told."""
+        return None if self.tops is None else [one[0] if one else None for one in self.tops]
+
     def from_token(self, first: int) -> Reported:
         """All but the first tokens."""
         parts: dict[str, Any] = {}
-        for name in ("logprobs", "texts", "offsets", "ids", "best"):
+        for name in ("logprobs", "texts", "offsets", "ids", "tops"):
             values = getattr(self, name)
             parts[name] = None if values is None else values[first:]
         return replace(self, **parts)
 
 
-def values_of(reported: Reported, first: int, last: int) -> Values:
-    """Log-probabilities and greedy flags of tokens ``first`` to ``last``, [last - first].
+def values_of(reported: Reported, first: int, last: int, *, top: int = 0) -> Values:
+    """Log-probabilities and greedy flags of tokens ``first`` to ``last``, [last - first], and the ``top`` most probable
+    tokens of each place, [last - first, top], as many as are told.
 
     Raises:
         AnswerError: a token has none, or one that is none.
@@ -88,11 +103,31 @@ def values_of(reported: Reported, first: int, last: int) -> Values:
             f"the server gives {logprobs[wrong[0]]:g} for the log-probability of token {first + int(wrong[0])}, "
             f"expected a number of at most 0"
         )
-    return Values(logprobs=logprobs, greedy=_greedy(logprobs, reported.best, first, last))
+    greedy = _greedy(logprobs, reported.best, first, last)
+    if not top:
+        return Values(logprobs=logprobs, greedy=greedy)
+    top_ids, top_logprobs = np.full((last - first, top), -1, np.int64), np.full((last - first, top), np.nan)
+    for place, likely in enumerate(likely_at(reported, first, last, top=top)):
+        top_ids[place, : len(likely)] = [-1 if one.id is None else one.id for one in likely]
+        top_logprobs[place, : len(likely)] = [one.logprob for one in likely]
+    if (top_logprobs > ABOVE).any():
+        raise AnswerError("the server gives a log-probability above 0 for one of the most probable tokens of a place")
+    return Values(logprobs=logprobs, greedy=greedy, top_ids=top_ids, top_logprobs=top_logprobs)
+
+
+def likely_at(reported: Reported, first: int, last: int, *, top: int) -> list[Sequence[Likely]]:
+    """At tokens ``first`` to ``last`` each the most probable tokens, at most ``top``."""
+    told = reported.tops or [None] * len(reported.logprobs)
+    return [(one or ())[:top] for one in told[first:last]]
+
+
+def in_order(likely: Iterable[Likely]) -> list[Likely]:
+    """The most probable one first, of equally probable ones that of the smaller id."""
+    return sorted(likely, key=lambda one: (-one.logprob, -1 if one.id is None else one.id))
 
 
 def _greedy(
-    logprobs: NDArray[np.float64], best: Sequence[Best] | None, first: int, last: int
+    logprobs: NDArray[np.float64], best: Sequence[Likely | None] | None, first: int, last: int
 ) -> NDArray[np.bool_] | None:
     """Whether none is more probable; None where the server does not say what is most probable.
 
@@ -102,8 +137,8 @@ def _greedy(
     places = [] if best is None else [one for one in best[first:last] if one is not None]
     if len(places) != len(logprobs) or best is None:
         return None
-    most = np.array([number for _, number in places], np.float64)
-    unsure = np.array([not text.strip(PART) for text, _ in places], np.bool_)
+    most = np.array([one.logprob for one in places], np.float64)
+    unsure = np.array([one.id is None and not (one.text or "").strip(PART) for one in places], np.bool_)
     return None if (unsure & (most <= logprobs)).any() else logprobs >= most
 
 

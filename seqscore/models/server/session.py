@@ -25,6 +25,9 @@ ONCE = Patience(tries=2, few=1)
 _ROOM, _ROOM_EACH = 1 << 20, 2048
 """Bytes of an answer: in all, and for each byte of the prompt, which has at most as many tokens."""
 
+_ROOM_OF_TOP = 256
+"""Bytes more for each of the most probable tokens of a place."""
+
 _AHEAD = 4
 """Batches that are asked for before the first of them is answered as a whole."""
 
@@ -50,16 +53,16 @@ class Session:
         """Where it is."""
         return self.client.address.root
 
-    async def report(self, prompt: Prompt, *, patience: Patience | None = None) -> Reported:
-        """What the server says of a prompt.
+    async def report(self, prompt: Prompt, *, top: int = 0, patience: Patience | None = None) -> Reported:
+        """What the server says of a prompt, with the ``top`` most probable tokens of each place.
 
         Raises:
             RefusedError: it cannot answer this very prompt.
             ServerError: it does not answer, or another model does; or its answer cannot be believed.
         """
         size = len(prompt.encode()) if isinstance(prompt, str) else len(prompt)
-        body = self.dialect.body(prompt, self.model)
-        room = _ROOM + _ROOM_EACH * size
+        body = self.dialect.body(prompt, self.model, top=max(1, top))
+        room = _ROOM + (_ROOM_EACH + _ROOM_OF_TOP * top) * size
         answer = await self.client.ask(self.dialect.path, body, room=room, patience=patience)
         reported = self.dialect.read(answer, prompt)
         if self.answers_as is not None and reported.model != self.answers_as:
@@ -69,7 +72,7 @@ class Session:
             )
         return reported
 
-    async def report_or_error(self, prompt: Prompt, good: Prompt) -> Reported | SeqscoreError:
+    async def report_or_error(self, prompt: Prompt, good: Prompt, *, top: int = 0) -> Reported | SeqscoreError:
         """The same; what concerns this prompt alone is an error in its place.
 
         A server that fails at the prompt again and again is asked for ``good``, which it answered before: where it
@@ -79,7 +82,7 @@ class Session:
             ServerError: the server answers nobody, or another model does.
         """
         try:
-            return await self.report(prompt)
+            return await self.report(prompt, top=top)
         except RefusedError as refused:
             kind = ContextLengthError if _is_about_length(refused.reason) else InputError
             return kind(f"the server {refused.reason}")

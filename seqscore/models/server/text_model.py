@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar, Self
 
 from seqscore.errors import SeqscoreError
@@ -10,10 +11,10 @@ from seqscore.models.base import Identity, TextModel, TextValues
 from seqscore.models.server.aligned import PAIR, check_aligned
 from seqscore.models.server.cover import no_text, text_values
 from seqscore.models.server.described import identity_of
-from seqscore.models.server.recognise import TRIAL
+from seqscore.models.server.recognise import LARGEST_TOP_K, TRIAL, check_top
 from seqscore.models.server.reported import AnswerError
 from seqscore.models.server.session import Session
-from seqscore.policies import Extra, StartPolicy
+from seqscore.policies import Extra, StartPolicy, top_k_of
 
 
 class ServerTextModel(TextModel):
@@ -34,6 +35,11 @@ class ServerTextModel(TextModel):
     def max_inputs(self) -> int | None:
         """As the server says."""
         return self._session.about.max_tokens
+
+    @property
+    def largest_top_k(self) -> int:
+        """As many as the server gives, which is asked once they are asked for."""
+        return LARGEST_TOP_K if self._session.dialect.top_of_texts else 0
 
     def identity(self) -> Identity:
         """What the server says of itself."""
@@ -60,7 +66,11 @@ class ServerTextModel(TextModel):
         self, batches: Iterable[Sequence[str]], *, extras: frozenset[Extra]
     ) -> Iterator[list[TextValues | SeqscoreError]]:
         """Several texts under way, their values in order."""
-        return self._session.stream(batches, self._one)
+        top = top_k_of(extras)
+        if top and str(top) not in self._checked:
+            self._session.client.wait_for(check_top(self._session, self._start + TRIAL, top))
+            self._checked.add(str(top))
+        return self._session.stream(batches, partial(self._one, top=top))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Itself: the model is not here."""
@@ -88,11 +98,11 @@ class ServerTextModel(TextModel):
             "the texts (--bos '<s>', say; tokenizer.ggml.bos_token_id of its .gguf file says which)"
         )
 
-    async def _one(self, text: str) -> TextValues | SeqscoreError:
+    async def _one(self, text: str, *, top: int) -> TextValues | SeqscoreError:
         if not text:
-            return no_text()
+            return no_text(top)
         try:
-            reported = await self._session.report_or_error(self._start + text, self._start + TRIAL)
-            return reported if isinstance(reported, SeqscoreError) else text_values(text, reported)
+            reported = await self._session.report_or_error(self._start + text, self._start + TRIAL, top=top)
+            return reported if isinstance(reported, SeqscoreError) else text_values(text, reported, top=top)
         except AnswerError as error:
             return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, ClassVar, Self
 
 from seqscore.errors import OptionError, SeqscoreError, TokenizerError
@@ -11,11 +12,11 @@ from seqscore.models.load.identity import fingerprint_tokenizer
 from seqscore.models.local import TokenizerCodec
 from seqscore.models.server.aligned import PAIR, check_aligned
 from seqscore.models.server.described import identity_of
-from seqscore.models.server.recognise import TRIAL, NoValuesError, ids_of, try_out
+from seqscore.models.server.recognise import LARGEST_TOP_K, TRIAL, NoValuesError, check_top, ids_of, try_out
 from seqscore.models.server.reported import AnswerError, values_of
 from seqscore.models.server.session import Session
 from seqscore.plan.requests import Request, Values
-from seqscore.policies import Extra
+from seqscore.policies import Extra, top_k_of
 
 
 class ServerTokenModel(TokenModel):
@@ -46,6 +47,7 @@ class ServerTokenModel(TokenModel):
         start = self._codec.start("auto").token_id
         front = [] if start is None else [start]
         self._good, *pair = ([*front, *encoder.encode(text).ids.tolist()] for text in (TRIAL, *PAIR))
+        self._tops: set[int] = set()
         self._session = session.client.wait_for(self._checked(pair, len(front)))
 
     @property
@@ -58,6 +60,11 @@ class ServerTokenModel(TokenModel):
         """As asked for, else as the server says."""
         return self._max_inputs
 
+    @property
+    def largest_top_k(self) -> int:
+        """As many as the server gives, which is asked once they are asked for."""
+        return LARGEST_TOP_K if self._session.dialect.top_of_ids else 0
+
     def identity(self) -> Identity:
         """What the server says of itself, and the tokenizer."""
         return identity_of(self._session, {"tokenizer": fingerprint_tokenizer(self._tokenizer)})
@@ -68,18 +75,22 @@ class ServerTokenModel(TokenModel):
 
     def stream(self, batches: Iterable[Sequence[Request]], *, extras: frozenset[Extra]) -> Iterator[list[Any]]:
         """Several requests under way, their values (or errors) in order."""
-        return self._session.stream(batches, self._one)
+        top = top_k_of(extras)
+        if top and top not in self._tops:
+            self._session.client.wait_for(check_top(self._session, self._good, top))
+            self._tops.add(top)
+        return self._session.stream(batches, partial(self._one, top=top))
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Self:
         """Itself: the model is not here."""
         return self
 
-    async def _one(self, request: Request) -> Values | SeqscoreError:
+    async def _one(self, request: Request, *, top: int) -> Values | SeqscoreError:
         try:
-            reported = await self._session.report_or_error(request.ids.tolist(), self._good)
+            reported = await self._session.report_or_error(request.ids.tolist(), self._good, top=top)
             if isinstance(reported, SeqscoreError):
                 return reported
-            return values_of(reported, request.first_target, len(request.ids))
+            return values_of(reported, request.first_target, len(request.ids), top=top)
         except AnswerError as error:
             return error
 

@@ -39,12 +39,18 @@ class Model:
         with self._lock, torch.no_grad():
             return self._model(torch.tensor([list(ids)])).logits[0].log_softmax(-1)
 
-    def placed(self, ids: Sequence[int]) -> tuple[list[float | None], list[tuple[int, float] | None]]:
-        """The log-probability of each token, and the most probable one at its place; None at the first."""
+    def placed(
+        self, ids: Sequence[int], count: int = 1
+    ) -> tuple[list[float | None], list[list[tuple[int, float]] | None]]:
+        """The log-probability of each token, and the ``count`` most probable ones at its place; None at the first."""
         rows = self.rows(ids)
         own = [rows[place - 1, token].item() for place, token in enumerate(ids) if place]
-        best = [(int(row.argmax()), row.max().item()) for row in rows[:-1]]
-        return [None, *own], [None, *best]
+        return [None, *own], [None, *(self.best(row, count) for row in rows[:-1])]
+
+    def best(self, row: torch.Tensor, count: int) -> list[tuple[int, float]]:
+        """The most probable tokens of a place."""
+        found = row.topk(count)
+        return list(zip(found.indices.tolist(), found.values.tolist(), strict=True))
 
     def text(self, token: int) -> str:
         """As a server names a token: a part of a character is not told."""
@@ -62,6 +68,7 @@ class StandIn:
         limit: tokens that a prompt may have.
         told: path, headers and body of each request.
         most: how many were under way at the same time.
+        most_top: how many of the most probable tokens of a place it gives.
     """
 
     def __init__(self, dialect: str, *, puts_bos: bool = False, limit: int = 2048) -> None:
@@ -72,6 +79,7 @@ class StandIn:
         self.told: list[tuple[str, dict[str, str], Any]] = []
         self.most = self.now = 0
         self.pause = 0.0
+        self.most_top = 20
         self.closed, self.counting = threading.Event(), threading.Lock()
         self.model = Model()
         self.address = ""
@@ -141,27 +149,36 @@ class StandIn:
             return failed
         if self.dialect == "llama.cpp":
             return 200, {"choices": [{"text": "x", "logprobs": {"tokens": ["x"], "token_logprobs": [-1.0]}}]}
+        count = body.get("prompt_logprobs", body.get("logprobs"))
+        if self.dialect == "vllm" and count > self.most_top:
+            said = f"Requested sample logprobs of {count}, which is greater than max allowed: {self.most_top}"
+            return 400, {"error": {"message": said}}
+        count = min(count, self.most_top)
         if self.dialect == "vllm" and "prompt_logprobs" in body:
-            return 200, {"model": body.get("model"), "choices": [{"prompt_logprobs": self._by_id(ids)}]}
-        told = self._as_llama_cpp(ids) if python else self._as_openai(ids)
+            return 200, {"model": body.get("model"), "choices": [{"prompt_logprobs": self._by_id(ids, count)}]}
+        told = self._as_llama_cpp(ids, count) if python else self._as_openai(ids, count)
         return 200, {"model": body.get("model"), "choices": [{"text": "", "logprobs": told}]}
 
-    def _by_id(self, ids: list[int]) -> list[Any]:
-        own, best = self.model.placed(ids)
+    def _by_id(self, ids: list[int], count: int) -> list[Any]:
+        own, best = self.model.placed(ids, count)
         rows: list[Any] = [None]
         for token, number, top in list(zip(ids, own, best, strict=True))[1:]:
             assert top is not None
-            pair = {str(top[0]): top[1], str(token): number}
-            rows.append({key: {"logprob": value, "rank": 1, "decoded_token": "?"} for key, value in pair.items()})
+            told = {str(token): number, **{str(one): value for one, value in top}}
+            rows.append({key: {"logprob": value, "rank": 1, "decoded_token": "?"} for key, value in told.items()})
         return rows
 
-    def _as_openai(self, ids: list[int]) -> dict[str, Any]:
-        own, best = self.model.placed([*ids, EOS])
+    def _as_openai(self, ids: list[int], count: int) -> dict[str, Any]:
+        own, best = self.model.placed([*ids, EOS], count)
         texts = [self.model.text(token) for token in [*ids, EOS]]
-        tops = [None if top is None else {self.model.text(top[0]): top[1]} for top in best]
+        tops = [None if top is None else self._by_text(top) for top in best]
         return {"tokens": texts, "token_logprobs": own, "top_logprobs": tops, "text_offset": _offsets(texts)}
 
-    def _as_llama_cpp(self, ids: list[int]) -> dict[str, Any]:
+    def _by_text(self, top: list[tuple[int, float]]) -> dict[str, float]:
+        """Tokens of one text, as parts of characters are, become one: the last of them."""
+        return {self.model.text(token): number for token, number in top}
+
+    def _as_llama_cpp(self, ids: list[int], count: int) -> dict[str, Any]:
         """As Llama._create_completion: without the BOS, each token beside the row at its place in what is left."""
         rows = self.model.rows(ids)
         left = [*(ids[1:] if ids[0] == BOS else ids), EOS]
@@ -173,7 +190,7 @@ class StandIn:
             told["tokens"].append(pieces[place].decode("utf-8", "ignore"))
             told["text_offset"].append(len(b"".join(pieces[:place]).decode("utf-8", "ignore")))
             told["token_logprobs"].append(row[token].item())
-            best = {self.model.text(int(row.argmax())): row.max().item()}
+            best = self._by_text(self.model.best(row, count))
             told["top_logprobs"].append({**best, told["tokens"][-1]: row[token].item()})
         told["token_logprobs"][0] = told["top_logprobs"][0] = None
         return told
@@ -190,14 +207,17 @@ class StandIn:
         if self.dialect != "sglang":
             return 404, {}
         ids = body["input_ids"] if "input_ids" in body else self._ids(body["text"], parse=True)
-        own, best = self.model.placed(ids)
+        own, best = self.model.placed(ids, min(body["top_logprobs_num"], self.most_top))
         names = [self.model.text(token) if body["return_text_in_logprobs"] else None for token in ids]
         about = {
             "prompt_tokens": len(ids),
             "input_token_logprobs": [list(row) for row in zip(own, ids, names, strict=True)],
-            "input_top_logprobs": [None if top is None else [[top[1], top[0], None]] for top in best],
+            "input_top_logprobs": [None if top is None else [self._row(*one, body) for one in top] for top in best],
         }
         return self._too_long(ids) or (200, {"text": "x", "meta_info": about})
+
+    def _row(self, token: int, number: float, body: dict[str, Any]) -> list[Any]:
+        return [number, token, self.model.text(token) if body["return_text_in_logprobs"] else None]
 
 
 def _offsets(texts: Sequence[str]) -> list[int]:

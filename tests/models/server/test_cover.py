@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from seqscore.errors import ServerError
 from seqscore.models.server.cover import text_values
-from seqscore.models.server.reported import Reported, values_of
+from seqscore.models.server.reported import Likely, Reported, values_of
 
 
 def reported(texts: Sequence[str], *, first: float | None = None, offsets: Sequence[int] | None = None) -> Reported:
@@ -107,7 +107,8 @@ def test_tokens_without_ids_have_the_checksum_of_their_text() -> None:
 
 def test_greedy_is_known_where_the_most_probable_token_is() -> None:
     def greedy(best: list[tuple[str, float] | None]) -> list[bool] | None:
-        found = values_of(Reported(logprobs=[None, -1.0, -2.0], texts=["a", "b", "c"], best=best), 1, 3).greedy
+        tops = [None if one is None else [Likely(one[1], None, one[0])] for one in best]
+        found = values_of(Reported(logprobs=[None, -1.0, -2.0], texts=["a", "b", "c"], tops=tops), 1, 3).greedy
         return None if found is None else found.tolist()
 
     assert greedy([None, ("x", -0.5), ("c", -2.0)]) == [False, True]

@@ -173,3 +173,58 @@ def test_what_is_no_unicode_text_is_an_error_in_its_place(serve: Serve) -> None:
 def test_a_token_over_the_end_of_a_context_is_an_error(serve: Serve) -> None:
     with pytest.raises(InputError, match="a token reaches over the end of the context"):
         opened(serve("completions")).score(Pair("The an", "swer"))
+
+
+@pytest.mark.parametrize("dialect", ["completions", "vllm", "sglang", "llama-cpp-python"])
+def test_the_most_probable_tokens_of_texts(dialect: str, serve: Serve, own: Scorer) -> None:
+    scorer = opened(serve(dialect, puts_bos=True))
+    for k in (1, 4):
+        for score, expected in zip(scorer.score(TEXTS, top_k=k), own.score(TEXTS, top_k=k), strict=True):
+            assert expected.top_logprobs is not None and expected.top_texts is not None
+            assert score.top_logprobs is not None and score.top_texts is not None and score.top_ids is not None
+            first = int(dialect == "llama-cpp-python")
+            for place in range(first, len(score)):
+                told = dict(zip(score.top_texts[place], score.top_logprobs[place].tolist(), strict=False))
+                right = dict(zip(expected.top_texts[place], expected.top_logprobs[place].tolist(), strict=True))
+                # Servers name a part of a character by no text, so that two of them may come as one.
+                whole = {text: number for text, number in right.items() if "\\x" not in text}
+                assert {text for text in told if text} == set(whole) or dialect == "llama-cpp-python"
+                assert all(same(told[text], number) for text, number in whole.items())
+                if dialect == "sglang":
+                    assert score.top_ids[place].tolist() == expected.top_ids[place].tolist()  # type: ignore[index]
+    assert scorer.score("one", top_k=3).logprobs.tobytes() == scorer.score("one").logprobs.tobytes()
+
+
+@pytest.mark.parametrize("dialect", ["vllm", "sglang"])
+def test_the_most_probable_tokens_of_ids(dialect: str, serve: Serve, own: Scorer, tokenizer: Path) -> None:
+    scorer = opened(serve(dialect), tokenizer=tokenizer)
+    items = [*TEXTS, *PARTS, Pair("The an", "swer")]
+    for score, expected in zip(scorer.score(items, top_k=5), own.score(items, top_k=5), strict=True):
+        assert score.top_ids is not None and expected.top_ids is not None
+        assert score.top_ids.tolist() == expected.top_ids.tolist() and score.top_texts == expected.top_texts
+        assert same(score.top_logprobs, expected.top_logprobs)
+        assert score.greedy is not None and expected.greedy is not None
+        assert score.greedy.tolist() == expected.greedy.tolist()
+
+
+@pytest.mark.parametrize(
+    ("dialect", "said"),
+    [
+        ("vllm", "does not give so many of the most probable tokens: it answers 400 .*greater than max allowed: 20"),
+        ("sglang", "gives the log-probabilities of at most 20 tokens of a place"),
+    ],
+)
+def test_more_of_them_than_a_server_gives_are_refused(dialect: str, said: str, serve: Serve, tokenizer: Path) -> None:
+    server = serve(dialect)
+    for options in ({}, {"tokenizer": tokenizer}):
+        scorer = opened(server, **options)
+        assert scorer.score("one two", top_k=20).top_logprobs is not None
+        with pytest.raises(OptionError, match=f"top_k=21: the server at http://127.0.0.1:.* {said}"):
+            scorer.score("one two", top_k=21)
+
+
+def test_who_gives_none_of_them_says_so(serve: Serve, tokenizer: Path) -> None:
+    by_text = opened(serve("completions"), tokenizer=tokenizer)
+    for scorer in (opened(serve("tgi", puts_bos=True)), by_text):
+        with pytest.raises(OptionError, match=r"top_k=2: a server model gives .*the text's own tokens alone"):
+            scorer.score("one", top_k=2)

@@ -93,3 +93,12 @@ def test_what_it_cannot_score_is_an_error_in_its_place(address: str) -> None:
     assert isinstance(found[1], ServerError) and "do not cover the text" in str(found[1])
     assert not isinstance(found[2], Exception) and found[2].num_scored == 0
     assert not isinstance(found[3], Exception) and found[3].num_scored == 3
+
+
+def test_its_most_probable_tokens_are_ours(address: str) -> None:
+    score = Scorer.from_pretrained(address).score(TEXTS[0], bos=START, top_k=5)
+    own = Scorer.from_pretrained(engine="reference").score(TEXTS[0], bos=START, top_k=5)
+    assert score.top_texts is not None and own.top_texts is not None and score.top_logprobs is not None
+    for place in range(1, len(score)):
+        assert set(score.top_texts[place]) & set(own.top_texts[place]), "the same place"
+        assert len(score.top_texts[place]) == 5 and (np.diff(score.top_logprobs[place]) <= 0).all()

@@ -53,6 +53,8 @@ class Dialect(ABC):
         takes_ids: whether prompts may be token ids.
         tells_ids: whether its answers to texts have token ids.
         takes_start: whether a text that spells the start token is read as that token.
+        top_of_texts: whether its answers to texts name the most probable tokens of a place.
+        top_of_ids: whether its answers to ids do, by their ids.
         advice: what to do where the server gives no log-probabilities of a prompt.
     """
 
@@ -61,6 +63,8 @@ class Dialect(ABC):
     takes_ids: ClassVar[bool]
     tells_ids: ClassVar[bool] = False
     takes_start: ClassVar[bool] = False
+    top_of_texts: ClassVar[bool] = False
+    top_of_ids: ClassVar[bool] = False
     advice: ClassVar[str]
 
     @abstractmethod
@@ -72,8 +76,8 @@ class Dialect(ABC):
         """
 
     @abstractmethod
-    def body(self, prompt: Prompt, model: str | None) -> Mapping[str, Any]:
-        """What is sent."""
+    def body(self, prompt: Prompt, model: str | None, *, top: int = 1) -> Mapping[str, Any]:
+        """What is sent. ``top``: how many of the most probable tokens of a place are asked for, 1 at least."""
 
     @abstractmethod
     def read(self, answer: Any, prompt: Prompt) -> Reported:
@@ -87,6 +91,11 @@ class Dialect(ABC):
         """The token ids, without special ones in front, that the server's own tokenizer makes of a text; None where it
         does not tell."""
         return None
+
+
+def named(model: str | None) -> dict[str, str]:
+    """The field of a body that names the model, where one is named."""
+    return {} if model is None else {"model": model}
 
 
 def names_in(listing: Any) -> tuple[str, ...]:

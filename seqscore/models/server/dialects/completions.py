@@ -16,11 +16,13 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from seqscore.errors import ServerError
-from seqscore.models.server.dialects.base import About, Asks, Dialect, Prompt, names_in, owners_in
+from seqscore.models.server.dialects.base import About, Asks, Dialect, Prompt, named, names_in, owners_in
 from seqscore.models.server.reported import (
     AnswerError,
-    Best,
+    Likely,
     Reported,
+    Top,
+    in_order,
     known_logprob,
     listed,
     logprob_of,
@@ -37,6 +39,7 @@ class Completions(Dialect):
     path: ClassVar[str] = "/v1/completions"
     takes_ids: ClassVar[bool] = True
     takes_start: ClassVar[bool] = True
+    top_of_texts: ClassVar[bool] = True
     advice: ClassVar[str] = (
         "start llama-cpp-python with --logits_all true, or use vLLM, SGLang or text-generation-inference, or give the "
         "model itself (a folder, a .gguf file) as --model"
@@ -53,11 +56,10 @@ class Completions(Dialect):
             )
         return About(models=names_in(listing))
 
-    def body(self, prompt: Prompt, model: str | None) -> Mapping[str, Any]:
+    def body(self, prompt: Prompt, model: str | None, *, top: int = 1) -> Mapping[str, Any]:
         """One token is written, since there are servers for which 0 means as many as fit."""
-        named = {} if model is None else {"model": model}
         prompt = prompt if isinstance(prompt, str) else list(prompt)
-        return {**named, "prompt": prompt, "max_tokens": 1, "temperature": 1.0, "echo": True, "logprobs": 1}
+        return {**named(model), "prompt": prompt, "max_tokens": 1, "temperature": 1.0, "echo": True, "logprobs": top}
 
     def read(self, answer: Any, prompt: Prompt) -> Reported:
         """``choices[0].logprobs``."""
@@ -68,7 +70,7 @@ class Completions(Dialect):
             logprobs=listed(part(told, "token_logprobs"), unclamped, "token_logprobs"),
             texts=listed(part(told, "tokens"), text_of, "tokens"),
             offsets=None if told.get("text_offset") is None else listed(told["text_offset"], whole_of, "text_offset"),
-            best=None if told.get("top_logprobs") is None else listed(told["top_logprobs"], _best, "top_logprobs"),
+            tops=None if told.get("top_logprobs") is None else listed(told["top_logprobs"], _top, "top_logprobs"),
             model=answer.get("model") if isinstance(answer.get("model"), str) else None,
         )
         if not isinstance(prompt, str) and not 0 <= len(reported.logprobs) - len(prompt) <= 1:
@@ -82,8 +84,8 @@ def unclamped(value: Any) -> float | None:
     return float("-inf") if number == -9999.0 else number
 
 
-def _best(value: Any) -> Best:
-    if value is None:
+def _top(value: Any) -> Top:
+    if not value:
         return None
     found = {text_of(token): unclamped(known_logprob(number)) or 0.0 for token, number in value.items()}
-    return max(found.items(), key=lambda one: one[1]) if found else None
+    return in_order(Likely(number, None, token) for token, number in found.items())

@@ -14,8 +14,10 @@ from typing import Any, ClassVar
 from seqscore.models.server.dialects.base import About, Asks, Dialect, Prompt, field_of, names_in, owners_in
 from seqscore.models.server.reported import (
     AnswerError,
-    Best,
+    Likely,
     Reported,
+    Top,
+    in_order,
     known_logprob,
     listed,
     logprob_of,
@@ -32,6 +34,8 @@ class SGLang(Dialect):
     path: ClassVar[str] = "/generate"
     takes_ids: ClassVar[bool] = True
     tells_ids: ClassVar[bool] = True
+    top_of_texts: ClassVar[bool] = True
+    top_of_ids: ClassVar[bool] = True
     advice: ClassVar[str] = "look at the server's log"
 
     async def recognise(self, asks: Asks) -> About | None:
@@ -49,7 +53,7 @@ class SGLang(Dialect):
             dtype=field_of(about, "dtype", str),
         )
 
-    def body(self, prompt: Prompt, model: str | None) -> Mapping[str, Any]:
+    def body(self, prompt: Prompt, model: str | None, *, top: int = 1) -> Mapping[str, Any]:
         """The name of the model is no part of it: a server has one."""
         given = {"text": prompt} if isinstance(prompt, str) else {"input_ids": list(prompt)}
         return {
@@ -57,7 +61,7 @@ class SGLang(Dialect):
             "sampling_params": {"max_new_tokens": 1, "temperature": 1.0},
             "return_logprob": True,
             "logprob_start_len": 0,
-            "top_logprobs_num": 1,
+            "top_logprobs_num": top,
             "return_text_in_logprobs": isinstance(prompt, str),
         }
 
@@ -75,12 +79,12 @@ class SGLang(Dialect):
         if not isinstance(prompt, str) and ids != list(prompt):
             raise AnswerError("the server answers with the tokens of another prompt")
         texts = [text for _, _, text in rows if text is not None]
-        top = about.get("input_top_logprobs")
+        tops = about.get("input_top_logprobs")
         return Reported(
             logprobs=[number for number, _, _ in rows],
             texts=texts if len(texts) == len(rows) else None,
             ids=ids,
-            best=None if top is None else listed(top, _best, "input_top_logprobs"),
+            tops=None if tops is None else listed(tops, _top, "input_top_logprobs"),
         )
 
     async def ids_of(self, asks: Asks, text: str, model: str | None) -> Sequence[int] | None:
@@ -95,8 +99,8 @@ def _row(value: Any) -> tuple[float | None, int, str | None]:
     return logprob_of(number), whole_of(token), None if text is None else text_of(text)
 
 
-def _best(value: Any) -> Best:
+def _top(value: Any) -> Top:
     if not value:
         return None
-    number, token = max(((known_logprob(one[0]), whole_of(one[1])) for one in value), key=lambda one: one[0])
-    return str(token), number
+    found = ((known_logprob(number), whole_of(token), more[0] if more else None) for number, token, *more in value)
+    return in_order(Likely(number, token, None if text is None else text_of(text)) for number, token, text in found)

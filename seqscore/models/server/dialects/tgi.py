@@ -38,7 +38,7 @@ class TextGenerationInference(Dialect):
             dtype=field_of(info, "model_dtype", str),
         )
 
-    def body(self, prompt: Prompt, model: str | None) -> Mapping[str, Any]:
+    def body(self, prompt: Prompt, model: str | None, *, top: int = 1) -> Mapping[str, Any]:
         """The name of the model is no part of it: a server has one."""
         wanted = {"max_new_tokens": 1, "do_sample": False, "details": True, "decoder_input_details": True}
         return {"inputs": prompt, "parameters": wanted}

@@ -12,15 +12,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from seqscore.models.server.dialects.base import About, Asks, Prompt, field_of, names_in, owners_in
+from seqscore.models.server.dialects.base import About, Asks, Prompt, field_of, named, names_in, owners_in
 from seqscore.models.server.dialects.completions import Completions, unclamped
-from seqscore.models.server.reported import AnswerError, Best, Reported, listed, part, whole_of
+from seqscore.models.server.reported import AnswerError, Likely, Reported, Top, in_order, listed, part, whole_of
 
 
 class VLLM(Completions):
     """vLLM's server."""
 
     name: ClassVar[str] = "vllm"
+    top_of_ids: ClassVar[bool] = True
     advice: ClassVar[str] = "start vLLM without --max-logprobs 0"
 
     async def recognise(self, asks: Asks) -> About | None:
@@ -33,12 +34,11 @@ class VLLM(Completions):
         version = field_of(await asks.get("/version"), "version", str)
         return About(models=names_in(listing), version=version, max_tokens=min(known) - 1 if known else None)
 
-    def body(self, prompt: Prompt, model: str | None) -> Mapping[str, Any]:
+    def body(self, prompt: Prompt, model: str | None, *, top: int = 1) -> Mapping[str, Any]:
         """Of ids, ``prompt_logprobs``; of a text, ``echo``."""
         if isinstance(prompt, str):
-            return super().body(prompt, model)
-        named = {} if model is None else {"model": model}
-        return {**named, "prompt": list(prompt), "max_tokens": 1, "temperature": 1.0, "prompt_logprobs": 1}
+            return super().body(prompt, model, top=top)
+        return {**named(model), "prompt": list(prompt), "max_tokens": 1, "temperature": 1.0, "prompt_logprobs": top}
 
     def read(self, answer: Any, prompt: Prompt) -> Reported:
         """``choices[0].prompt_logprobs``."""
@@ -50,14 +50,13 @@ class VLLM(Completions):
             raise AnswerError(f"the server answers with {len(places)} tokens to a prompt of {len(prompt)}")
         return Reported(
             logprobs=[_own(place, token) for place, token in zip(places, prompt, strict=True)],
-            best=listed(places, _best, "prompt_logprobs"),
+            tops=listed(places, _top, "prompt_logprobs"),
             model=answer.get("model") if isinstance(answer.get("model"), str) else None,
         )
 
     async def ids_of(self, asks: Asks, text: str, model: str | None) -> Sequence[int] | None:
         """By ``/tokenize``."""
-        named = {} if model is None else {"model": model}
-        told = await asks.post("/tokenize", {**named, "prompt": text, "add_special_tokens": False})
+        told = await asks.post("/tokenize", {**named(model), "prompt": text, "add_special_tokens": False})
         tokens = field_of(told, "tokens", list)
         return None if tokens is None else listed(tokens, whole_of, "tokens")
 
@@ -72,9 +71,8 @@ def _own(place: Mapping[str, Any] | None, token: int) -> float | None:
     return number
 
 
-def _best(place: Mapping[str, Any] | None) -> Best:
+def _top(place: Mapping[str, Any] | None) -> Top:
     if not place:
         return None
-    found = {token: unclamped(one["logprob"]) for token, one in place.items()}
-    known = [(token, number) for token, number in found.items() if number is not None]
-    return max(known, key=lambda one: one[1]) if known else None
+    found = {int(token): unclamped(one["logprob"]) for token, one in place.items()}
+    return in_order(Likely(number, token, None) for token, number in found.items() if number is not None) or None
