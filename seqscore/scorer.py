@@ -59,8 +59,8 @@ class Scorer:
             thread. A forward pass of the caller's own in another thread is what it is without a scorer, but that it
             drops nothing out while one runs.
         tokenizer: its tokenizer; it is left as it is.
-        engine: ``auto`` (``packed`` where it runs the model, else ``padded``, with a warning), ``packed``, ``padded``
-            or ``reference``. A named engine never falls back to another.
+        engine: ``auto`` (``packed`` where it runs the model, else ``cached``, else ``padded``, with a warning),
+            ``packed``, ``cached``, ``padded`` or ``reference``. A named engine never falls back to another.
         batch_tokens: how many positions may run at once, padding included; bounds the memory. None: the engine's
             default. ``packed`` runs at least 16.
         threads: how many threads of the processor a run uses; torch's number is put back after it. None: torch's

@@ -36,7 +36,10 @@ Dtype: TypeAlias = Annotated[
     str, typer.Option(help="float32, bfloat16, float16 or float64; nothing else decides.", rich_help_panel=_MODEL)
 ]
 Engine: TypeAlias = Annotated[
-    str, typer.Option(help="auto, packed, padded or reference; a named one never falls back.", rich_help_panel=_MODEL)
+    str,
+    typer.Option(
+        help="auto, packed, cached, padded or reference; a named one never falls back.", rich_help_panel=_MODEL
+    ),
 ]
 BatchTokens: TypeAlias = Annotated[
     int | None, typer.Option(min=1, help="How many positions may run at once; bounds memory.", rich_help_panel=_MODEL)

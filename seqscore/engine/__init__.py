@@ -6,6 +6,9 @@
 | ``resolve`` | a name to an engine; what ``auto`` takes |
 | ``reference`` | one request a forward pass, the model's own logits: the oracle of the others |
 | ``padded`` | requests of like length side by side, padded on the right; runs any causal model |
+| ``cached`` | as ``padded``, but common prefixes run once, and the model goes on behind them |
+| ``batch_values`` | what the two share: batches of paths to values |
+| ``cached_trial`` | whether and how a model goes on behind tokens that it has read, found by trying |
 | ``packed`` | no padding, every distinct prefix once, the same bits in any company |
 | ``encode_once`` | models with an encoder: each source once, rows of one width side by side |
 | ``mask_one`` | masked models: a row for each target, rows of one width side by side |

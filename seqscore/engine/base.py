@@ -13,8 +13,6 @@ class Engine(Protocol):
     """Runs requests on a model. An engine may share, sort and cut them as it likes; results are in request order."""
 
     name: ClassVar[str]
-    shares_prefixes: ClassVar[bool]
-    """Whether requests with a common prefix run it once."""
 
     @property
     def batch_tokens(self) -> int | None:
@@ -25,6 +23,10 @@ class Engine(Protocol):
     def keeps_bits(self) -> bool:
         """Whether it promises, for this model's device and dtype, that the bits of a request's values do not depend on
         the other requests, on ``batch_tokens`` or on the number of threads."""
+        ...
+
+    def num_run(self, requests: Sequence[Request]) -> int:
+        """How many positions it runs for these requests, padding not counted."""
         ...
 
     def run(self, requests: Sequence[Request], *, extras: frozenset[Extra]) -> list[Values]:

@@ -25,6 +25,7 @@ from seqscore.engine.head.queue import HeadQueue, counts_for, head_row_counts
 from seqscore.engine.kept_trials import tried
 from seqscore.errors import ModelError
 from seqscore.models.architecture.limits import text_config
+from seqscore.plan.batches import sides_of
 from seqscore.plan.packs import Pack, cut_packs
 from seqscore.plan.requests import Request, Values
 from seqscore.plan.trie import Trie, build_trie
@@ -51,7 +52,6 @@ class PackedEngine:
     """
 
     name: ClassVar[str] = "packed"
-    shares_prefixes: ClassVar[bool] = True
 
     def __init__(self, adapter: ModelAdapter, *, batch_tokens: int | None = None, sharing: bool = True) -> None:
         if adapter.trunk is None or adapter.head is None:
@@ -85,6 +85,11 @@ class PackedEngine:
                 values = self._run_all(chosen, padding_at, extras, sharing=self._sharing)
                 results.update(zip(indices, self._apart(chosen, values, padding_at, extras), strict=True))
         return [results[i] for i in range(len(requests))]
+
+    def num_run(self, requests: Sequence[Request]) -> int:
+        """Every distinct prefix counts as one position."""
+        groups = ([requests[i] for i in indices] for indices, _ in self._rotary_groups(requests))
+        return sum(build_trie(chosen, sharing=self._sharing).num_rows for chosen in groups)
 
     def _run_all(
         self, requests: Sequence[Request], padding_at: int | None, extras: frozenset[Extra], *, sharing: bool
@@ -136,11 +141,7 @@ class PackedEngine:
         behind that length makes the model rotate as for a long one in every pack.
         """
         switch = self._adapter.rope_switch
-        if switch is None:
-            yield list(range(len(requests))), None
-            return
-        for is_long in (False, True):
-            indices = [i for i, request in enumerate(requests) if (request.num_inputs > switch) == is_long]
+        for is_long, indices in enumerate(sides_of(requests, switch)):
             yield indices, switch if is_long else None
 
     def _run_trie(self, trie: Trie, padding_at: int | None, extras: frozenset[Extra]) -> Values:

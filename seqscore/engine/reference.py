@@ -22,7 +22,6 @@ class ReferenceEngine:
     """log p(x_t | x_<t) from model(x_<n).logits, request after request."""
 
     name: ClassVar[str] = "reference"
-    shares_prefixes: ClassVar[bool] = False
     keeps_bits: ClassVar[bool] = False
     batch_tokens: ClassVar[int | None] = None
 
@@ -33,6 +32,10 @@ class ReferenceEngine:
         """The values of each request's targets, in order."""
         with forward_passes(self._adapter):
             return [self._one(request, extras) for request in requests]
+
+    def num_run(self, requests: Sequence[Request]) -> int:
+        """All positions of all requests."""
+        return sum(request.num_inputs for request in requests)
 
     def _one(self, request: Request, extras: frozenset[Extra]) -> Values:
         import torch

@@ -121,11 +121,6 @@ class LanguageModel(ABC, Generic[Asked, Told]):
         return False
 
     @property
-    def shares_prefixes(self) -> bool:
-        """Whether what several requests have in common at their beginning runs once."""
-        return False
-
-    @property
     def batch_tokens(self) -> int | None:
         """How many positions may run at once; None: one text at a time, or nothing that is decided here."""
         return None
@@ -208,10 +203,14 @@ class TokenModel(LanguageModel[Request, Values]):
         """
         return None
 
+    def num_run(self, asked: Sequence[Request]) -> int:
+        """How many positions it runs for requests that are read to the left alone."""
+        return sum(request.num_inputs for request in asked)
+
     def workload(self, asked: Sequence[Request]) -> Workload:
         """How much running these would be: of a model that sees both sides of a target a row of its own for each."""
         if self.conditioning == "left":
-            return workload_of(asked, shares_prefixes=self.shares_prefixes)
+            return workload_of(asked, num_run=self.num_run(asked))
         if self.conditioning == "both":
             return workload_of_each(asked, lambda request: request.num_targets * len(request.ids))
         return workload_of_each(asked, lambda request: len(request.source) + request.num_inputs)

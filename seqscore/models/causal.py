@@ -66,10 +66,9 @@ class CausalModel(LocalModel):
         """The engine's name."""
         return self._engine.name
 
-    @property
-    def shares_prefixes(self) -> bool:
-        """Whether the engine runs common prefixes once."""
-        return self._engine.shares_prefixes
+    def num_run(self, asked: Sequence[Request]) -> int:
+        """As many as the engine does, which may run once what requests have in common."""
+        return self._engine.num_run(asked)
 
     @property
     def batch_tokens(self) -> int | None:

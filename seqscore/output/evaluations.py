@@ -91,10 +91,11 @@ def _positions(work: Workload, found: DryRun) -> str:
         return ""
     if found.conditioning == "both":
         return f"{work.num_run:,} (each token is a row of its own: {work.num_targets:,} rows of a forward pass)"
-    if work.num_run != work.num_distinct:
+    if work.num_run == work.num_inputs > work.num_distinct:
         return f"{work.num_run:,} (engine {found.engine} shares nothing; of them {work.num_distinct:,} are distinct)"
-    saved = 1 - work.num_distinct / work.num_inputs if work.num_inputs else 0.0
-    return f"{work.num_run:,} (one by one {work.num_inputs:,}; sharing saves {saved:.0%})"
+    saved = 1 - work.num_run / work.num_inputs if work.num_inputs else 0.0
+    distinct = f"; {work.num_distinct:,} are distinct" if work.num_run != work.num_distinct else ""
+    return f"{work.num_run:,} (one by one {work.num_inputs:,}; sharing saves {saved:.0%}{distinct})"
 
 
 def write_summary_json(summary: Mapping[str, Any]) -> None:

@@ -35,15 +35,14 @@ UNKNOWN = Workload(num_targets=None, num_inputs=None, num_distinct=None, num_run
 """Of requests that are texts, which a model cuts into tokens itself."""
 
 
-def workload_of(requests: Sequence[Request], *, shares_prefixes: bool) -> Workload:
-    """The work of requests that are planned together and read to the left alone, by an engine that runs a common prefix
-    once or every time; ``num_items`` is left to who knows it."""
-    inputs, distinct = sum(request.num_inputs for request in requests), build_trie(requests).num_rows
+def workload_of(requests: Sequence[Request], *, num_run: int) -> Workload:
+    """The work of requests that are planned together and read to the left alone, for which an engine runs so many
+    positions; ``num_items`` is left to who knows it."""
     return Workload(
         num_targets=sum(request.num_targets for request in requests),
-        num_inputs=inputs,
-        num_distinct=distinct,
-        num_run=distinct if shares_prefixes else inputs,
+        num_inputs=sum(request.num_inputs for request in requests),
+        num_distinct=build_trie(requests).num_rows,
+        num_run=num_run,
     )
 
 

@@ -267,12 +267,12 @@ def test_help_and_version_need_no_heavy_library() -> None:
     assert "--special-tokens" in done.stdout
 
 
-def test_a_model_that_runs_padded_is_told_in_a_line(run: Run, tmp_path: Path) -> None:
+def test_a_model_that_does_not_run_packed_is_told_in_a_line(run: Run, tmp_path: Path) -> None:
     tiny_model("bloom").save_pretrained(tmp_path)
     tiny_tokenizer().save_pretrained(tmp_path)
     done = run("score", "It rained.", "--format", "jsonl", "--signature", "rows", model=str(tmp_path))
-    assert done.returncode == 0 and "engine:padded" in done.stdout and "fallback" not in done.stdout
+    assert done.returncode == 0 and "engine:cached" in done.stdout and "fallback" not in done.stdout
     (line,) = told(done.stderr)
-    assert line.startswith("seqscore: warning: BloomForCausalLM runs padded, not packed: 0 of its 2 layers")
+    assert line.startswith("seqscore: warning: BloomForCausalLM runs cached, not packed: 0 of its 2 layers")
     named = run("score", "It rained.", "--engine", "packed", model=str(tmp_path))
     assert named.returncode == 1 and "use engine='padded'" in named.stderr

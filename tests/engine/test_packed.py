@@ -223,8 +223,8 @@ def test_models_that_it_does_not_fit(architecture: str) -> None:
     assert reason is not None and PADDED[architecture] in reason.reason
     with pytest.raises(EngineError, match=r"engine='packed' cannot run .*use engine='padded'"):
         resolve_engine("packed", own)
-    with pytest.warns(SeqscoreWarning, match="runs padded, not packed"):
-        assert resolve_engine("auto", own).name == "padded"
+    with pytest.warns(SeqscoreWarning, match="runs cached, not packed"):
+        assert resolve_engine("auto", own).name == "cached"
 
 
 def test_a_model_that_leaks_between_neighbours_is_found_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -343,7 +343,7 @@ def test_what_a_model_cannot_do_is_told_with_its_own_words(monkeypatch: pytest.M
     monkeypatch.setattr(kind, "forward", picky)
     monkeypatch.setattr("seqscore.engine.resolve._narrow_packed", PackedEngine)
     with pytest.warns(SeqscoreWarning, match=r"does not take packs \(ValueError: no more than 70 rows\)"):
-        assert resolve_engine("auto", own).name == "padded"
+        assert resolve_engine("auto", own).name == "cached"
     with pytest.raises(EngineError, match="no more than 70 rows") as found:
         resolve_engine("packed", own)
     assert isinstance(found.value.__cause__, ValueError)
@@ -363,7 +363,7 @@ def test_an_assertion_of_a_model_is_no_defect(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(kind, "forward", picky)
     monkeypatch.setattr("seqscore.engine.resolve._narrow_packed", PackedEngine)
     with pytest.warns(SeqscoreWarning, match=r"does not take packs \(AssertionError: too many rows\)"):
-        assert resolve_engine("auto", own).name == "padded"
+        assert resolve_engine("auto", own).name == "cached"
 
 
 class _Refusing(torch.nn.Module):

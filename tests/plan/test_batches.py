@@ -1,4 +1,4 @@
-"""Padded batches hold every request once, under the budget, and say where each target stands."""
+"""Padded batches hold every path of a tree once, under the budget, and every target is taken once."""
 
 from __future__ import annotations
 
@@ -12,35 +12,66 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seqscore.plan.batches import padded_batches
+from seqscore.plan.batches import Batch, TargetsOnce, padded_batches, sides_of
 from seqscore.plan.chunks import ChunkLimits, chunks_of
 from seqscore.plan.requests import Request
+from seqscore.plan.trie import Trie, build_trie
 
 
 @st.composite
 def some_requests(draw: st.DrawFn) -> list[Request]:
-    lengths = draw(st.lists(st.integers(2, 30), max_size=20))
-    return [Request(np.arange(n) + 100 * i, draw(st.integers(1, n - 1))) for i, n in enumerate(lengths)]
+    """Of three words, so that many begin alike."""
+    texts = draw(st.lists(st.lists(st.integers(0, 2), min_size=2, max_size=12), max_size=20))
+    return [Request(np.array(ids), draw(st.integers(1, len(ids) - 1))) for ids in texts]
 
 
-@given(some_requests(), st.integers(1, 100))
+def read_so_far(trie: Trie, batches: list[Batch]) -> Iterator[tuple[Batch, list[list[int]]]]:
+    """What each batch makes a model read, prefixes included, as the batches claim to run."""
+    open_prefixes: list[list[int]] = []
+    for batch in batches:
+        del open_prefixes[batch.depth :]
+        before = open_prefixes[-1] if batch.depth else []
+        assert len(before) == batch.prefix and len(open_prefixes) == batch.depth
+        tokens = [before + trie.tokens[row[row >= 0]].tolist() for row in batch.rows]
+        if batch.opens:
+            assert len(tokens) == 1
+            open_prefixes.append(tokens[0])
+        yield batch, tokens
+
+
+def check_targets(requests: list[Request], trie: Trie, batches: list[Batch]) -> None:
+    """Every target is taken once, at a place where what was read is what stands before it."""
+    taken, found = TargetsOnce(trie), {}
+    for batch, tokens in read_so_far(trie, batches):
+        rows, columns, targets = taken.take(batch)
+        for row, column, target in zip(rows.tolist(), columns.tolist(), targets.tolist(), strict=True):
+            assert target not in found
+            found[target] = (*tokens[row][: batch.prefix + column + 1], int(trie.target_tokens[target]))
+    assert taken.order().tolist() == np.argsort(list(found)).tolist()
+    for request, places in zip(requests, trie.places, strict=True):
+        for place, target in enumerate(places.tolist()):
+            assert found[target] == tuple(request.ids[: request.first_target + place + 1].tolist())
+
+
+@given(some_requests(), st.integers(1, 60))
 def test_every_target_stands_where_its_batch_says(requests: list[Request], budget: int) -> None:
-    seen = []
-    for batch in padded_batches(requests, batch_tokens=budget):
-        seen.extend(batch.indices)
-        assert batch.width == max(requests[i].num_inputs for i in batch.indices)
-        assert len(batch.indices) == 1 or len(batch.indices) * batch.width <= budget
-        found = [
-            (requests[batch.indices[row]].inputs[column], target)
-            for row, column, target in zip(batch.rows, batch.columns, batch.targets, strict=True)
-        ]
-        expected = [
-            (requests[i].ids[t - 1], requests[i].ids[t])
-            for i in batch.indices
-            for t in range(requests[i].first_target, len(requests[i].ids))
-        ]
-        assert found == expected
-    assert sorted(seen) == list(range(len(requests)))
+    trie = build_trie(requests)
+    batches = padded_batches(trie, batch_tokens=budget)
+    if batches:
+        check_targets(requests, trie, batches)
+    for batch in batches:
+        assert len(batch.rows) == 1 or batch.rows.size <= budget
+        assert (batch.rows >= 0).all(1).any()
+    widths = [batch.rows.shape[1] for batch in batches]
+    assert widths == sorted(widths, reverse=True)
+
+
+@given(some_requests())
+def test_what_is_the_beginning_of_another_text_does_not_run(requests: list[Request]) -> None:
+    inputs = {tuple(request.inputs.tolist()) for request in requests}
+    maximal = [one for one in inputs if not any(other[: len(one)] == one for other in inputs - {one})]
+    batches = padded_batches(build_trie(requests), batch_tokens=30)
+    assert sum(batch.num_run for batch in batches) == sum(map(len, maximal))
 
 
 def test_a_request_needs_a_target_and_something_before_it() -> None:
@@ -82,16 +113,16 @@ def test_what_was_read_before_an_error_is_handed_on() -> None:
         next(chunks)
 
 
-@given(some_requests(), st.integers(1, 100), st.integers(1, 30))
-def test_no_batch_holds_both_sides_of_a_switch(requests: list[Request], budget: int, split_at: int) -> None:
-    batches = padded_batches(requests, batch_tokens=budget, split_at=split_at)
-    for batch in batches:
-        assert len({requests[i].num_inputs > split_at for i in batch.indices}) == 1
-    assert sorted(i for batch in batches for i in batch.indices) == list(range(len(requests)))
+@given(some_requests(), st.integers(1, 12))
+def test_both_sides_of_a_switch_are_apart(requests: list[Request], switch: int) -> None:
+    short, long = sides_of(requests, switch)
+    assert sorted(short + long) == list(range(len(requests)))
+    assert all(requests[i].num_inputs <= switch for i in short) and all(requests[i].num_inputs > switch for i in long)
+    assert sides_of(requests, None) == [list(range(len(requests)))]
 
 
 def test_planning_needs_no_torch() -> None:
-    code = "import sys, seqscore.plan.batches, seqscore.plan.chunks; sys.exit('torch' in sys.modules)"
+    code = "import sys, seqscore.plan.prefixes, seqscore.plan.chunks; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

@@ -3,6 +3,7 @@
 | module | what it is for |
 |---|---|
 | ``adapter`` | what an engine needs to know of a model: trunk, head, what its forward pass takes |
+| ``caches`` | what a model keeps of tokens that it has read, and how it goes on behind them |
 | ``stacks`` | the same of a model with an encoder: two stacks and a head |
 | ``tuners`` | layers that hold adapters of peft |
 | ``masked_head`` | trunk and head of a masked model, taken apart |

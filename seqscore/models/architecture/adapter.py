@@ -84,7 +84,7 @@ class ModelAdapter:
         Raises:
             ModelError: the model gives logits of another shape.
         """
-        return self._widened(self._own_logits(ids))
+        return self.widened(self._own_logits(ids))
 
     def _own_logits(self, ids: Tensor) -> Tensor:
         logits: Tensor = self.model(**forward_inputs(self.model, ids)).logits
@@ -96,7 +96,8 @@ class ModelAdapter:
             )
         return logits[:, self.rows_in_front :]
 
-    def _widened(self, logits: Tensor) -> Tensor:
+    def widened(self, logits: Tensor) -> Tensor:
+        """Logits in float32, or float64 for a float64 model."""
         import torch
 
         return logits.to(torch.promote_types(self.dtype, torch.float32))
@@ -125,7 +126,7 @@ class ModelAdapter:
         """
         if self.head is not None:
             return self.hidden(ids)[rows, columns], self.head
-        return self._widened(self._own_logits(ids)[rows, columns]), None
+        return self.widened(self._own_logits(ids)[rows, columns]), None
 
     def require_unchanged(self) -> None:
         """That the parts which were looked at are those of the model still.

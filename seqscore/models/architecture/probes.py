@@ -27,7 +27,8 @@ _PROBE_LENGTH = 8
 _RULED_OUT = -1e30
 
 
-def _parameter_names(module: nn.Module) -> frozenset[str]:
+def parameter_names(module: nn.Module) -> frozenset[str]:
+    """What a forward pass may be given by name."""
     return frozenset(inspect.signature(module.forward).parameters)
 
 
@@ -38,7 +39,7 @@ def forward_inputs(module: nn.Module, ids: Tensor) -> dict[str, Any]:
     """
     import torch
 
-    names = _parameter_names(module)
+    names = parameter_names(module)
     inputs: dict[str, Any] = {"input_ids": ids}
     if "attention_mask" in names:
         inputs["attention_mask"] = torch.ones_like(ids)

@@ -442,13 +442,18 @@ def test_a_run_is_one_stream_and_a_model_may_ask_ahead(tmp_path: Path, monkeypat
     assert files(found.path / "parts") == files(expected.path / "parts")
 
 
-def test_a_dry_run_promises_no_sharing_where_there_is_none(tmp_path: Path) -> None:
+def test_a_dry_run_promises_no_sharing_that_an_engine_does_not_do(tmp_path: Path) -> None:
     data = dataset(tmp_path / "data.jsonl", passages(2))
-    for engine in ("padded", "reference"):
+    runs = []
+    for engine in ("packed", "cached", "padded", "reference"):
         scorer = Scorer(tiny_model("llama"), tiny_tokenizer(), engine=engine)
         work = dry_run(scorer, data, made("choices", data), options=OPTIONS).workload
-        assert work.num_distinct is not None and work.num_inputs is not None
-        assert work.num_run == work.num_inputs > work.num_distinct
+        assert work.num_distinct is not None and work.num_inputs is not None and work.num_run is not None
+        runs.append((work.num_run, work.num_distinct, work.num_inputs))
+    packed, cached, padded, reference = runs
+    assert packed[0] == packed[1]
+    assert cached[1] < cached[0] < padded[0] < padded[2] and cached[1:] == padded[1:]
+    assert reference[0] == reference[2] > reference[1]
 
 
 @pytest.fixture
