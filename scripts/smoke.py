@@ -1,6 +1,7 @@
 """Check an installed seqscore from outside its source tree: quick imports, the command line, scores.
 
-With ``--extras`` also a run and its report; without, that what is not installed names the extra that brings it.
+With ``--extras`` also a run and its report, and the session of each kind of model that ``seqscore/models/README.md``
+shows; without, that what is not installed names the extra that brings it.
 
 Builds a tiny Llama with random weights and a byte-level tokenizer, scores texts with it through ``python -m seqscore``,
 and compares every token with a float64 forward through plain transformers. Exits with 1 and says why if it is not so.
@@ -9,8 +10,10 @@ and compares every token with a float64 forward through plain transformers. Exit
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import resource
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -18,8 +21,47 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors
+from transformers import (
+    AutoModelForCausalLM,
+    BertConfig,
+    BertForMaskedLM,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    T5Config,
+    T5ForConditionalGeneration,
+    T5Tokenizer,
+)
+
+SESSIONS = {
+    "causal": ("score 'It rained.' --model llama --tokens", "next 'It' --model llama --top 3"),
+    "masked": (
+        "score 'it rained' --model bert --tokens",
+        "score 'it rained' --model bert --masking within-word-l2r",
+        "eval perplexity texts.txt --model bert --out runs/bert",
+    ),
+    "encoder-decoder": (
+        "score 'es regnete' --context 'it rained' --model t5 --score-eos --tokens",
+        "next 'it rained' --target-begins 'es' --model t5 --top 3",
+        "eval filter bitext.tsv --column de --context-column en --max 1000 --model t5 --out runs/t5",
+    ),
+    "ngram": (
+        "score 'it rained' --model words.arpa --score-eos --tokens",
+        "eval filter texts.txt --model words.arpa --score-eos --keep scores --out runs/ngram",
+    ),
+}
+"""What people do with each kind of model, on tiny ones that are made here."""
+
+FILES = {
+    "texts.txt": "it rained\nnobody came\nes regnete\n",
+    "bitext.tsv": "en\tde\nit rained\tes regnete\nnobody came\tniemand kam\n",
+    "words.arpa": (
+        "\\data\\\nngram 1=5\nngram 2=2\n\n\\1-grams:\n"
+        "-1.0\t<unk>\n-99\t<s>\t-0.3\n-0.7\t</s>\n-0.6\tit\t-0.2\n-0.6\trained\t-0.1\n"
+        "\n\\2-grams:\n-0.2\t<s> it\n-0.3\tit rained\n\n\\end\\\n"
+    ),
+}
 
 TEXTS = ["It rained.", "The keys are on the table, 24 of them.", "小猫在窗台上睡着了 👨‍👩‍👧‍👦"]
 TOLERANCE = 1e-4  # nats a token, against float64: what the project promises
@@ -60,9 +102,65 @@ def build_model(folder: Path) -> None:
     tokenizer.save_pretrained(folder)
 
 
-def seqscore(*arguments: str) -> str:
+def build_kinds(folder: Path) -> None:
+    """A model of each other kind, with random weights."""
+    torch.manual_seed(0)
+    letters = "abcdefghijklmnopqrstuvwxyz"
+    marks = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+    words = {piece: i for i, piece in enumerate([*marks, *letters, *(f"##{letter}" for letter in letters)])}
+    backend = Tokenizer(models.WordPiece(vocab=words, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    backend.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
+    named = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), marks, strict=True))
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "intermediate_size": 16,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 2,
+    }
+    save(folder / "bert", BertForMaskedLM(BertConfig(vocab_size=len(words), **sizes)), tokenizer_of(backend, **named))
+    pieces = [("<pad>", 0.0), ("</s>", 0.0), ("<unk>", 0.0), *((one, -5.0) for one in f"▁{letters}")]
+    t5: dict[str, Any] = {
+        "d_model": 16,
+        "d_kv": 8,
+        "d_ff": 16,
+        "num_layers": 1,
+        "num_heads": 2,
+        "decoder_start_token_id": 0,
+    }
+    tokenizer: Any = T5Tokenizer(vocab=pieces, extra_ids=0)
+    save(folder / "t5", T5ForConditionalGeneration(T5Config(vocab_size=len(pieces), **t5)), tokenizer)
+
+
+def tokenizer_of(backend: Any, **special: str) -> Any:
+    made: Any = PreTrainedTokenizerFast(tokenizer_object=backend, **special)  # type: ignore[no-untyped-call]
+    return made
+
+
+def save(folder: Path, model: Any, tokenizer: Any) -> None:
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def check_sessions(folder: Path) -> None:
+    """Every command of every kind ends well, in a folder that has what they name."""
+    build_model(folder / "llama")
+    build_kinds(folder)
+    for name, content in FILES.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    for kind, commands in SESSIONS.items():
+        if kind == "ngram" and importlib.util.find_spec("kenlm") is None:
+            print("smoke: --   n-gram models: kenlm, which is compiled, is not installed", flush=True)
+            continue
+        for command in commands:
+            told = seqscore(*shlex.split(command), cwd=folder)
+            check(bool(told.strip()), f"{kind}: seqscore {command}")
+
+
+def seqscore(*arguments: str, cwd: Path | None = None) -> str:
     """Standard output of ``python -m seqscore``."""
-    done = subprocess.run([sys.executable, "-m", "seqscore", *arguments], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-m", "seqscore", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
     check(done.returncode == 0, f"exit status of seqscore {' '.join(arguments)[:60]} {done.stderr.strip()[-2000:]}")
     return done.stdout
 
@@ -149,7 +247,11 @@ def main() -> None:
         check(len(records) == len(TEXTS), "one record a text")
         for text, record in zip(TEXTS, records, strict=True):
             check_record(folder, text, record)
-        check_report(folder, Path(temporary)) if arguments.extras else check_extra_named(Path(temporary))
+        if arguments.extras:
+            check_report(folder, Path(temporary))
+            check_sessions(Path(temporary))
+        else:
+            check_extra_named(Path(temporary))
     print("smoke: passed")
 
 

@@ -79,9 +79,11 @@ class NextCall:
                 "the model's forward pass gives NaN behind the context: its weights are damaged, or this dtype "
                 "overflows; try dtype='float32'"
             )
-        ids = values.top_ids[-1]
+        ids, source = values.top_ids[-1], sequence.context
+        has_source = self.model.conditioning == "source"
         return NextTokens(
-            context=sequence.text,
+            context=source if has_source else sequence.text,
+            target_begins=(sequence.text or "").removeprefix(source or "") if has_source else "",
             ids=ids,
             texts=tuple(self.inner.builder.encoder.shown(number) for number in ids.tolist()),
             logprobs=values.top_logprobs[-1],

@@ -61,7 +61,8 @@ class NextTokens:
     Shape: ``ids`` int64, ``texts``, ``logprobs`` float64 in nats, [k]. ``entropy``: of the whole distribution, nats.
     ``context``: its text, as a chat template rendered it; None for ids without one. ``start_token``: the id of what
     stood in front. ``num_context``: tokens of the context; ``num_unread``: those at its beginning that are not read,
-    since the model cannot look back so far.
+    since the model cannot look back so far. ``target_begins``: of a model with an encoder, whose context is a source,
+    how what is decoded begins; the numbers of tokens count that too.
     """
 
     context: str | None
@@ -72,6 +73,7 @@ class NextTokens:
     start_token: int | None = None
     num_context: int = 0
     num_unread: int = 0
+    target_begins: str = ""
     settings: Signature = Signature(())
 
     def __len__(self) -> int:

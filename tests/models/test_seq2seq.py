@@ -336,6 +336,7 @@ def test_what_comes_next_in_a_target(family: str, begins: str) -> None:
     np.testing.assert_allclose(found.logprobs, best.values.numpy(), atol=1e-10)
     assert found.entropy == pytest.approx(float(-(logs.exp() * logs).sum()), abs=1e-10)
     assert found.num_context == len(source) - sum(map(len, scorer._model.codec.frames.source)) + len(target)  # type: ignore[union-attr]
+    assert (found.context, found.target_begins) == ("the cat sat", begins)
     if not begins:
         assert scorer.next_tokens("the cat sat", k=6).ids.tolist() == found.ids.tolist(), "a context is a source"
 

@@ -172,3 +172,13 @@ def test_the_smoke_test_can_fail(tiny_model: Path) -> None:
     for broken in (record(right + 2e-4), record(right, end=1), {**record(right), "log_likelihood": right + 1}):
         with pytest.raises(SystemExit):
             smoke.check_record(tiny_model, text, broken)
+
+
+def test_the_page_of_models_shows_the_sessions_that_the_smoke_step_runs(tmp_path: Path) -> None:
+    smoke = load("smoke")
+    page = (ROOT / "seqscore/models/README.md").read_text(encoding="utf-8")
+    shown = "\n".join(f"$ seqscore {command}" for commands in smoke.SESSIONS.values() for command in commands)
+    assert f"```console\n{shown}\n```" in page
+    smoke.build_kinds(tmp_path)
+    assert {one.name for one in tmp_path.iterdir()} == {"bert", "t5"}
+    assert set(smoke.FILES) == {word for word in shown.split() if "." in word and "'" not in word}
