@@ -150,6 +150,7 @@ class LocalModel(TokenModel):
             "tokenizer": about.tokenizer_id,
             "dtype": about.dtype,
             **({} if about.quantization is None else {"quantization": about.quantization}),
+            **({} if about.stored is None else {"stored": about.stored}),
             "device": about.device.split(":")[0],
             **self.how(),
         }

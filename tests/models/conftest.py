@@ -117,12 +117,13 @@ def write_gguf(
     pre: str | None = "smollm",
     kind: str = "gpt2",
     without: str | None = None,
-    tensors: dict[str, np.ndarray] | None = None,
+    tensors: dict[str, Any] | None = None,
     entries: dict[str, str] | None = None,
     parts: int | None = None,
     architecture: str = "llama",
 ) -> Path:
-    """Write a tiny Llama and a byte-level tokenizer as llama.cpp's converter does; ``tensors`` come on top."""
+    """Write a tiny Llama and a byte-level tokenizer as llama.cpp's converter does; ``tensors`` come on top: arrays, or
+    bytes and their type."""
     import gguf
 
     config = model.config
@@ -145,7 +146,8 @@ def write_gguf(
         writer.add_uint16("split.count", parts)
     for name, value in {**_gguf_tensors(model), **(tensors or {})}.items():
         if name != without:
-            writer.add_tensor(name, value)
+            value, raw = value if isinstance(value, tuple) else (value, None)
+            writer.add_tensor(name, value, raw_dtype=raw)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()

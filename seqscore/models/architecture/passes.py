@@ -7,6 +7,7 @@ runs in another thread during one of these runs without.
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from seqscore.errors import DeviceError
 from seqscore.models.architecture.precision import full_precision
-from seqscore.models.architecture.sharing import is_switched, lock_of, switched
+from seqscore.models.architecture.sharing import Shared, is_switched, lock_of, switched
 
 if TYPE_CHECKING:
     import torch
@@ -40,9 +41,21 @@ def undisturbed(model: nn.Module, device: torch.device) -> Iterator[None]:
         stack.enter_context(torch.inference_mode())
         stack.enter_context(evaluating(model))
         stack.enter_context(full_precision(device.type))
+        stack.enter_context(_QUIET.held())
         if torch.get_default_device().type != device.type:
             stack.enter_context(torch.device(device))  # some models make tensors without saying where
         yield
+
+
+def _silence() -> int:
+    """Layers of bitsandbytes say at every pass that they round their inputs."""
+    logger = logging.getLogger("bitsandbytes")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    return before
+
+
+_QUIET = Shared(_silence, logging.getLogger("bitsandbytes").setLevel)
 
 
 @contextmanager

@@ -14,6 +14,7 @@
 | ``checkpoint`` | a folder, looked at before any of it is loaded |
 | ``sizes`` | settings that ask for more than the weights can fill, refused |
 | ``folder`` | a checked folder to model and tokenizer |
+| ``quantised`` | how a checkpoint is quantised, and what it takes to run it |
 | ``weights`` | the weights as plain tensors |
 | ``tokenizer`` | the tokenizer of a folder |
 | ``gguf`` | what must hold of a GGUF file |

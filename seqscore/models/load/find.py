@@ -14,10 +14,12 @@ from seqscore.models.architecture.causality import CAUSAL_ALONE, WhyNot, auto_cl
 from seqscore.models.architecture.tuners import settings_of
 from seqscore.models.load.adapted import AdapterIdentity, describe_adapters, put_on, switched_to
 from seqscore.models.load.adapter_folder import require_task
+from seqscore.models.load.checkpoint import read_json
 from seqscore.models.load.default import DEFAULT_MODEL, default_cache_dir
 from seqscore.models.load.device import require_memory, resolve_device, resolve_dtype
 from seqscore.models.load.identity import file_stamps, fingerprint_files, fingerprint_state, fingerprint_tokenizer
 from seqscore.models.load.options import LoadOptions
+from seqscore.models.load.quantised import declared_method
 from seqscore.models.load.source import FoundAdapter, Notify, find_adapter, find_sources
 from seqscore.models.load.tokenizer import load_tokenizer
 from seqscore.models.load.weights import compute_dtype, keep_in_memory, quantization_of
@@ -36,7 +38,8 @@ class LoadedModel:
     ``name``: what was asked for, as shown to people. ``revision``: commit on the hub, None elsewhere. ``weights`` and
     ``tokenizer_id``: fingerprints, ``sha256:`` or ``xxh128:`` and 16 hexadecimal digits. ``dtype``, ``device``: of
     the activations, which are those of the weights unless they are quantised. ``quantization``: see
-    ``seqscore.models.load.weights.quantization_of``. ``adapter``: what is put on the model, whose own name,
+    ``seqscore.models.load.weights.quantization_of``. ``stored``: how the weights were quantised in their
+    files, where they are plain numbers in memory. ``adapter``: what is put on the model, whose own name,
     revision and weights the others are; ``base``: that model without it, which shares its weights with ``model``.
     """
 
@@ -49,6 +52,7 @@ class LoadedModel:
     dtype: str
     device: str
     quantization: str | None = None
+    stored: str | None = None
     adapter: AdapterIdentity | None = None
     base: PreTrainedModel | None = None
 
@@ -97,12 +101,13 @@ def load_model(
     cache_dir = options.cache_dir or default_cache_dir()
     with _unwritten(source.path, source.name) as read:
         if source.kind == "gguf":
-            loaded, tokenizer, files = _read_gguf(source.path, place, dtype, notify)
+            loaded, tokenizer, files, stored = _read_gguf(source.path, place, dtype, notify)
         else:
-            loaded, tokenizer, files = _read_folder(source.path, place, dtype, options, kinds, notify)
+            loaded, tokenizer, files, stored = _read_folder(source.path, place, dtype, options, kinds, notify)
         keep_in_memory(loaded)
         weights = _fingerprint(files, cache_dir, notify)
         read += files
+    quantization = quantization_of(loaded)
     found = LoadedModel(
         model=_for_evaluation(loaded),
         tokenizer=tokenizer,
@@ -112,7 +117,8 @@ def load_model(
         tokenizer_id=fingerprint_tokenizer(tokenizer),
         dtype=dtype,
         device=place,
-        quantization=quantization_of(loaded),
+        quantization=quantization,
+        stored=stored if quantization is None else None,
     )
     return found if adapter is None else _adapted(found, adapter, options, kinds, notify)
 
@@ -233,7 +239,8 @@ def _for_evaluation(model: Any) -> PreTrainedModel:
     return cast("PreTrainedModel", model.eval())
 
 
-_Read = tuple["PreTrainedModel", "PreTrainedTokenizerBase", tuple[Path, ...]]
+_Read = tuple["PreTrainedModel", "PreTrainedTokenizerBase", tuple[Path, ...], str | None]
+"""Model, tokenizer, files of weights, and how these are quantised."""
 
 
 def _read_folder(
@@ -247,7 +254,8 @@ def _read_folder(
     from seqscore.models.load.folder import load_folder
 
     allowed = {"allow_pickle": options.allow_pickle, "trust_remote_code": options.trust_remote_code}
-    return load_folder(path, device=device, dtype=dtype, kinds=kinds, notify=notify, **allowed)
+    read = load_folder(path, device=device, dtype=dtype, kinds=kinds, notify=notify, **allowed)
+    return *read, declared_method(read_json(path / "config.json"))
 
 
 def _read_gguf(path: Path, device: str, dtype: str, notify: Notify | None) -> _Read:
@@ -258,4 +266,5 @@ def _read_gguf(path: Path, device: str, dtype: str, notify: Notify | None) -> _R
     if notify:
         notify(f"reading {path.name} ({path.stat().st_size / 1e6:,.0f} MB of GGUF; slower than safetensors) ...")
     model, tokenizer = load_gguf(path, header, dtype=dtype, device=device)
-    return model, tokenizer, (path,)
+    types = [one for one in header.types if one not in ("F32", "F16", "BF16", "F64")]
+    return model, tokenizer, (path,), "+".join(types) or None

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqscore.errors import ModelError
 from seqscore.models.architecture.causality import CAUSAL_ALONE, WhyNot, auto_class_of
+from seqscore.models.architecture.probes import FROM_A_MODEL, forward_inputs
 from seqscore.models.load.checkpoint import Checkpoint, inspect_folder
 from seqscore.models.load.device import require_memory, resolve_dtype
+from seqscore.models.load.quantised import check_quantisation, declared_method
 from seqscore.models.load.quiet import loading
 from seqscore.models.load.tokenizer import load_tokenizer
 
@@ -33,11 +36,12 @@ def load_folder(
 
     Raises:
         UnsafeModelError, TokenizerError, ModelError: see ``inspect_folder``; also weights missing or of another shape.
-        DeviceError: not enough memory.
+        MissingDependencyError, DeviceError: see ``check_quantisation``; also not enough memory.
     """
     found = inspect_folder(folder, allow_pickle=allow_pickle, trust_remote_code=trust_remote_code)
     if found.parameters is not None:
         require_memory(found.parameters, what=str(folder), device=device, dtype=dtype)
+    check_quantisation(found.config, folder, device=device)
     # A local folder needs no network, except for code of another repository that was explicitly allowed.
     common = {"trust_remote_code": bool(trust_remote_code), "local_files_only": not trust_remote_code}
     with loading(str(folder), device=device, dtype=dtype):
@@ -45,7 +49,17 @@ def load_folder(
         auto_class = auto_class_of(config, kinds, where=str(folder))
         tokenizer = load_tokenizer(folder, common, notify)
         model = _read_weights(found, config, auto_class, dtype, common, notify).to(device)
+        if declared_method(found.config) == "compressed-tensors":
+            _unpack(model)
     return model, tokenizer, found.weight_files
+
+
+def _unpack(model: Any) -> None:
+    """The library unpacks weights in the first forward pass, with bars, and never packs them again."""
+    import torch
+
+    with torch.inference_mode(), suppress(*FROM_A_MODEL):  # an encoder-decoder takes more
+        model(**forward_inputs(model, torch.zeros(1, 1, dtype=torch.long, device=model.device)))
 
 
 def _read_config(found: Checkpoint, common: dict[str, Any]) -> PreTrainedConfig:

@@ -17,7 +17,7 @@ from seqscore.errors import ModelError, TokenizerError, one_line
 from seqscore.models.architecture.causality import require_causal
 from seqscore.models.load.device import resolve_dtype
 from seqscore.models.load.gguf_header import check_header
-from seqscore.models.load.quiet import loading, without_gguf_bar
+from seqscore.models.load.quiet import loading
 from seqscore.models.load.sizes import check_config
 
 if TYPE_CHECKING:
@@ -74,8 +74,10 @@ _SPLIT_FILE = re.compile(r"-\d{5}-of-(\d{5})\.gguf$")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GgufHeader:
-    """The parts of a GGUF's metadata that decide whether it can be used. ``tensors``: number of weights of each, by
-    name."""
+    """The parts of a GGUF's metadata that decide whether it can be used.
+
+    ``tensors``: number of weights of each, by name. ``types``: how its matrices are stored (``Q4_K``, ``Q6_K``).
+    """
 
     architecture: str
     tokenizer_model: str
@@ -84,6 +86,7 @@ class GgufHeader:
     rope_scaling: str | None
     tensors: dict[str, int]
     plain_rope: bool
+    types: tuple[str, ...] = ()
 
 
 def read_header(path: Path) -> GgufHeader:
@@ -103,6 +106,7 @@ def read_header(path: Path) -> GgufHeader:
         reader: Any = GGUFReader(path)
         fields = {name: field.contents() for name, field in reader.fields.items() if _is_small(field)}
         tensors = {tensor.name: int(tensor.n_elements) for tensor in reader.tensors}
+        types = sorted({tensor.tensor_type.name for tensor in reader.tensors if len(tensor.shape) > 1})
         plain_rope = all(_is_ones(tensor) for tensor in reader.tensors if tensor.name.startswith("rope_f"))
     except Exception as error:
         raise ModelError(f"{path} is not a whole GGUF file ({one_line(error)}): fetch it again") from error
@@ -127,6 +131,7 @@ def read_header(path: Path) -> GgufHeader:
         rope_scaling=None if scaling in (None, "none") else str(scaling),
         tensors=tensors,
         plain_rope=plain_rope,
+        types=tuple(types),
     )
 
 
@@ -145,8 +150,7 @@ def load_gguf(
     with loading(str(path), device=device, dtype=dtype):
         require_causal(_read_config(path), where=str(path))
         tokenizer = _read_tokenizer(path, header, splitter)
-        with without_gguf_bar():
-            model = _read_model(path, resolve_dtype(dtype))
+        model = _read_model(path, resolve_dtype(dtype))
         _check_nothing_dropped(path, header, model)
         return model.to(device), tokenizer
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 import logging
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
@@ -44,12 +44,15 @@ def quiet_transformers() -> Iterator[None]:
         yield
 
 
+_QUANTISERS = ("bitsandbytes", "compressed_tensors", "torchao")
+
+
 def _silence() -> ExitStack:
     """What restores everything when it is closed."""
     with ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")
-        for name in ("transformers", "huggingface_hub", "gguf"):
+        for name in ("transformers", "huggingface_hub", "gguf", "torch", *_QUANTISERS):
             stack.enter_context(_level(logging.getLogger(name), logging.CRITICAL))
         stack.enter_context(_no_progress_bars())
         return stack.pop_all()
@@ -74,11 +77,13 @@ def _no_progress_bars() -> Iterator[None]:
     from transformers.utils import logging as transformers_logging
 
     library: Any = transformers_logging
+    bars: Any = importlib.import_module("tqdm.std").tqdm
     hub_had_none = are_progress_bars_disabled()
     had_bars = library.is_progress_bar_enabled()
     library.disable_progress_bar()
     try:
-        yield
+        with switched([bars], "__init__", _hidden(bars.__init__)):
+            yield
     finally:
         if had_bars:
             library.enable_progress_bar()  # turns on those of huggingface_hub as well
@@ -86,19 +91,10 @@ def _no_progress_bars() -> Iterator[None]:
                 disable_progress_bars()
 
 
-@contextmanager
-def without_gguf_bar() -> Iterator[None]:
-    """Silence the bar of transformers' GGUF reader inside the block: plain tqdm, which no verbosity setting reaches."""
-    try:
-        module: Any = importlib.import_module("transformers.modeling_gguf_pytorch_utils")
-    except ImportError:  # a version without that reader has no such bar
-        module = None
-    if not hasattr(module, "tqdm"):
-        yield
-        return
-    with switched([module], "tqdm", _no_bar):
-        yield
+def _hidden(begin: Callable[..., None]) -> Callable[..., None]:
+    """The constructor of plain bars, which no verbosity setting reaches: those of GGUF's reader, of quantisers."""
 
+    def begin_hidden(bar: Any, *given: Any, **named: Any) -> None:
+        begin(bar, *given, **{**named, "disable": True})
 
-def _no_bar(iterable: Iterable[Any], *_: object, **__: object) -> Iterable[Any]:
-    return iterable
+    return begin_hidden

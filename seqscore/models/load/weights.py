@@ -147,7 +147,8 @@ def _kind(module: nn.Module) -> str | None:
         name = getattr(weight, "quant_type", None) or {"Int8Params": "int8"}.get(type(weight).__name__)
         if library == "torch" or not (name or _inner(weight)):
             continue  # torch's own subclasses, such as buffers, distribute or mark, and quantise nothing
-        computed = getattr(module, "compute_dtype", None)
+        rounds = type(weight).__name__ == "Int8Params"  # bitsandbytes rounds the inputs of such a layer to float16
+        computed = torch.float16 if rounds else getattr(module, "compute_dtype", None)
         suffix = f"/{str(computed).removeprefix('torch.')}" if isinstance(computed, torch.dtype) else ""
         return f"{library}-{name if isinstance(name, str) else type(weight).__name__}{suffix}"
     return None
@@ -160,9 +161,9 @@ def _declared(settings: Any) -> str | None:
     if not isinstance(settings, dict):
         settings = settings.to_dict() if hasattr(settings, "to_dict") else vars(settings)
     method = settings.get("quant_method")
-    bits = settings.get("bits") or settings.get("w_bit")
+    bits, form = settings.get("bits") or settings.get("w_bit"), settings.get("format")
     name = str(getattr(method, "value", method) or "unknown")
-    return f"{name}-{bits}bit" if bits else name
+    return f"{name}-{bits}bit" if bits else f"{name}-{form}" if isinstance(form, str) else name
 
 
 def _file_mappings() -> tuple[list[int], list[int]] | None:

@@ -3,8 +3,6 @@ from __future__ import annotations
 import logging
 import threading
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -13,7 +11,7 @@ from transformers import modeling_gguf_pytorch_utils as reader
 from transformers.utils import logging as library
 
 from seqscore.errors import DeviceError, ModelError
-from seqscore.models.load.quiet import loading, quiet_transformers, without_gguf_bar
+from seqscore.models.load.quiet import loading, quiet_transformers
 
 
 def test_nothing_is_said_inside_and_everything_is_restored(capsys: pytest.CaptureFixture[str]) -> None:
@@ -55,20 +53,20 @@ def test_bars_that_were_off_stay_off() -> None:
     enable_progress_bars()
 
 
-@pytest.mark.parametrize("block", [quiet_transformers, without_gguf_bar])
-def test_of_two_threads_the_last_to_leave_restores(block: Callable[[], AbstractContextManager[None]]) -> None:
+def test_of_two_threads_the_last_to_leave_restores() -> None:
     def state() -> list[object]:
-        return [library.get_verbosity(), list(warnings.filters), are_progress_bars_disabled(), reader.tqdm]
+        bars: Any = reader.tqdm
+        return [library.get_verbosity(), list(warnings.filters), are_progress_bars_disabled(), bars.__init__]
 
     before, inside, leave = state(), threading.Event(), threading.Event()
 
     def other() -> None:
-        with block():
+        with quiet_transformers():
             inside.set()
             leave.wait(240)
 
     thread = threading.Thread(target=other)
-    with block():
+    with quiet_transformers():
         quiet = state()
         thread.start()
         assert inside.wait(240)
@@ -78,13 +76,13 @@ def test_of_two_threads_the_last_to_leave_restores(block: Callable[[], AbstractC
     assert state() == before
 
 
-def test_the_bar_of_the_gguf_reader_is_silent_and_back_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
-    before = reader.tqdm
-    with without_gguf_bar():
-        items: Any = reader.tqdm([1, 2], desc="loud")
-        assert list(items) == [1, 2]
-    assert reader.tqdm is before
+def test_plain_bars_are_silent_and_back_afterwards(capsys: pytest.CaptureFixture[str]) -> None:
+    with quiet_transformers():
+        bars: list[Any] = [reader.tqdm([1, 2], desc="loud"), reader.tqdm([1, 2], desc="louder", disable=False)]
+        assert [list(bar) for bar in bars] == [[1, 2], [1, 2]]
     assert capsys.readouterr().err == ""
+    assert list(reader.tqdm([1, 2], desc="loud")) == [1, 2]
+    assert "loud" in capsys.readouterr().err
 
 
 def test_failures_become_errors_that_name_the_model() -> None:
