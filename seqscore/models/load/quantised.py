@@ -38,7 +38,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "bitnet": Method(),
         "eetq": Method("kernels", "kernels", on_gpu_alone=True),
         "fbgemm_fp8": Method("fbgemm_gpu", "fbgemm-gpu", on_gpu_alone=True),
-        "fouroversix": Method("fouroversix", "fouroversix --no-build-isolation"),
+        "fouroversix": Method("fouroversix", "fouroversix"),
         "fp8": Method(),
         "fp_quant": Method("fp_quant", "fp_quant", on_gpu_alone=True),
         "gptq": Method("gptqmodel", "optimum gptqmodel"),
