@@ -258,6 +258,12 @@ class Scorer:
         return self._model.keeps_bits
 
     @property
+    def under_way(self) -> tuple[int, int] | None:
+        """While a masked model runs texts in another thread: how many rows of forward passes are done, and how many
+        there are; None for other models, and while nothing runs."""
+        return self._model.under_way
+
+    @property
     def batch_tokens(self) -> int | None:
         """How many positions may run at once; None where texts run one by one."""
         return self._model.batch_tokens

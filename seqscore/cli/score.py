@@ -105,7 +105,8 @@ def score(
     ):
         scorer = loading.open_scorer()
         extras = [name for name, asked in (("rank", rank), ("entropy", entropy)) if asked]
-        for row in tracked(score_rows(scorer, inputs, extras=extras, top_k=top_k, **conventions.policies())):
+        scored = score_rows(scorer, inputs, extras=extras, top_k=top_k, **conventions.policies())
+        for row in tracked(scored, scorer=scorer):
             writer.write(row)
             tally.add(row)
     for line in tally_lines(tally, noted=chosen == "table"):

@@ -67,15 +67,37 @@ def progress(label: str) -> Iterator[Any]:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    rows = _rows_column()
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), rows)
     # Results go to standard output: the bar leaves that alone and is gone at the end.
     bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False, redirect_stderr=False)
 
-    def wrap(items: Iterable[T], total: int | None = None) -> Iterator[T]:
+    def wrap(items: Iterable[T], total: int | None = None, scorer: Scorer | None = None) -> Iterator[T]:
+        rows.scorer = scorer
         return iter(bar.track(items, total=total, description=label))
 
     with bar:
         yield wrap
+
+
+def under_way(scorer: Scorer | None) -> str:
+    """How far the texts are that run just now, where their model tells it: they may take minutes."""
+    found = None if scorer is None else scorer.under_way
+    return "" if found is None else f" ({found[0]:,} of {found[1]:,} forward passes of the next)"
+
+
+def _rows_column() -> Any:
+    """A part of a bar that says the same; ``scorer`` is set when there is one."""
+    from rich.progress import ProgressColumn, Task
+    from rich.text import Text
+
+    class Rows(ProgressColumn):
+        scorer: Scorer | None = None
+
+        def render(self, task: Task) -> Text:
+            return Text(under_way(self.scorer))
+
+    return Rows()
 
 
 @contextmanager
@@ -83,13 +105,14 @@ def _counted_lines(label: str) -> Iterator[Any]:
     from seqscore.cli.pulse import pulse
 
     done: int | None = None  # None: not begun
+    running: Scorer | None = None
 
-    def count(items: Iterable[T], total: int | None = None) -> Iterator[T]:
-        nonlocal done
-        done = 0
+    def count(items: Iterable[T], total: int | None = None, scorer: Scorer | None = None) -> Iterator[T]:
+        nonlocal done, running
+        done, running = 0, scorer
         for item in items:
             yield item
             done += 1
 
-    with pulse(lambda: None if done is None else f"{label}: {done:,} rows", say):
+    with pulse(lambda: None if done is None else f"{label}: {done:,} rows{under_way(running)}", say):
         yield count

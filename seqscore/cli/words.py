@@ -74,7 +74,7 @@ def words(
         ):
             scorer = loading.open_scorer()
             found = job.rows(scorer, words=segmentation, correction=correction, **conventions.policies())
-            for text, made in tracked(found):
+            for text, made in tracked(found, scorer=scorer):
                 tally.add(text)
                 for record in made:
                     records.write(record, job.signature)

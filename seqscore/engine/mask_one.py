@@ -56,6 +56,8 @@ class MaskOneEngine:
         head: what it does behind its trunk; None where it must run whole.
         reading: how it reads.
         batch_tokens: positions that run at once, padding included, or one row.
+
+    ``under_way``: while it runs, how many rows are done, and how many there are.
     """
 
     name: ClassVar[str] = "mask-one"
@@ -65,6 +67,7 @@ class MaskOneEngine:
     ) -> None:
         self._adapter, self._head, self._reading, self.batch_tokens = adapter, head, reading, batch_tokens
         self._head_counts: dict[int, tuple[int, ...]] = {}
+        self.under_way: tuple[int, int] | None = None
 
     def run(self, asked: Sequence[Request], *, extras: frozenset[Extra]) -> list[Values]:
         """log p of each target given all other tokens of its request that are not masked with it."""
@@ -100,11 +103,14 @@ class MaskOneEngine:
 
     def _passes(self, requests: Sequence[Request]) -> Iterator[tuple[MaskedRows, Tensor]]:
         """Rows with the logits of their targets [p, V] in float32 or float64, a tile at a time."""
-        for rows in masked_rows(requests, width_of=self._width_of, sizes=self._sizes):
-            if self._head is None:
-                yield from self._whole(rows)
-            else:
-                yield from self._behind_trunk(rows, self._head)
+        done, total = 0, sum(one.num_targets for one in requests)
+        try:
+            for rows in masked_rows(requests, width_of=self._width_of, sizes=self._sizes):
+                self.under_way = done, total
+                yield from self._whole(rows) if self._head is None else self._behind_trunk(rows, self._head)
+                done += len(rows.owners)
+        finally:
+            self.under_way = None
 
     def _whole(self, rows: MaskedRows) -> Iterator[tuple[MaskedRows, Tensor]]:
         """The model's own logits, which it gives of every place."""

@@ -135,6 +135,12 @@ class LanguageModel(ABC, Generic[Asked, Told]):
         """The commit of a model of the hub."""
         return None
 
+    @property
+    def under_way(self) -> tuple[int, int] | None:
+        """How many rows of forward passes are done, and how many there are, of what runs just now; None: nothing runs,
+        or it is not told."""
+        return None
+
     def __str__(self) -> str:
         return self.identity().fields.get("model", self.kind)
 

@@ -113,6 +113,11 @@ class MaskedModel(LocalModel):
         """How many positions may run at once, padding included."""
         return self._engine.batch_tokens
 
+    @property
+    def under_way(self) -> tuple[int, int] | None:
+        """Rows, one for each target."""
+        return self._engine.under_way
+
     @cached_property
     def keeps_bits(self) -> bool:
         """Where rows are laid so that they may be equal, and a few made-up texts are, alone and side by side."""

@@ -15,8 +15,11 @@ import torch
 from numpy.typing import NDArray
 
 from seqscore import Chat, Pair, Scorer, notices
+from seqscore.cli.eval.progress import Pace
+from seqscore.cli.session import under_way
 from seqscore.engine import mask_one
 from seqscore.errors import ContextLengthError, CostWarning, InputError, OptionError, SeqscoreError, TokenizerError
+from seqscore.evaluation.run.progress import Progress
 from seqscore.models import masked
 from seqscore.models.base import RunSettings
 from seqscore.models.masked import MaskedModel
@@ -353,6 +356,24 @@ def test_what_a_long_text_takes_is_said_before_it_is_run(monkeypatch: pytest.Mon
         with pytest.warns(CostWarning, match=said) as caught:
             call([CAT, long, long])
         assert len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_how_far_a_text_is_is_told_while_it_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    scorer, usual, seen = scorer_of(batch_tokens=1), mask_one.logits_values, []
+
+    def watched(*given: Any, **named: Any) -> Values:
+        seen.append((scorer.under_way, under_way(scorer), Pace(None, scorer=scorer).describe(Progress(7, 0, 0, 0))))
+        return usual(*given, **named)
+
+    monkeypatch.setattr(mask_one, "logits_values", watched)
+    scorer.score(CAT)
+    assert [one[0] for one in seen] == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    assert seen[1][1] == " (1 of 4 forward passes of the next)" and seen[1][2].endswith(f"tokens/s{seen[1][1]}")
+    assert scorer.under_way is None and under_way(scorer) == under_way(None) == ""
+    monkeypatch.setattr(mask_one, "logits_values", lambda *_, **__: [][0])
+    with pytest.raises(IndexError):
+        scorer.score(CAT)
+    assert scorer.under_way is None
 
 
 def test_as_much_is_planned_at_once_as_takes_as_long() -> None:

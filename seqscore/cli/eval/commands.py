@@ -146,7 +146,7 @@ def _scored(shared: SharedOptions, scorer: Scorer, job: Job) -> Run:
     from seqscore.cli.eval.progress import run_progress
     from seqscore.cli.session import say
 
-    with run_progress(job.dataset.num_rows) as report:
+    with run_progress(job.dataset.num_rows, scorer) as report:
         if shared.ray is None:
             run, buckets = job.run(scorer, shared.folder(), report=report)
         else:

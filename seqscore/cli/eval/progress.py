@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from seqscore.cli.session import say
+from seqscore.cli.session import say, under_way
 
 if TYPE_CHECKING:
     from seqscore.evaluation.run.progress import Progress
+    from seqscore.scorer import Scorer
 
 _ENOUGH = 20  # rows, before a guess at the time left is worth anything
 
@@ -19,8 +20,11 @@ _ENOUGH = 20  # rows, before a guess at the time left is worth anything
 class Pace:
     """Tokens a second and time left, of the rows scored since the start (rows found finished do not count)."""
 
-    def __init__(self, total: int | None, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, total: int | None, clock: Callable[[], float] = time.monotonic, scorer: Scorer | None = None
+    ) -> None:
         self.total = total
+        self._scorer = scorer
         self._clock = clock
         self._begin = clock()
 
@@ -39,13 +43,13 @@ class Pace:
             parts.append(f"{int(left) // 3600}:{int(left) // 60 % 60:02d}:{int(left) % 60:02d} left")
         if progress.errors:
             parts.append(f"{progress.errors:,} errors")
-        return ", ".join(parts)
+        return ", ".join(parts) + under_way(self._scorer)
 
 
 @contextmanager
-def run_progress(total: int | None) -> Iterator[Callable[[Progress], None]]:
+def run_progress(total: int | None, scorer: Scorer | None = None) -> Iterator[Callable[[Progress], None]]:
     """A function that is told how far the run is, and shows it on standard error."""
-    pace = Pace(total)
+    pace = Pace(total, scorer=scorer)
     if not sys.stderr.isatty():
         with _lines(pace) as told:
             yield told
