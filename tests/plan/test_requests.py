@@ -32,3 +32,13 @@ def test_a_target_has_something_before_it_and_what_stands_behind_is_none() -> No
     for first, behind in ((0, 0), (5, 0), (4, 1), (1, 4), (1, -1)):
         with pytest.raises(ValueError, match="first_target must be 1 to"):
             Request(ids, first, num_behind=behind)
+
+
+def test_what_is_hidden_stands_around_each_target() -> None:
+    ids, fits = np.arange(6), [[1, 3], [2, 5], [3, 5]]
+    assert Request(ids, 2, num_behind=1, hidden=np.array(fits)).num_targets == 3
+    for wrong in ([0, 3], [3, 4], [1, 2], [2, 7]):
+        with pytest.raises(ValueError, match="hidden must name a stretch of ids around each target"):
+            Request(ids, 2, num_behind=1, hidden=np.array([wrong, *fits[1:]]))
+    with pytest.raises(ValueError, match="hidden must name a stretch"):
+        Request(ids, 2, num_behind=1, hidden=np.array(fits[:2]))
