@@ -32,6 +32,7 @@ TEXTS = (
     "  the\tcat\nsat \v on\f the\r\nmat  ",
     "cat\x00 the <s> a </s> b <unk>",
     "<s>the</s>",
+    "the <s> cat </s> sat",
     "the\u00a0cat 我們 看見",
     "القط جلس",
 )
@@ -91,27 +92,27 @@ def test_what_totals_do_not_know_is_left_to_scores(scorer: Scorer, policies: dic
     assert scorer.totals([]) is not None
 
 
-@pytest.mark.parametrize("name", ["filter", "perplexity"])
+@pytest.mark.parametrize(("name", "policies"), [("filter", {"eos": "scored"}), ("perplexity", {})])
 def test_a_run_has_the_bytes_of_rows_one_by_one(
-    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str
+    scorer: Scorer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, policies: Any
 ) -> None:
     data = tmp_path / "texts.jsonl"
     rows = [{"text": text, "id": f"ü{place}", "other": [place]} for place, text in enumerate(TEXTS)]
     broken = ["nothing", json.dumps({"text": None}), json.dumps({"text": "\ud800"})]
     data.write_text("\n".join([*map(json.dumps, rows), *broken, json.dumps({"text": "the mat"})]) + "\n")
-    quick = evaluated(scorer, data, tmp_path / "quick", name)
+    quick = evaluated(scorer, data, tmp_path / "quick", name, policies=policies)
     monkeypatch.setattr(part_writer, "GROUP_ROWS", 2)
     monkeypatch.setattr(run_task, "GROUP_ROWS", 2)
-    small = evaluated(scorer, data, tmp_path / "small", name)
+    small = evaluated(scorer, data, tmp_path / "small", name, policies=policies)
     one_by_one(monkeypatch)
-    slow_small = evaluated(scorer, data, tmp_path / "slow small", name)
+    slow_small = evaluated(scorer, data, tmp_path / "slow small", name, policies=policies)
     monkeypatch.undo()
     one_by_one(monkeypatch)
-    slow = evaluated(scorer, data, tmp_path / "slow", name)
+    slow = evaluated(scorer, data, tmp_path / "slow", name, policies=policies)
     assert quick.num_parts == 4 and quick.summary is not None
     assert files(quick.path) == files(slow.path)
     assert files(small.path) == files(slow_small.path) != files(slow.path)
-    assert (quick.summary["rows"], quick.summary["scored"]) == (13, 10)
+    assert (quick.summary["rows"], quick.summary["scored"]) == (14, 11)
 
 
 def test_a_run_that_was_cut_off_goes_on_to_the_same_bytes(
