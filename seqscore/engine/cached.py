@@ -73,17 +73,14 @@ class CachedEngine:
 
         Where the rotary embedding changes beyond a length, a prefix on this side of it does not fit a longer text.
         """
-        switch = self._adapter.rope_switch
-        for is_long, indices in enumerate(sides_of(requests, switch)):
-            if indices:
-                trie = build_trie([requests[i] for i in indices])
-                yield (
-                    indices,
-                    trie,
-                    padded_batches(trie, batch_tokens=self.batch_tokens)
-                    if is_long
-                    else prefix_batches(trie, batch_tokens=self.batch_tokens, costs=self._costs),
-                )
+        for is_long, indices in enumerate(sides_of(requests, self._adapter.rope_switch)):
+            if not indices:
+                continue
+            trie = build_trie([requests[i] for i in indices])
+            if is_long:
+                yield indices, trie, padded_batches(trie, batch_tokens=self.batch_tokens)
+            else:
+                yield indices, trie, prefix_batches(trie, batch_tokens=self.batch_tokens, costs=self._costs)
 
 
 class _Passes:
