@@ -165,10 +165,10 @@ class MaskOneEngine:
         if threads not in self._head_counts:
             most = max(CANDIDATES[0], _TILE_BYTES // (4 * self._adapter.vocabulary))
             candidates = tuple(count for count in CANDIDATES if count <= most)
-            weight = next(head.trunk.parameters())
+            like = torch.empty(0, dtype=self._adapter.dtype, device=self._adapter.device)
             width = self._width_of_states(head)
-            steady = steady_products(head.logits, width, like=weight[:0], candidates=candidates)
-            self._head_counts[threads] = whole_vectors(steady, width, weight.dtype) or (candidates[-1],)
+            steady = steady_products(head.logits, width, like=like, candidates=candidates)
+            self._head_counts[threads] = whole_vectors(steady, width, like.dtype) or (candidates[-1],)
         return self._head_counts[threads]
 
     def _width_of_states(self, head: MaskedHead) -> int:

@@ -52,10 +52,10 @@ def requests() -> tuple[Request, ...]:
     for i, length in enumerate(LENGTHS):
         ids = generator.integers(5, VOCABULARY, size=length)
         first = 1 if i % 2 else max(1, length // 2)
-        made.append(Request(ids, first, num_behind=1))
         words = np.sort(generator.integers(0, 4, size=length - first - 1))
-        policy: Any = "whole-word" if i % 2 else "within-word-l2r"
-        made.append(Request(ids, first, num_behind=1, hidden=first + hidden_stretches(words, policy, first=0)))
+        masking: Any = ("original", "whole-word", "within-word-l2r")[i % 3]
+        hidden = None if masking == "original" else first + hidden_stretches(words, masking, first=0)
+        made.append(Request(ids, first, num_behind=1, hidden=hidden))
     return tuple(made)
 
 
