@@ -567,3 +567,12 @@ def test_the_same_text_has_the_same_bits_in_any_company(architecture: str) -> No
 @pytest.mark.parametrize("architecture", ["convbert", "fnet"])
 def test_bits_are_not_promised_where_padding_is_seen(architecture: str) -> None:
     assert not scorer_of(architecture, torch.float32).keeps_bits
+
+
+def test_bits_are_not_promised_in_half_precision_nor_without_a_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever a few texts show."""
+    monkeypatch.setattr(MaskedModel, "run", lambda self, asked, **_: [Values(logprobs=np.zeros(1)) for _ in asked])
+    assert scorer_of("bert", torch.float32).keeps_bits
+    assert not scorer_of("bert", torch.bfloat16).keeps_bits
+    monkeypatch.setattr(masked, "masked_head_of", lambda adapter: None)
+    assert not scorer_of("bert", torch.float32).keeps_bits
