@@ -152,6 +152,7 @@ def _own_sources() -> str:
 
 def is_known(model: nn.Module) -> bool:
     """Whether every layer, and the modules that they are defined in, hold code of torch, transformers and Python."""
+    import torch
     from torch.nn.modules import module as of_torch
 
     if of_torch._global_forward_hooks or of_torch._global_forward_pre_hooks or hasattr(model, "_orig_mod"):
@@ -160,12 +161,20 @@ def is_known(model: nn.Module) -> bool:
     places = {kind.__module__ for kind in kinds}
     if not all(place.partition(".")[0] in _KNOWN_CODE for place in places):
         return False
-    spaces: list[Mapping[str, Any]] = [vars(kind) for kind in kinds]
-    spaces += [vars(sys.modules[place]) for place in places & sys.modules.keys() if place.startswith(_ARCHITECTURES)]
+    own_places = [sys.modules[place] for place in places & sys.modules.keys() if place.startswith(_ARCHITECTURES)]
+    spaces = [vars(place) for place in (torch.nn.functional, *own_places)] + [_called(kind) for kind in kinds]
     own = (value for module in model.modules() for value in _own(module).values())
     hooks = (hook for module in model.modules() for name in _HOOKS for hook in vars(module)[name].values())
     of_spaces = (value for space in spaces for value in tuple(space.values()))
     return all(map(_is_known_code, chain(own, hooks))) and all(_is_known_code(one, _BESIDE_LAYERS) for one in of_spaces)
+
+
+def _called(kind: type) -> dict[str, Any]:
+    """What a class says itself: all of it of an architecture, of others how a layer is called."""
+    said = dict(vars(kind))
+    if kind.__module__.startswith(_ARCHITECTURES):
+        return said
+    return {name: said[name] for name in ("forward", "__call__", "_call_impl", "_wrapped_call_impl") if name in said}
 
 
 def _is_known_code(value: Any, known: frozenset[str] = _KNOWN_CODE) -> bool:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from seqscore.explain.training import train_tiny
 from tests.cli.conftest import Run
 from tests.cli.told import told
 
@@ -26,7 +28,10 @@ def pairs(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_explain_tells_the_three_roles_and_draws_them(run: Run, tmp_path: Path) -> None:
+def test_explain_tells_the_three_roles_and_draws_them(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seqscore.explain.axes.train_tiny", partial(train_tiny, steps=20))  # trained whole below
     done = run("explain", "--figures", str(tmp_path / "figures"), "--picture", "svg")
     assert done.returncode == 0, done.stderr
     for expected in (

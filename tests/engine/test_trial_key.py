@@ -138,6 +138,8 @@ def test_nor_has_a_class_or_a_module_of_transformers_that_was_patched(monkeypatc
     for patched in (
         (kind, "forward", lambda self, rows: plain(self, rows)),
         (f"{place}.rotate_half", rotate_too(rotate)),
+        (torch.nn.functional, "linear", rotate_too(torch.nn.functional.relu)),
+        (torch.nn.Module, "__call__", rotate_too(torch.nn.Module.__call__)),
     ):
         with monkeypatch.context() as patch:
             patch.setattr(*patched)
