@@ -4,6 +4,7 @@ longest tests first, and the default model loaded once."""
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import shutil
 import sys
@@ -29,6 +30,9 @@ os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 OF_A_WORKER = "PYTEST_XDIST_WORKER" in os.environ
 if not OF_A_WORKER:
     os.environ["SEQSCORE_TRIALS"] = tempfile.mkdtemp(prefix="seqscore-trials-")
+
+# Libraries' warnings reach standard error only where nobody has a handler.
+logging.getLogger().addHandler(logging.NullHandler())
 
 # Examples follow from the test alone, so that whether the suite passes depends on the tree and on nothing else, and no
 # test is timed: what is slow on a busy machine is not wrong. For new examples: --hypothesis-profile=search.
