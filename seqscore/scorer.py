@@ -286,7 +286,8 @@ class Scorer:
         Args:
             items: one item gives one score; an iterable of items gives a list of scores in the same order.
             policies: ``bos="auto"``, ``eos="none"``, ``long="windows"``, ``boundary="auto"``,
-                ``special_tokens="literal"``, ``extras=()``, ``top_k=0``; see ``seqscore.policies.Policies``.
+                ``special_tokens="literal"``, ``masking="original"``, ``extras=()``, ``top_k=0``; see
+                ``seqscore.policies.Policies``.
 
         Returns:
             Of every item its tokens with their log-probabilities (float64, nats; NaN where a token is not scored).
