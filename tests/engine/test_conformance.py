@@ -29,7 +29,7 @@ NOT_PACKED = frozenset(
 )
 # What cannot go on behind tokens that it has read: it keeps nothing, or where nobody can copy it.
 NOT_CACHED = frozenset({"openai-gpt", "recurrent_gemma"})
-CACHED = NOT_PACKED - NOT_CACHED | {"gemma2", "llama"}
+CACHED = NOT_PACKED - NOT_CACHED | {"llama"}
 CACHED_IN_EVERY_DTYPE = {"bamba", "bloom", "mamba"}
 """All three ways of going on are among these; in half precision they are harder to tell apart."""
 RUN_BY = {"packed": set(CONFIGS) - NOT_PACKED, "cached": CACHED}

@@ -9,7 +9,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqscore.plan.batches import Batch, TargetsOnce, padded_batches, sides_of
@@ -21,7 +21,7 @@ from seqscore.plan.trie import Trie, build_trie
 @st.composite
 def some_requests(draw: st.DrawFn) -> list[Request]:
     """Of three words, so that many begin alike."""
-    texts = draw(st.lists(st.lists(st.integers(0, 2), min_size=2, max_size=12), max_size=20))
+    texts = draw(st.lists(st.lists(st.integers(0, 2), min_size=2, max_size=10), max_size=12))
     return [Request(np.array(ids), draw(st.integers(1, len(ids) - 1))) for ids in texts]
 
 
@@ -53,6 +53,7 @@ def check_targets(requests: list[Request], trie: Trie, batches: list[Batch]) -> 
             assert found[target] == tuple(request.ids[: request.first_target + place + 1].tolist())
 
 
+@settings(max_examples=40)
 @given(some_requests(), st.integers(1, 60))
 def test_every_target_stands_where_its_batch_says(requests: list[Request], budget: int) -> None:
     trie = build_trie(requests)
@@ -66,6 +67,7 @@ def test_every_target_stands_where_its_batch_says(requests: list[Request], budge
     assert widths == sorted(widths, reverse=True)
 
 
+@settings(max_examples=40)
 @given(some_requests())
 def test_what_is_the_beginning_of_another_text_does_not_run(requests: list[Request]) -> None:
     inputs = {tuple(request.inputs.tolist()) for request in requests}
@@ -113,6 +115,7 @@ def test_what_was_read_before_an_error_is_handed_on() -> None:
         next(chunks)
 
 
+@settings(max_examples=40)
 @given(some_requests(), st.integers(1, 12))
 def test_both_sides_of_a_switch_are_apart(requests: list[Request], switch: int) -> None:
     short, long = sides_of(requests, switch)

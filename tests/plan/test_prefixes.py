@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seqscore.plan.batches import Batch, paths_of
@@ -47,6 +47,7 @@ def held(batches: list[Batch]) -> list[int]:
     return found
 
 
+@settings(max_examples=40)
 @given(some_requests(), st.integers(1, 60), some_costs)
 def test_every_target_stands_behind_what_comes_before_it(
     requests: list[Request], budget: int, costs: PassCosts
@@ -62,6 +63,7 @@ def test_every_target_stands_behind_what_comes_before_it(
     assert max(held(batches), default=0) <= max(budget, longest)
 
 
+@settings(max_examples=40)
 @given(some_requests(), st.integers(1, 60), some_costs)
 def test_a_prefix_ends_where_nothing_more_continues_it(requests: list[Request], budget: int, costs: PassCosts) -> None:
     batches = prefix_batches(build_trie(requests), batch_tokens=budget, costs=costs)
@@ -102,12 +104,14 @@ def cheapest(trie: Trie, costs: PassCosts) -> int:
     return below(0, 0)
 
 
+@settings(max_examples=40)
 @given(some_requests(), st.integers(0, 6))
 def test_the_choice_is_the_cheapest(requests: list[Request], of_pass: int) -> None:
     trie, costs = build_trie(requests), PassCosts(of_pass=of_pass)
     assert cost(prefix_batches(trie, batch_tokens=10**6, costs=costs), costs) == cheapest(trie, costs)
 
 
+@settings(max_examples=40)
 @given(some_requests())
 def test_where_passes_cost_nothing_every_position_runs_once(requests: list[Request]) -> None:
     trie = build_trie(requests)
