@@ -11,7 +11,7 @@ import torch
 
 _SCALED = {"target_modules": ["k_proj", "v_proj", "down_proj"], "feedforward_modules": ["down_proj"]}
 METHODS: dict[str, tuple[type[Any], dict[str, Any]]] = {
-    "lora": (peft.LoraConfig, {"r": 4, "target_modules": "all-linear"}),
+    "lora": (peft.LoraConfig, {"r": 4, "target_modules": ["q_proj", "up_proj"]}),
     "rslora": (peft.LoraConfig, {"r": 4, "target_modules": ["q_proj"], "use_rslora": True, "lora_alpha": 3}),
     "dora": (peft.LoraConfig, {"r": 4, "target_modules": ["q_proj", "up_proj"], "use_dora": True}),
     "head": (peft.LoraConfig, {"r": 4, "target_modules": ["q_proj"], "modules_to_save": ["lm_head"]}),

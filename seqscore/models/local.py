@@ -67,6 +67,11 @@ class LocalModel(TokenModel):
                 raise OptionError(
                     f"{name}={getattr(settings, name)!r} is for models with an encoder; a {self.kind} model takes none"
                 )
+        if any(one.is_meta for one in getattr(model, "parameters", list)()):
+            raise ModelError(
+                f"weights of {type(model).__name__} are not in memory (offloaded to disk by device_map?): load it "
+                f"without offloading"
+            )
         batch_tokens, max_length = (
             None if value is None else whole_number(name, value, least=1)
             for name, value in (("batch_tokens", settings.batch_tokens), ("max_length", settings.max_length))

@@ -80,7 +80,7 @@ def test_an_adapter_scores_as_peft_computes_it(
     assert settings["adapter_weights"].startswith("sha256:")
 
 
-@pytest.mark.parametrize("method", ["lora", "dora", "oft", "head"])
+@pytest.mark.parametrize("method", ["lora", "oft"])
 def test_bits_depend_on_no_neighbours(scorer: Scorer, saved: Callable[[str], Path], method: str) -> None:
     texts = [TEXT, "the cat sat", "12 34 and don't", TEXT + " they'll", "a"]
     alone, other = scorer.with_adapter(saved(method)), scorer.with_adapter(saved(method))

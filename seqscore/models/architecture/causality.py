@@ -49,9 +49,20 @@ def why_not_causal(config: PreTrainedConfig) -> str | None:
         return f"{kind} predicts a token from both sides"
     if getattr(text, "use_bidirectional_attention", None) in (True, "all") or getattr(text, "is_causal", True) is False:
         return f"this {kind} is set to attend to both sides"
-    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING:
+    if type(config) not in MODEL_FOR_CAUSAL_LM_MAPPING and not reads_pictures_too(config):
         return f"transformers has no causal language model of type {kind}"
     return None
+
+
+def reads_pictures_too(config: PreTrainedConfig) -> bool:
+    """Whether a model is made by the class for pictures and text alone, which reads a text without a picture too."""
+    from transformers.models.auto.modeling_auto import (
+        MODEL_FOR_CAUSAL_LM_MAPPING,
+        MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING,
+    )
+
+    kind = type(config)
+    return kind in MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING and kind not in MODEL_FOR_CAUSAL_LM_MAPPING
 
 
 def why_not_masked(config: PreTrainedConfig) -> str | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seqscore.errors import ModelError
-from seqscore.models.architecture.causality import CAUSAL_ALONE, WhyNot, auto_class_of
+from seqscore.models.architecture.causality import CAUSAL_ALONE, WhyNot, auto_class_of, reads_pictures_too
 from seqscore.models.architecture.probes import FROM_A_MODEL, forward_inputs
 from seqscore.models.load.checkpoint import Checkpoint, inspect_folder
 from seqscore.models.load.device import require_memory, resolve_dtype
@@ -80,6 +80,8 @@ def _read_weights(
     """The model with every weight read; transformers alone would fill missing ones with random numbers."""
     import transformers
 
+    if auto_class == "AutoModelForCausalLM" and reads_pictures_too(config):
+        auto_class = "AutoModelForImageTextToText"
     loaded: Any = getattr(transformers, auto_class).from_pretrained(
         found.folder,
         config=config,
