@@ -26,6 +26,9 @@ from seqscore.errors import (
     TokenizerError,
 )
 from seqscore.models.architecture import stacks
+from seqscore.next_call import open_next_call
+from seqscore.notices import StartNotice
+from seqscore.text.items import Prompt
 from tests.seq2seq_models import (
     SEQ2SEQ,
     bart_tokenizer,
@@ -159,6 +162,9 @@ def test_marian_has_two_ways_to_cut_texts(marian_files: Path) -> None:
     )
     assert source != target and "".join(source) == "".join(target) == "▁die▁Katze"
     assert one.token_texts[-len(target)] == "die" or one.token_texts[-len(target)].startswith("d")
+    (behind,) = open_next_call(scorer._model, {}, StartNotice(), k=1).prepare([Prompt("die Katze")], 0)
+    assert not isinstance(behind, SeqscoreError)
+    assert tokenizer.convert_ids_to_tokens(np.array(behind.requests[0].source).tolist()) == source
     left = vars(tokenizer)
     assert [left[name] for name in ("current_encoder", "spm_files")] == [
         before[name] for name in ("current_encoder", "spm_files")
@@ -325,7 +331,7 @@ def test_the_most_probable_tokens_at_each_place() -> None:
 @pytest.mark.parametrize("begins", ["", "the mat", "es regnete"])
 def test_what_comes_next_in_a_target(family: str, begins: str) -> None:
     scorer, model, tokenizer = scorer_of(family), model_of(family), tokenizer_of(family)
-    source = tokenizer("die Katze")["input_ids"]  # which is cut otherwise as a target of Marian
+    source = tokenizer("die Katze")["input_ids"]
     target = tokenizer(text_target=begins, add_special_tokens=False)["input_ids"] if begins else []
     ids = torch.tensor([front_of(family) + target])
     with torch.inference_mode():
