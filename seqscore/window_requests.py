@@ -42,8 +42,9 @@ def window_requests(
         [2, 5, 6, 3]
     """
     requests: list[Request] = []
+    model_ids = sequence.model_ids  # made once: windows are views of it, and a copy each would take (length)² bytes
     for window in windows.windows:
-        ids = _read_in(sequence.model_ids, window.begin, window.end + 1, windows.head, behind)
+        ids = _read_in(model_ids, window.begin, window.end + 1, windows.head, behind)
         first, num_behind = window.first_target - window.begin + windows.head, window.num_behind + len(behind)
         if hidden is not None:
             masked = _hidden_in(window, windows.head, hidden, sequence)
