@@ -8,25 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
-from seqscore.errors import InputError, ModelError, SeqscoreError
-from seqscore.models.base import Conditioning, RunSettings, TokenModel
-from seqscore.models.load.default import DEFAULT_MODEL
-from seqscore.models.load.find import LoadedModel
-from seqscore.models.load.options import LoadOptions
-from seqscore.models.local import LocalModel
-from seqscore.models.registry import AnyModel, model_of, open_model, with_adapter
-from seqscore.next_call import WHOLE, check_next, open_next_call, word_items, words_of
-from seqscore.notices import StartNotice
-from seqscore.pickled import lasting_name, pickled, with_other_adapter
-from seqscore.plan.chunks import CHUNK_POLICIES, ChunkPolicy
-from seqscore.plan.totals import Totals
-from seqscore.plan.workload import Workload
-from seqscore.policies import Policies, PolicyKeywords, check_choice
-from seqscore.scores.next_scores import NextTokens, NextWords
-from seqscore.scores.sequence_score import SequenceScore
-from seqscore.scores.signature import Signature
-from seqscore.scores.word_scores import WordScores
-from seqscore.scoring import (
+from seqscore.calls.next_call import WHOLE, check_next, open_next_call, word_items, words_of
+from seqscore.calls.notices import StartNotice
+from seqscore.calls.scoring import (
     Call,
     Errors,
     call_of,
@@ -39,10 +23,26 @@ from seqscore.scoring import (
     word_call_of,
     workload_of_chunks,
 )
+from seqscore.calls.word_call import Correction, WordCall, WordItem
+from seqscore.errors import InputError, ModelError, SeqscoreError
+from seqscore.models.base import Conditioning, RunSettings, TokenModel
+from seqscore.models.load.default import DEFAULT_MODEL
+from seqscore.models.load.find import LoadedModel
+from seqscore.models.load.options import LoadOptions
+from seqscore.models.local import LocalModel
+from seqscore.models.registry import AnyModel, model_of, open_model, with_adapter
+from seqscore.pickled import lasting_name, pickled, with_other_adapter
+from seqscore.plan.chunks import CHUNK_POLICIES, ChunkPolicy
+from seqscore.plan.totals import Totals
+from seqscore.plan.workload import Workload
+from seqscore.policies import Policies, PolicyKeywords, check_choice
+from seqscore.scores.next_scores import NextTokens, NextWords
+from seqscore.scores.sequence_score import SequenceScore
+from seqscore.scores.signature import Signature
+from seqscore.scores.word_scores import WordScores
 from seqscore.text.given import given_items
 from seqscore.text.given_words import GivenWords
 from seqscore.text.items import Chat, Context, Item, Pair, Prompt
-from seqscore.word_call import Correction, WordCall, WordItem
 
 if TYPE_CHECKING:
     import numpy as np
@@ -440,7 +440,7 @@ class Scorer:
         Args:
             items: a text, a Pair (the words of its continuation) or ``GivenWords``; or an iterable of them.
             words: what is a word: ``space``, ``unicode`` or a regular expression, see ``seqscore.text.segmentation``.
-            correction: how it counts that a word ends where it does, see ``seqscore.word_call.Correction``.
+            correction: how it counts that a word ends where it does, see ``seqscore.calls.word_call.Correction``.
             policies: see ``score``; ``extras`` are rank and entropy where the model has them, if not named.
 
         Returns:

@@ -14,7 +14,9 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from seqscore import Chat, Pair, Scorer, notices
+from seqscore import Chat, Pair, Scorer
+from seqscore.calls import notices
+from seqscore.calls.scoring import cut
 from seqscore.cli.eval.progress import Pace
 from seqscore.cli.session import under_way
 from seqscore.engine import mask_one
@@ -24,7 +26,6 @@ from seqscore.models import masked
 from seqscore.models.base import RunSettings
 from seqscore.models.masked import MaskedModel
 from seqscore.plan.requests import Request, Values
-from seqscore.scoring import cut
 from seqscore.text.masking import hidden_stretches
 from seqscore.verify.verification import verify
 from tests.cli.told import told

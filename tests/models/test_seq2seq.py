@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from transformers import MBart50Tokenizer, T5Config
 
 from seqscore import Chat, Pair, Scorer, SequenceScore
+from seqscore.calls.next_call import open_next_call
+from seqscore.calls.notices import StartNotice
 from seqscore.engine import encode_once
 from seqscore.errors import (
     ContextLengthError,
@@ -26,8 +28,6 @@ from seqscore.errors import (
     TokenizerError,
 )
 from seqscore.models.architecture import stacks
-from seqscore.next_call import open_next_call
-from seqscore.notices import StartNotice
 from seqscore.text.items import Prompt
 from tests.seq2seq_models import (
     SEQ2SEQ,

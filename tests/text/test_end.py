@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 
 from seqscore import Chat, OptionError, Pair, Scorer, SequenceScore
-from seqscore.call import Prepared, open_call
+from seqscore.calls.notices import StartNotice
+from seqscore.calls.token_call import Prepared, open_call
 from seqscore.errors import ContextLengthError, InputError, SeqscoreError
 from seqscore.models.base import RunSettings
 from seqscore.models.causal import CausalModel
-from seqscore.notices import StartNotice
 from seqscore.plan.requests import Subset
 from seqscore.policies import Policies
 from seqscore.text.end import declared_end, resolve_end

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore._version import __version__
+from seqscore.calls.notices import CallNotices, StartNotice
+from seqscore.calls.window_requests import window_requests
 from seqscore.errors import InputError, ModelError, OptionError, SeqscoreError
 from seqscore.models.base import LanguageModel, TokenModel
-from seqscore.notices import CallNotices, StartNotice
 from seqscore.plan.requests import Request, Subset, Values
 from seqscore.policies import BoundaryPolicy, Policies
 from seqscore.scores.assemble import assemble
@@ -26,7 +27,6 @@ from seqscore.text.masking import hidden_stretches
 from seqscore.text.sequences import SequenceBuilder, TokenSequence
 from seqscore.text.start import Frame, StartToken
 from seqscore.text.windows import Layout, layout, layout_both_sides, layout_decoded, with_end
-from seqscore.window_requests import window_requests
 
 
 @dataclass(frozen=True, slots=True)

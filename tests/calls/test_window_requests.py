@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from seqscore.calls.window_requests import window_requests
 from seqscore.text.sequences import TokenSequence
 from seqscore.text.windows import layout
-from seqscore.window_requests import window_requests
 
 _LENGTH = 500
 

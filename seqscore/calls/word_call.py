@@ -9,10 +9,11 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.call import Prepared, TokenCall
+from seqscore.calls.notices import CallNotices
+from seqscore.calls.text_call import PreparedText, TextCall
+from seqscore.calls.token_call import Prepared, TokenCall
 from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.models.base import LanguageModel
-from seqscore.notices import CallNotices
 from seqscore.plan.requests import Request, Subset, Values
 from seqscore.policies import Policies, check_choice
 from seqscore.scores.sequence_score import SequenceScore
@@ -26,7 +27,6 @@ from seqscore.text.segmentation import GIVEN, Segmentation, segmentation_of, wor
 from seqscore.text.sequences import TokenSequence
 from seqscore.text.word_borders import Ask, BorderRule
 from seqscore.text.word_tokens import PlacedWords, WordTokens, tokens_of
-from seqscore.text_call import PreparedText, TextCall
 
 Correction: TypeAlias = Literal["auto", "none", "space", "punctuation"]
 """How a word's probability accounts for where the word ends. ``space``: the next token begins with white space, or the

@@ -11,18 +11,18 @@ from typing import Any, Literal, Protocol, TypeAlias, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from seqscore.answers import check_answer, check_count
-from seqscore.call import TokenCall, open_call
+from seqscore.calls.answers import check_answer, check_count
+from seqscore.calls.notices import StartNotice
+from seqscore.calls.text_call import TextCall, open_text_call
+from seqscore.calls.token_call import TokenCall, open_call
+from seqscore.calls.word_call import Correction, WordCall, open_word_call, plain_item
 from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.models.base import LanguageModel, TextModel, TokenModel
-from seqscore.notices import StartNotice
 from seqscore.plan.chunks import FULL, GROWING, ChunkPolicy, chunks_of
 from seqscore.plan.totals import Totals
 from seqscore.plan.workload import Workload
 from seqscore.policies import EXTRAS, Policies
 from seqscore.text.items import Item, item_weight, share_beginning
-from seqscore.text_call import TextCall, open_text_call
-from seqscore.word_call import Correction, WordCall, open_word_call, plain_item
 
 Call: TypeAlias = TokenCall | TextCall
 Score_co = TypeVar("Score_co", covariant=True)

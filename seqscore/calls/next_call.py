@@ -8,10 +8,10 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seqscore.call import Prepared, TokenCall, open_call
+from seqscore.calls.notices import CallNotices, StartNotice
+from seqscore.calls.token_call import Prepared, TokenCall, open_call
 from seqscore.errors import InputError, ModelError, NumericsError, OptionError, SeqscoreError
 from seqscore.models.base import LanguageModel, TokenModel
-from seqscore.notices import CallNotices, StartNotice
 from seqscore.plan.requests import Request, Values
 from seqscore.policies import Policies, whole_number
 from seqscore.scores.next_scores import NextTokens, NextWords, next_words

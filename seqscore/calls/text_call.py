@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from seqscore.call import check_extras, signature_of
+from seqscore.calls.notices import CallNotices, StartNotice
+from seqscore.calls.token_call import check_extras, signature_of
 from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.models.base import TextModel, TextValues
-from seqscore.notices import CallNotices, StartNotice
 from seqscore.policies import Policies
 from seqscore.scores.assemble import assemble
 from seqscore.scores.sequence_score import SequenceScore
