@@ -40,7 +40,7 @@ class Suite:
     @classmethod
     def stored(cls, stored: Mapping[str, Any]) -> Suite:
         """The suite that ``to_dict`` gave."""
-        if stored["metric"] not in METRICS:
+        if stored["metric"] not in tuple(METRICS):
             raise InputError(f"metric {stored['metric']!r} is unknown")
         return cls(
             name=stored["name"],
@@ -150,7 +150,7 @@ def _look_at(suite: _Found, item: SuiteItem, fields: Fields, *, own: bool) -> No
     suite.aliases = {str(label): str(name) for label, name in names.items()} if isinstance(names, Mapping) else {}
     metric = said.get("metric")
     if metric is not None:
-        if metric not in METRICS:
+        if metric not in tuple(METRICS):  # what JSON holds need not be hashable
             raise InputError(f"{item.where}: metric {metric!r:.60} is unknown; expected one of {', '.join(METRICS)}")
         suite.metric = metric
     if own and said.get("predictions") is not None:

@@ -303,6 +303,7 @@ def broken(change: Any) -> dict[str, Any]:
         (suite(formulas=["(1;%bad%) >> 1"]), "a number or a region is expected"),
         (suite(predictions=[{"type": "formula"}]), "a prediction must be"),
         (suite(meta={"name": "x", "metric": "surprise"}), "metric 'surprise' is unknown; expected one of sum, mean"),
+        (suite(meta={"name": "x", "metric": {"1": "sum"}}), "metric {'1': 'sum'} is unknown; expected one of sum"),
     ],
 )
 def test_suites_that_cannot_be_right_are_refused_before_anything_is_scored(
