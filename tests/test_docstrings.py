@@ -17,7 +17,9 @@ pytestmark = pytest.mark.default_model
 
 PUBLIC = (
     *(f"api.{name}" for name in ("Run", "compare", "evaluate", "plot", "report")),
-    *(f"scorer.Scorer.{name}" for name in ("from_pretrained", "score", "stream")),
+    "scorer.Scorer.from_pretrained",
+    *(f"front.text_methods.TextMethods.{name}" for name in ("score", "stream")),
+    *(f"front.word_methods.WordMethods.{name}" for name in ("words", "next_tokens", "next_words")),
 )
 
 
