@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import peft
 import torch
@@ -12,10 +13,12 @@ import torch
 _SCALED = {"target_modules": ["k_proj", "v_proj", "down_proj"], "feedforward_modules": ["down_proj"]}
 METHODS: dict[str, tuple[type[Any], dict[str, Any]]] = {
     "lora": (peft.LoraConfig, {"r": 4, "target_modules": ["q_proj", "up_proj"]}),
-    "rslora": (peft.LoraConfig, {"r": 4, "target_modules": ["q_proj"], "use_rslora": True, "lora_alpha": 3}),
     "dora": (peft.LoraConfig, {"r": 4, "target_modules": ["q_proj", "up_proj"], "use_dora": True}),
     "head": (peft.LoraConfig, {"r": 4, "target_modules": ["q_proj"], "modules_to_save": ["lm_head"]}),
-    "embedding": (peft.LoraConfig, {"r": 4, "target_modules": ["embed_tokens", "q_proj"]}),
+    "embedding": (
+        peft.LoraConfig,
+        {"r": 4, "target_modules": ["embed_tokens", "q_proj"], "use_rslora": True, "lora_alpha": 3},
+    ),
     "some-tokens": (peft.LoraConfig, {"r": 4, "target_modules": ["q_proj"], "trainable_token_indices": [5, 9]}),
     "ia3": (
         peft.IA3Config,
@@ -46,7 +49,8 @@ def adapted(model: Any, method: str, *, seed: int = 0, task: str | None = "CAUSA
     return made.eval()
 
 
-def save_adapter(model: Any, method: str, folder: Path, **settings: Any) -> Path:
-    """An adapter in a folder, as peft saves it."""
-    adapted(model, method, **settings).save_pretrained(folder, save_embedding_layers=method == "embedding")
+def save(adapter: Any, folder: Path, *, with_embedding: bool = False) -> Path:
+    """An adapter in a folder, as peft saves it, but for the page for people, which takes longer than all the rest."""
+    with patch.object(peft.PeftModel, "create_or_update_model_card"):
+        adapter.save_pretrained(folder, save_embedding_layers=with_embedding)
     return folder

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import copy
 import pickle
+import shutil
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,34 +17,47 @@ import torch
 from seqscore import LoadOptions, Pair, Scorer
 from seqscore.errors import ModelError, OptionError
 from seqscore.scores.signature import Signature
-from tests.adapters_for_tests import METHODS, PROMPTS, adapted, save_adapter
+from tests.adapters_for_tests import METHODS, PROMPTS, adapted, save
 from tests.masked_models import masked_model, word_pieces
-from tests.models.conftest import make_model, make_tokenizer
+from tests.models.conftest import edit_json, make_model, make_tokenizer
 from tests.seq2seq_models import seq2seq_model, t5_tokenizer
 
 TEXT = "the cat sat on 23 mats"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def base() -> Any:
-    return make_model()
+    return make_model(num_hidden_layers=1, initializer_range=0.1)  # so that what one layer does is seen
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scorer(base: Any) -> Scorer:
     return Scorer(base, make_tokenizer())
 
 
-@pytest.fixture(scope="session")
-def saved(tmp_path_factory: pytest.TempPathFactory, base: Any) -> Callable[[str], Path]:
-    """An adapter of a method in a folder, made once."""
+@pytest.fixture(scope="module")
+def plain(base: Any) -> Scorer:
+    """One that tries no engine, for what holds under all of them."""
+    return Scorer(base, make_tokenizer(), engine="reference")
+
+
+@pytest.fixture(scope="module")
+def made(base: Any) -> Callable[[str], Any]:
+    """A model of peft with an adapter of a method, made once and left as it is."""
+    return cache(lambda method: adapted(base, method))
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory: pytest.TempPathFactory, made: Callable[[str], Any]) -> Callable[[str], Path]:
+    """The same adapter in a folder."""
     root = tmp_path_factory.mktemp("adapters")
+    return cache(lambda method: save(made(method), root / method, with_embedding=method == "embedding"))
 
-    def one(method: str) -> Path:
-        folder = root / method
-        return folder if folder.exists() else save_adapter(base, method, folder)
 
-    return one
+@pytest.fixture(scope="module")
+def worn(scorer: Scorer, saved: Callable[[str], Path]) -> Callable[[str], Scorer]:
+    """A scorer with it, made once."""
+    return cache(lambda method: scorer.with_adapter(saved(method)))
 
 
 def log_likelihood(model: Any, text: str = TEXT) -> float:
@@ -66,10 +81,10 @@ NOT_PACKED = {**dict.fromkeys(PROMPTS, "padded"), "some-tokens": "cached", "toke
 @pytest.mark.filterwarnings("ignore:.*runs (padded|cached), not packed.*(vectors stand in front|TrainableTokens)")
 @pytest.mark.parametrize("method", METHODS)
 def test_an_adapter_scores_as_peft_computes_it(
-    scorer: Scorer, base: Any, saved: Callable[[str], Path], method: str
+    scorer: Scorer, base: Any, made: Callable[[str], Any], worn: Callable[[str], Scorer], method: str
 ) -> None:
-    right = log_likelihood(peft.PeftModel.from_pretrained(copy.deepcopy(base), saved(method)))
-    found = scorer.with_adapter(saved(method))
+    right = log_likelihood(made(method))
+    found = worn(method)
     score = found.score(TEXT)
     assert score.log_likelihood == pytest.approx(right, abs=ROUNDING)
     assert abs(right - log_likelihood(base)) > 100 * ROUNDING
@@ -81,26 +96,24 @@ def test_an_adapter_scores_as_peft_computes_it(
 
 
 @pytest.mark.parametrize("method", ["lora", "oft"])
-def test_bits_depend_on_no_neighbours(scorer: Scorer, saved: Callable[[str], Path], method: str) -> None:
+def test_bits_depend_on_no_neighbours(worn: Callable[[str], Scorer], method: str) -> None:
     texts = [TEXT, "the cat sat", "12 34 and don't", TEXT + " they'll", "a"]
-    alone, other = scorer.with_adapter(saved(method)), scorer.with_adapter(saved(method))
-    assert alone.keeps_bits
-    together = [one.logprobs.tobytes() for one in other.score(texts[::-1])][::-1]
-    assert [alone.score(text).logprobs.tobytes() for text in texts] == together
+    found = worn(method)
+    assert found.keeps_bits
+    together = [one.logprobs.tobytes() for one in found.score(texts[::-1])][::-1]
+    assert [found.score(text).logprobs.tobytes() for text in texts] == together
 
 
-def test_merged_or_not_is_the_same_to_rounding(base: Any, scorer: Scorer, saved: Callable[[str], Path]) -> None:
-    merged = peft.PeftModel.from_pretrained(copy.deepcopy(base), saved("lora")).merge_and_unload()
-    unmerged = scorer.with_adapter(saved("lora")).score(TEXT)
-    assert Scorer(merged, make_tokenizer()).score(TEXT).log_likelihood == pytest.approx(
-        unmerged.log_likelihood, abs=2 * ROUNDING
-    )
+def test_merged_or_not_is_the_same_to_rounding(made: Callable[[str], Any], worn: Callable[[str], Scorer]) -> None:
+    merged = Scorer(copy.deepcopy(made("lora")).merge_and_unload(), make_tokenizer(), engine="reference")
+    right = merged.score(TEXT).log_likelihood
+    assert worn("lora").score(TEXT).log_likelihood == pytest.approx(right, abs=2 * ROUNDING)
 
 
 def test_models_share_their_weights_and_the_first_stays_as_it_is(saved: Callable[[str], Path]) -> None:
-    model = make_model()
+    model = make_model(num_hidden_layers=1)
     names, trained = list(model.state_dict()), [one.requires_grad for one in model.parameters()]
-    first = Scorer(model, make_tokenizer())
+    first = Scorer(model, make_tokenizer(), engine="reference")
     before, state = first.score(TEXT), torch.random.get_rng_state()
     others = [first.with_adapter(saved(method)) for method in ("lora", "ia3", "head", "embedding")]
     assert len({other.score(TEXT).log_likelihood for other in others}) == 4
@@ -114,10 +127,10 @@ def test_models_share_their_weights_and_the_first_stays_as_it_is(saved: Callable
     assert others[1].with_adapter(None).score(TEXT).to_dict() == before.to_dict()
 
 
-def test_the_tied_head_stays_tied_unless_it_was_trained(scorer: Scorer, saved: Callable[[str], Path]) -> None:
-    tied = scorer.with_adapter(saved("lora")).model
+def test_the_tied_head_stays_tied_unless_it_was_trained(scorer: Scorer, worn: Callable[[str], Scorer]) -> None:
+    tied = worn("lora").model
     assert tied.get_output_embeddings().weight is tied.get_input_embeddings().weight
-    apart = scorer.with_adapter(saved("head")).model
+    apart = worn("head").model
     assert apart.get_output_embeddings().weight is not apart.get_input_embeddings().weight
     assert apart.get_input_embeddings().weight is scorer.model.get_input_embeddings().weight  # type: ignore[operator]
 
@@ -125,15 +138,15 @@ def test_the_tied_head_stays_tied_unless_it_was_trained(scorer: Scorer, saved: C
 @pytest.mark.parametrize("is_tied", [True, False])
 def test_a_vocabulary_that_has_grown(tmp_path: Path, is_tied: bool) -> None:
     """Embeddings of new words come with the adapter, and a tokenizer that writes them."""
-    base, tokenizer = make_model(tie_word_embeddings=is_tied), make_tokenizer()
+    base, tokenizer = make_model(tie_word_embeddings=is_tied, num_hidden_layers=1), make_tokenizer()
     grown = copy.deepcopy(base)
     tokenizer.add_tokens(["catlike"])
     grown.resize_token_embeddings(301)
     trained = adapted(grown, "lora", target_modules=["q_proj", "up_proj"])
-    trained.save_pretrained(tmp_path / "grown", save_embedding_layers=True)
+    save(trained, tmp_path / "grown", with_embedding=True)
     tokenizer.save_pretrained(tmp_path / "grown")
     said: list[str] = []
-    first = Scorer(base, make_tokenizer())
+    first = Scorer(base, make_tokenizer(), engine="auto" if is_tied else "reference")
     found = first.with_adapter(tmp_path / "grown", options=LoadOptions(notify=said.append))
     score = found.score("the catlike mat")
     ids = [1, *tokenizer.encode("the catlike mat")]
@@ -146,19 +159,34 @@ def test_a_vocabulary_that_has_grown(tmp_path: Path, is_tied: bool) -> None:
     assert first.score("the catlike mat").num_tokens > score.num_tokens
 
 
-def test_a_folder_with_an_adapter_is_a_model(tmp_path: Path, checkpoint: Path, base: Any) -> None:
-    made = adapted(base, "lora")
-    for place in (str(checkpoint), "../tiny-llama", "tiny-llama"):
-        made.peft_config["default"].base_model_name_or_path = place
-        folder = checkpoint.parent / "adapter"
-        made.save_pretrained(folder)
-        if place == "tiny-llama":
-            checkpoint.rename(folder / "tiny-llama")
-        found = Scorer.from_pretrained(folder)
-        assert found.score(TEXT).log_likelihood == pytest.approx(log_likelihood(made), abs=ROUNDING)
-        assert (found.signature()["model"], found.signature()["adapter"]) == ("tiny-llama", "adapter")
+@pytest.fixture
+def folder(tmp_path: Path, base: Any) -> Path:
+    """The model without adapters, as a checkpoint."""
+    base.save_pretrained(tmp_path / "tiny-llama")
+    make_tokenizer().save_pretrained(tmp_path / "tiny-llama")
+    return tmp_path / "tiny-llama"
+
+
+def for_model(adapter: Path, named: str | None, folder: Path) -> Path:
+    """A copy of an adapter that names another model."""
+    shutil.copytree(adapter, folder)
+    edit_json(folder / "adapter_config.json", base_model_name_or_path=named)
+    return folder
+
+
+def test_a_folder_with_an_adapter_is_a_model(
+    folder: Path, base: Any, saved: Callable[[str], Path], plain: Scorer
+) -> None:
+    right = plain.with_adapter(saved("lora")).score(TEXT).logprobs.tobytes()
+    for number, named in enumerate((str(folder), "../tiny-llama", "tiny-llama")):
+        adapter = for_model(saved("lora"), named, folder.parent / f"adapter-{number}")
+        if named == "tiny-llama":
+            folder.rename(adapter / "tiny-llama")
+        found = Scorer.from_pretrained(adapter, engine="reference")
+        assert found.score(TEXT).logprobs.tobytes() == right
+        assert (found.signature()["model"], found.signature()["adapter"]) == ("tiny-llama", adapter.name)
     with pytest.raises(OptionError, match="is an adapter too: name the model that they are for"):
-        Scorer.from_pretrained(folder, options=LoadOptions(adapter=folder))
+        Scorer.from_pretrained(adapter, options=LoadOptions(adapter=adapter))
 
 
 @pytest.mark.parametrize(
@@ -169,18 +197,18 @@ def test_a_folder_with_an_adapter_is_a_model(tmp_path: Path, checkpoint: Path, b
         (".", "which is an adapter itself"),
     ],
 )
-def test_a_model_that_cannot_be_had_is_named(tmp_path: Path, base: Any, named: str | None, message: str) -> None:
-    made = adapted(base, "lora")
-    made.peft_config["default"].base_model_name_or_path = named and (str(tmp_path / "a") if named == "." else named)
-    made.save_pretrained(tmp_path / "a")
+def test_a_model_that_cannot_be_had_is_named(
+    tmp_path: Path, saved: Callable[[str], Path], named: str | None, message: str
+) -> None:
+    adapter = for_model(saved("lora"), str(tmp_path / "a") if named == "." else named, tmp_path / "a")
     with pytest.raises(ModelError, match=message):
-        Scorer.from_pretrained(tmp_path / "a")
+        Scorer.from_pretrained(adapter)
 
 
-def test_loaded_by_name_it_goes_to_another_process(checkpoint: Path, saved: Callable[[str], Path]) -> None:
-    first = Scorer.from_pretrained(checkpoint, options=LoadOptions(adapter=saved("lora")))
+def test_loaded_by_name_it_goes_to_another_process(folder: Path, saved: Callable[[str], Path]) -> None:
+    first = Scorer.from_pretrained(folder, engine="reference", options=LoadOptions(adapter=saved("lora")))
     score = first.score(TEXT)
-    other = pickle.loads(pickle.dumps(Scorer.from_pretrained(checkpoint).with_adapter(saved("lora"))))
+    other = pickle.loads(pickle.dumps(Scorer.from_pretrained(folder, engine="reference").with_adapter(saved("lora"))))
     assert other.score(TEXT).to_dict() == score.to_dict()
     assert copy.deepcopy(first).score(TEXT).to_dict() == score.to_dict()
     sent = pickle.dumps(first)
@@ -226,7 +254,7 @@ def test_a_callers_model_with_several_adapters(base: Any) -> None:
 
 def test_what_a_caller_does_to_adapters_is_noticed(base: Any) -> None:
     model = callers(base)
-    scorer = Scorer(model, make_tokenizer())
+    scorer = Scorer(model, make_tokenizer(), engine="reference")
     with model.disable_adapter(), pytest.raises(ModelError, match="active now: none"):
         scorer.score(TEXT)
     scorer.score(TEXT)
@@ -234,29 +262,31 @@ def test_what_a_caller_does_to_adapters_is_noticed(base: Any) -> None:
     with pytest.raises(ModelError, match="not as they were"):
         scorer.score(TEXT)
     with pytest.raises(ModelError, match="unmerge it first"):
-        Scorer(model, make_tokenizer()).with_adapter("other")
+        Scorer(model, make_tokenizer(), engine="reference").with_adapter("other")
     model.unmerge_adapter()
     for layer in model.modules():
         if isinstance(getattr(layer, "scaling", None), dict):
             layer.scaling["default"] *= 2
     with pytest.raises(ModelError, match="not as they were"):
         scorer.score(TEXT)
-    plain = copy.deepcopy(base)
-    before = Scorer(plain, make_tokenizer())
-    peft.get_peft_model(plain, peft.LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM"))
+    bare = copy.deepcopy(base)
+    before = Scorer(bare, make_tokenizer(), engine="reference")
+    peft.get_peft_model(bare, peft.LoraConfig(r=2, target_modules=["q_proj"], task_type="CAUSAL_LM"))
     with pytest.raises(ModelError, match="not as they were when this Scorer was made"):
         before.score(TEXT)
 
 
 def test_signatures_tell_settings_apart(base: Any) -> None:
     one, other = (adapted(base, "lora", lora_alpha=alpha) for alpha in (8, 16))
-    first, second = (Scorer(model, make_tokenizer()).signature() for model in (one, other))
+    first, second = (Scorer(model, make_tokenizer(), engine="reference").signature() for model in (one, other))
     assert first["weights"] == second["weights"] and first["adapter_weights"] != second["adapter_weights"]
 
 
 @pytest.mark.filterwarnings("ignore:.*runs padded, not packed")
-def test_prompts_take_room_and_are_for_causal_models(scorer: Scorer, saved: Callable[[str], Path]) -> None:
-    found = scorer.with_adapter(saved("prefix"))
+def test_prompts_take_room_and_are_for_causal_models(
+    scorer: Scorer, saved: Callable[[str], Path], worn: Callable[[str], Scorer]
+) -> None:
+    found = worn("prefix")
     assert scorer.max_length == 128 and found.max_length == 123
     long = scorer.tokenizer.decode(list(range(20, 220)))
     assert found.score(long).num_scored == found.score(long).num_tokens > 123
@@ -266,23 +296,26 @@ def test_prompts_take_room_and_are_for_causal_models(scorer: Scorer, saved: Call
 
 
 def test_masked_models_take_adapters(tmp_path: Path) -> None:
-    model = masked_model("bert")
-    scorer = Scorer(model, word_pieces())
-    settings = {"task": None, "target_modules": ["query", "dense"]}
-    save_adapter(model, "lora", tmp_path / "a", **settings)
-    found = scorer.with_adapter(tmp_path / "a")
-    merged = adapted(model, "lora", **settings).merge_and_unload()
-    right = Scorer(merged, word_pieces()).score("the cat sat")
-    assert found.score("the cat sat").log_likelihood == pytest.approx(right.log_likelihood, abs=2 * ROUNDING)
-    assert right.log_likelihood != pytest.approx(scorer.score("the cat sat").log_likelihood, abs=0.01)
+    model, tokenizer = masked_model("bert", num_hidden_layers=1), word_pieces()
+    trained = adapted(model, "lora", task=None, target_modules=["query", "dense"])
+    score = Scorer(model, tokenizer).with_adapter(save(trained, tmp_path / "a")).score("the cat sat")
+    ids = torch.tensor(tokenizer("the cat sat").input_ids)
+    rows = ids.repeat(len(ids) - 2, 1)
+    rows[range(len(rows)), range(1, len(rows) + 1)] = tokenizer.mask_token_id
+    for one, is_right in ((trained, True), (model, False)):
+        with torch.inference_mode():
+            logprobs = copy.deepcopy(one).double()(rows).logits.log_softmax(-1)
+        right = [logprobs[row, row + 1, ids[row + 1]].item() for row in range(len(rows))]
+        assert (score.logprobs == pytest.approx(right, abs=ROUNDING)) is is_right
 
 
 def test_models_with_an_encoder_take_adapters(tmp_path: Path) -> None:
-    model, tokenizer = seq2seq_model("t5"), t5_tokenizer()
-    scorer, item = Scorer(model, tokenizer), Pair("the cat", "a dog")
-    settings = {"task": "SEQ_2_SEQ_LM", "target_modules": ["q", "v", "wo"]}
-    save_adapter(model, "lora", tmp_path / "a", **settings)
-    found = scorer.with_adapter(tmp_path / "a").score(item)
-    right = Scorer(adapted(model, "lora", **settings).merge_and_unload(), tokenizer).score(item)
-    assert found.log_likelihood == pytest.approx(right.log_likelihood, abs=2 * ROUNDING)
-    assert right.log_likelihood != pytest.approx(scorer.score(item).log_likelihood, abs=0.01)
+    model, tokenizer = seq2seq_model("t5", num_layers=1), t5_tokenizer()
+    trained = adapted(model, "lora", task="SEQ_2_SEQ_LM", target_modules=["q", "v", "wo"])
+    found = Scorer(model, tokenizer).with_adapter(save(trained, tmp_path / "a"))
+    score = found.score(Pair("the cat", "a dog"), eos="scored")
+    source, target = (tokenizer(text, return_tensors="pt").input_ids for text in ("the cat", "a dog"))
+    for one, is_right in ((trained, True), (model, False)):
+        with torch.inference_mode():
+            loss = copy.deepcopy(one).double()(input_ids=source, labels=target).loss.item()
+        assert (score.log_likelihood == pytest.approx(-loss * target.numel(), abs=ROUNDING)) is is_right

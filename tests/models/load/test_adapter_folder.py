@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 
 from seqscore import LoadOptions, Scorer
 from seqscore.errors import MissingDependencyError, ModelError, UnsafeModelError
-from tests.adapters_for_tests import save_adapter
+from tests.adapters_for_tests import adapted, save
 from tests.models.conftest import make_model, make_tokenizer
 
 Edit = Callable[..., None]
@@ -25,7 +25,7 @@ def scorer() -> Scorer:
 
 @pytest.fixture(scope="session")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return save_adapter(make_model(), "lora", tmp_path_factory.mktemp("saved") / "lora")
+    return save(adapted(make_model(), "lora"), tmp_path_factory.mktemp("saved") / "lora")
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import tomllib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -11,16 +12,45 @@ import torch
 
 from seqscore.errors import ModelError, TokenizerError
 from seqscore.models.load.gguf import SPLITTERS, apply_splitter, load_gguf, read_header
+from tests.models.conftest import make_model, write_gguf
 
 Make = Callable[..., Path]
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return make_model(num_hidden_layers=1)
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory, model: Any, tokenizer: Any) -> Path:
+    return write_gguf(tmp_path_factory.mktemp("written") / "tiny.gguf", model, tokenizer)
+
+
+@pytest.fixture(scope="module")
+def whole(written: Path) -> tuple[Any, Any]:
+    """Model and tokenizer of a file with nothing wrong, read once."""
+    return _load(written)
 
 
 def _load(path: Path, dtype: str = "float32") -> tuple[Any, Any]:
     return load_gguf(path, read_header(path), dtype=dtype)
 
 
-def test_model_and_tokenizer_are_those_that_were_written(make_gguf: Make, model: Any, tokenizer: Any) -> None:
-    loaded, read = _load(make_gguf())
+def _load_tokenizer(path: Path) -> Any:
+    """The tokenizer alone: reading the weights takes longer."""
+    with patch("seqscore.models.load.gguf._check_nothing_dropped"):
+        return _load_over(path, torch.nn.Identity())[1]
+
+
+def _load_over(path: Path, model: Any) -> tuple[Any, Any]:
+    """All but the weights, in whose place are those of a model that was read before."""
+    with patch("seqscore.models.load.gguf._read_model", return_value=model):
+        return _load(path)
+
+
+def test_model_and_tokenizer_are_those_that_were_written(whole: tuple[Any, Any], model: Any, tokenizer: Any) -> None:
+    loaded, read = whole
     expected = model.state_dict()
     assert loaded.state_dict().keys() == expected.keys()
     assert all(torch.equal(value, expected[name]) for name, value in loaded.state_dict().items())
@@ -30,52 +60,40 @@ def test_model_and_tokenizer_are_those_that_were_written(make_gguf: Make, model:
     assert read.chat_template == "{% for message in messages %}{{ message['content'] }}{% endfor %}"
 
 
-@pytest.mark.parametrize("dtype", ["bfloat16", "float64"])
-def test_dtype(make_gguf: Make, dtype: str) -> None:
-    loaded, _ = _load(make_gguf(), dtype)
-    assert {str(weight.dtype) for weight in loaded.parameters()} == {f"torch.{dtype}"}
+def test_dtype_and_place_and_nothing_is_said(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], model: Any
+) -> None:
+    """A file of the same name in the current folder is not taken."""
+    (tmp_path / written.name).write_bytes(b"another file")
+    monkeypatch.chdir(tmp_path)
+    capfd.readouterr()
+    loaded, _ = _load(written, "bfloat16")
+    assert capfd.readouterr() == ("", "")
+    for name, weight in loaded.state_dict().items():
+        assert torch.equal(weight, model.state_dict()[name].bfloat16())
 
 
-def test_what_transformers_needs_to_read_one_is_a_dependency(make_gguf: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_transformers_needs_to_read_one_is_a_dependency(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing of ours imports accelerate. Does this fail since transformers does without, the dependency can go."""
-    path = make_gguf()
     monkeypatch.setattr("transformers.modeling_utils.is_accelerate_available", lambda: False)
     with pytest.raises(ModelError, match="accelerate is required when loading a GGUF file"):
-        _load(path)
+        _load(written)
     project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert any(one.startswith("accelerate>=") for one in project["dependencies"])
 
 
-def test_it_can_be_saved_like_any_other(make_gguf: Make, tmp_path: Path) -> None:
-    loaded, _ = _load(make_gguf())
+def test_it_can_be_saved_like_any_other(whole: tuple[Any, Any], tmp_path: Path) -> None:
+    loaded, _ = whole
     assert not hasattr(loaded.config, "quantization_config")
     assert loaded.hf_quantizer is None
     loaded.save_pretrained(tmp_path / "saved")
     assert (tmp_path / "saved" / "model.safetensors").is_file()
 
 
-def test_a_file_of_the_same_name_in_the_current_folder_is_not_taken(
-    make_gguf: Make, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: Any
-) -> None:
-    path = make_gguf()
-    (tmp_path / "here").mkdir()
-    (tmp_path / "here" / path.name).write_bytes(b"another file")
-    monkeypatch.chdir(tmp_path / "here")
-    loaded, _ = _load(path)
-    assert torch.equal(loaded.model.norm.weight, model.model.norm.weight)
-
-
-def test_loading_says_nothing(make_gguf: Make, capfd: pytest.CaptureFixture[str]) -> None:
-    path = make_gguf()
-    capfd.readouterr()
-    _load(path)
-    assert capfd.readouterr() == ("", "")
-
-
-def test_the_splitter_follows_the_name(make_gguf: Make) -> None:
+def test_the_splitter_follows_the_name(make_gguf: Make, whole: tuple[Any, Any]) -> None:
     """transformers alone would cut with GPT-2's splitter whatever the name."""
-    _, smollm = _load(make_gguf(pre="smollm"))
-    _, gpt2 = _load(make_gguf(pre="gpt-2"))
+    gpt2 = _load_tokenizer(make_gguf(pre="gpt-2"))
+    _, smollm = whole
     assert smollm.tokenize("a  2") == ["a", "ĠĠ", "2"]
     assert gpt2.tokenize("a  2") == ["a", "Ġ", "Ġ", "2"]
 
@@ -110,10 +128,10 @@ def test_splitters_agree_with_those_of_transformers_where_it_has_them(tokenizer:
 
 
 def test_normaliser_and_whole_words(make_gguf: Make) -> None:
-    _, qwen = _load(make_gguf(pre="qwen2"))
+    qwen = _load_tokenizer(make_gguf(pre="qwen2"))
     assert qwen("cafe\u0301").input_ids == qwen("caf\u00e9").input_ids
     assert qwen.backend_tokenizer.model.ignore_merges is False
-    _, llama = _load(make_gguf(pre="llama-bpe"))
+    llama = _load_tokenizer(make_gguf(pre="llama-bpe"))
     assert llama("cafe\u0301").input_ids != llama("caf\u00e9").input_ids
     assert llama.backend_tokenizer.model.ignore_merges is True
 
@@ -131,36 +149,36 @@ def test_other_tokenizers_are_refused(make_gguf: Make, kind: str) -> None:
         _load(make_gguf(kind=kind))
 
 
-def test_sentencepiece_needs_no_splitter(make_gguf: Make) -> None:
-    loaded, _ = _load(make_gguf(kind="llama", pre=None))
-    assert type(loaded).__name__ == "LlamaForCausalLM"
+def test_sentencepiece_needs_no_splitter(make_gguf: Make, tokenizer: Any) -> None:
+    read = _load_tokenizer(make_gguf(kind="llama", pre=None))
+    assert read.get_vocab().items() >= tokenizer.get_vocab().items()
+    assert "ByteLevel" not in str(read.backend_tokenizer.pre_tokenizer)
 
 
 def test_a_missing_weight_is_an_error(make_gguf: Make) -> None:
     with pytest.raises(
-        ModelError, match=r"lacks 1 of the model's weights, e\.g\. model\.layers\.1\.mlp\.up_proj\.weight"
+        ModelError, match=r"lacks 1 of the model's weights, e\.g\. model\.layers\.0\.mlp\.up_proj\.weight"
     ):
-        _load(make_gguf(without="blk.1.ffn_up.weight"))
+        _load(make_gguf(without="blk.0.ffn_up.weight"))
 
 
-def test_weights_that_transformers_would_drop_are_an_error(make_gguf: Make) -> None:
+def test_weights_that_transformers_would_drop_are_an_error(make_gguf: Make, whole: tuple[Any, Any]) -> None:
     with pytest.raises(ModelError, match="some are dropped, so its numbers would be wrong"):
-        _load(make_gguf(tensors={"blk.1.attn_sinks.weight": np.ones(4, dtype=np.float32)}))
+        _load_over(make_gguf(tensors={"blk.0.attn_sinks.weight": np.ones(4, dtype=np.float32)}), whole[0])
 
 
-def test_scaled_rotary_frequencies_are_an_error_and_plain_ones_are_not(make_gguf: Make) -> None:
+def test_scaled_rotary_frequencies_are_an_error(make_gguf: Make, whole: tuple[Any, Any]) -> None:
     plain = np.ones(4, dtype=np.float32)
-    _load(make_gguf("plain.gguf", tensors={"rope_freqs.weight": plain}))
     with pytest.raises(ModelError, match="scales its rotary frequencies"):
-        _load(make_gguf("scaled.gguf", tensors={"rope_freqs.weight": plain * 8}))
+        _load_over(make_gguf("scaled.gguf", tensors={"rope_freqs.weight": plain * 8}), whole[0])
     with pytest.raises(ModelError, match=r"scales its rotary positions \(yarn\)"):
-        _load(make_gguf("yarn.gguf", entries={"llama.rope.scaling.type": "yarn"}))
-    _load(make_gguf("none.gguf", entries={"llama.rope.scaling.type": "none"}))
+        _load_over(make_gguf("yarn.gguf", entries={"llama.rope.scaling.type": "yarn"}), whole[0])
 
 
-def test_an_untied_head_is_read(make_gguf: Make, model: Any) -> None:
+def test_plain_rotary_frequencies_and_an_untied_head_are_read(make_gguf: Make, model: Any) -> None:
     own = torch.randn(model.lm_head.weight.shape).numpy()
-    loaded, _ = _load(make_gguf(tensors={"output.weight": own}))
+    tensors = {"output.weight": own, "rope_freqs.weight": np.ones(4, dtype=np.float32)}
+    loaded, _ = _load(make_gguf(tensors=tensors, entries={"llama.rope.scaling.type": "none"}))
     assert torch.equal(loaded.lm_head.weight, torch.from_numpy(own))
 
 
@@ -188,9 +206,8 @@ def test_not_a_gguf(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("share", [0.0005, 0.05, 0.5, 0.999])
-def test_a_file_cut_short(make_gguf: Make, share: float) -> None:
-    path = make_gguf()
-    content = path.read_bytes()
+def test_a_file_cut_short(written: Path, tmp_path: Path, share: float) -> None:
+    path, content = tmp_path / "short.gguf", written.read_bytes()
     path.write_bytes(content[: max(int(len(content) * share), 5)])
     with pytest.raises(ModelError, match=r"is not a whole GGUF file .*fetch it again"):
         read_header(path)
