@@ -110,6 +110,8 @@ def format_of(target: Path | None, asked: str | None = None, *, made: Sequence[s
     if found is not None and asked not in (None, found):
         raise OptionError(f"-o {str(target)!r} ends as {found}, yet --format {asked} was asked for; leave out one")
     chosen = asked or found
+    if chosen is None and Path(target).is_dir():
+        raise OptionError(f"-o {str(target)!r} is a folder; expected the name of a file that ends as {_known(names)}")
     if chosen is None:
         raise OptionError(
             f"-o {str(target)!r}: the end {ending or 'of the name'!r} names no format; expected {_known(names)}, or "

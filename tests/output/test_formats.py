@@ -60,3 +60,8 @@ def test_a_command_offers_what_it_makes(tmp_path: Path) -> None:
         message = str(caught.value)
         assert "parquet" in message and ".tex" not in message and "tex," not in message, message
         assert ("names no format" if name == "a.xlsx" else "is not made here") in message
+
+
+def test_a_folder_is_told_as_one(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match=r"is a folder; expected the name of a file that ends as \.jsonl"):
+        format_of(tmp_path, None)

@@ -22,7 +22,7 @@ from seqscore.evaluation.tasks.suites import Suite, suites_of
 from seqscore.scores.reductions import Unit, bits_per
 from seqscore.text.items import check_delimiter
 
-NO_VALUE = "a region that is compared has no surprisal of its own: a token is not scored, or belongs to another region"
+NO_VALUE = "a formula has no value: a token of a region is not scored, or belongs to another region; or it divides by 0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

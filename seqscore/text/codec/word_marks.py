@@ -55,7 +55,8 @@ class WordMarks:
     def begins(self, word_break: WordBreak) -> NDArray[np.int64]:
         """Ids, ascending, of the tokens that may stand behind a whole word: those that begin a new one, and special
         tokens, with which the text is over. A token that holds only a part of its first character goes on with the
-        word, and so does the unknown token."""
+        word. So does the unknown token of a tokenizer that may give it for a text; where none can be given (bytes stand
+        for what is unknown) it is a special token like others."""
         return np.flatnonzero(np.isin(self.kinds, _BEGINS[word_break]))
 
     def is_begin(self, number: int, word_break: WordBreak) -> bool:
@@ -89,7 +90,7 @@ def word_marks(
     Args:
         pieces: of each id; None where there is no token.
         special: ids of special tokens.
-        unknown: the id of the unknown token.
+        unknown: the id of the unknown token, None where the tokenizer gives it for no text.
         continues: whether a token is marked as one that continues a word; None where the vocabulary has no such mark.
         ends: whether a token is marked as one that ends a word; None where the vocabulary has no such mark.
     """
