@@ -9,7 +9,9 @@ from typing import Any, Literal
 import numpy as np
 
 from seqscore.calls.notices import CallNotices, StartNotice
-from seqscore.calls.token_call import Prepared, TokenCall, open_call
+from seqscore.calls.opening import open_call
+from seqscore.calls.prepared import Prepared
+from seqscore.calls.token_call import TokenCall
 from seqscore.errors import InputError, ModelError, NumericsError, OptionError, SeqscoreError
 from seqscore.models.base import LanguageModel, TokenModel
 from seqscore.plan.requests import Request, Values

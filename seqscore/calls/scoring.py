@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from seqscore.calls.answers import check_answer, check_count
 from seqscore.calls.notices import StartNotice
+from seqscore.calls.opening import open_call
 from seqscore.calls.text_call import TextCall, open_text_call
-from seqscore.calls.token_call import TokenCall, open_call
+from seqscore.calls.token_call import TokenCall
 from seqscore.calls.word_call import Correction, WordCall, open_word_call, plain_item
 from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.models.base import LanguageModel, TextModel, TokenModel

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from seqscore.calls.notices import CallNotices, StartNotice
-from seqscore.calls.token_call import check_extras, signature_of
+from seqscore.calls.opening import signature_of
+from seqscore.calls.refusals import check_extras
 from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.models.base import TextModel, TextValues
 from seqscore.policies import Policies

@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seqscore.calls.notices import CallNotices
+from seqscore.calls.prepared import Prepared
 from seqscore.calls.text_call import PreparedText, TextCall
-from seqscore.calls.token_call import Prepared, TokenCall
+from seqscore.calls.token_call import TokenCall
 from seqscore.errors import InputError, OptionError, SeqscoreError
 from seqscore.models.base import LanguageModel
 from seqscore.plan.requests import Request, Subset, Values

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from seqscore import Chat, OptionError, Pair, Scorer, SequenceScore
 from seqscore.calls.notices import StartNotice
-from seqscore.calls.token_call import Prepared, open_call
+from seqscore.calls.opening import open_call
+from seqscore.calls.prepared import Prepared
 from seqscore.errors import ContextLengthError, InputError, SeqscoreError
 from seqscore.models.base import RunSettings
 from seqscore.models.causal import CausalModel
