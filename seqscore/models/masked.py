@@ -101,6 +101,7 @@ class MaskedModel(LocalModel):
             dtype=weight.dtype,
             rope_switch=None,
             embedding=weight if model.get_input_embeddings().weight is weight else None,
+            num_embeddings=len(weight),
         )
 
     @property

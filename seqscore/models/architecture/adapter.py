@@ -63,7 +63,7 @@ class ModelAdapter:
     ``context_length``: how many positions the model reads at most, None for no limit. ``vocabulary``: how many token
     ids it knows. ``rope_switch``: see the function of that name. ``rows_in_front``: rows of logits before those of the
     tokens (trained vectors in front of every text). ``embedding``: the weights of the token embedding; None
-    where they are made anew at each look.
+    where they are made anew at each look. ``num_embeddings``: how many rows these have.
     """
 
     model: nn.Module
@@ -75,6 +75,7 @@ class ModelAdapter:
     dtype: torch.dtype
     rope_switch: int | None
     embedding: Tensor | None
+    num_embeddings: int
     rows_in_front: int = 0
     why_no_head: str = ""
 
@@ -132,7 +133,7 @@ class ModelAdapter:
         """That the parts which were looked at are those of the model still.
 
         Raises:
-            ModelError: the embedding, the trunk or the head was exchanged, or the model moved.
+            ModelError: the embedding, the trunk or the head was exchanged or resized, or the model moved.
         """
         found = _parts(self.model)
         embedding = found["embedding"]
@@ -141,12 +142,18 @@ class ModelAdapter:
         if self.head is not None:
             own |= {"trunk": self.trunk, "head": self.head.weight, "head's bias": self.head.bias}
         changed = [name for name, part in own.items() if found[name] is not part]
-        if moved or changed:
-            what = f"the {changed[0]} was exchanged" if changed and not moved else "it was moved or converted"
-            raise ModelError(
-                f"{type(self.model).__name__} is no longer the model that this Scorer was made for: {what}; make a "
-                f"new Scorer for it, since weights, limits and signature are looked up once"
-            )
+        if moved:
+            what = "it was moved or converted"
+        elif changed:
+            what = f"the {changed[0]} was exchanged"
+        elif len(embedding) != self.num_embeddings:  # transformers resizes in place
+            what = f"it has {len(embedding)} tokens where it had {self.num_embeddings}"
+        else:
+            return
+        raise ModelError(
+            f"{type(self.model).__name__} is no longer the model that this Scorer was made for: {what}; make a "
+            f"new Scorer for it, since weights, limits and signature are looked up once"
+        )
 
 
 def adapt(model: nn.Module) -> ModelAdapter:
@@ -173,6 +180,7 @@ def adapt(model: nn.Module) -> ModelAdapter:
             dtype=weight.dtype,
             rope_switch=rope_switch(model),
             embedding=weight if _parts(model)["embedding"] is weight else None,
+            num_embeddings=size,
             rows_in_front=logits.shape[1] - ids.shape[1],
         )
         if adapter.rows_in_front:

@@ -16,9 +16,8 @@ if TYPE_CHECKING:
 class _Given:
     """Stands in the place of a trunk and gives states that were computed before; all else is the trunk's."""
 
-    def __init__(self, trunk: nn.Module) -> None:
-        self.trunk = trunk
-        self.states: Tensor | None = None
+    def __init__(self, trunk: nn.Module, states: Tensor) -> None:
+        self.trunk, self.states = trunk, states
 
     def __call__(self, *_: Any, **__: Any) -> Any:
         from transformers.modeling_outputs import BaseModelOutput
@@ -30,25 +29,29 @@ class _Given:
 
 
 class MaskedHead:
-    """What a model does behind its trunk: a copy of the model that shares its parts, with the trunk taken out."""
+    """What a model does behind its trunk: a copy of the model that shares its parts, with the trunk taken out.
+
+    The copy is made anew each time, so that a part that the caller exchanges meanwhile counts, as in the model itself.
+    """
 
     def __init__(self, model: Any) -> None:
-        self.trunk: nn.Module = model.base_model
-        self._given = _Given(self.trunk)
-        self._model = copy.copy(model)
-        self._model._modules = {**model._modules, model.base_model_prefix: self._given}
+        self._model = model
+
+    @property
+    def trunk(self) -> nn.Module:
+        """What gives the states."""
+        trunk: nn.Module = self._model.base_model
+        return trunk
 
     def logits(self, states: Tensor) -> Tensor:
         """[p, V] of hidden states [p, D]."""
         import torch
 
+        model = copy.copy(self._model)
+        model._modules = {**model._modules, model.base_model_prefix: _Given(self.trunk, states[:, None])}
         ids = torch.zeros((len(states), 1), dtype=torch.int64, device=states.device)
-        self._given.states = states[:, None]
-        try:
-            logits: Tensor = self._model(**forward_inputs(self._model, ids)).logits
-            return logits[:, 0]
-        finally:
-            self._given.states = None
+        logits: Tensor = model(**forward_inputs(model, ids)).logits
+        return logits[:, 0]
 
 
 def masked_head_of(adapter: ModelAdapter) -> MaskedHead | None:

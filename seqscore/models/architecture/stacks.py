@@ -113,6 +113,7 @@ def decoder_adapter(model: Any) -> ModelAdapter:
         dtype=weight.dtype,
         rope_switch=None,
         embedding=weight if model.get_input_embeddings().weight is weight else None,
+        num_embeddings=len(weight),
     )
 
 

@@ -189,6 +189,15 @@ def test_a_model_that_became_another_one(engine: str, change: Callable[[Any], ob
     assert Scorer(model, TOKENIZER, engine=engine).score(TEXT).num_scored > 0
 
 
+def test_a_vocabulary_that_grows_in_place() -> None:
+    """The weights are the same tensor, with more rows, where the head is the embedding."""
+    model = tiny_model("bloom")
+    scorer = Scorer(model, TOKENIZER, engine="padded")
+    model.resize_token_embeddings(310)
+    with pytest.raises(ModelError, match="it has 310 tokens where it had 300; make a new Scorer"):
+        scorer.score(TEXT)
+
+
 @pytest.mark.parametrize("architecture", ["llama", "mixtral", "gemma2"])
 def test_defaults_of_torch_do_not_reach_the_model(architecture: str) -> None:
     """Default device and dtype, deterministic algorithms: the same bits, by the same engine."""
