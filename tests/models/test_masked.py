@@ -34,7 +34,8 @@ from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
 TEXTS = ("the cats sat on it", "a", "it rained all day, the dog sat", "the")
-LENGTHS = (3, 9, 16, 17, 38)
+LENGTHS = {3: 1, 9: 7, 16: 8, 17: 12, 38: 9}
+"""With the token on either side, and how many of them are targets."""
 
 
 def tokenizer_of(architecture: str) -> Any:
@@ -50,9 +51,9 @@ def requests() -> tuple[Request, ...]:
     """Texts between two tokens, some of them behind a context, with and without words that are masked together."""
     generator = np.random.default_rng(7)
     made = []
-    for i, length in enumerate(LENGTHS):
+    for i, (length, targets) in enumerate(LENGTHS.items()):
         ids = generator.integers(5, VOCABULARY, size=length)
-        first = 1 if i % 2 else max(1, length // 2)
+        first = length - 1 - targets
         words = np.sort(generator.integers(0, 4, size=length - first - 1))
         masking: Any = ("original", "whole-word", "within-word-l2r")[i % 3]
         hidden = None if masking == "original" else first + hidden_stretches(words, masking, first=0)
@@ -97,7 +98,7 @@ def tolerance(architecture: str, dtype: torch.dtype) -> float:
 
 
 def run(
-    architecture: str, dtype: torch.dtype, batch_tokens: int = 64, asked: Sequence[Request] | None = None
+    architecture: str, dtype: torch.dtype, batch_tokens: int = 200, asked: Sequence[Request] | None = None
 ) -> list[Values]:
     settings = RunSettings(batch_tokens=batch_tokens)
     model = MaskedModel(model_of(architecture, dtype), tokenizer_of(architecture), settings=settings)
@@ -128,7 +129,7 @@ def test_the_logits_exist_a_tile_at_a_time(monkeypatch: pytest.MonkeyPatch) -> N
         return usual(logits, *more, **named)
 
     monkeypatch.setattr(mask_one, "logits_values", watched)
-    ids = np.random.default_rng(5).integers(5, VOCABULARY, size=(2, 30))
+    ids = np.random.default_rng(5).integers(5, VOCABULARY, size=(2, 18))
     asked = [Request(one, 1, num_behind=1) for one in ids]
     whole = run("bert", torch.float64, 4096, asked)
     assert max(seen) > most
@@ -136,11 +137,23 @@ def test_the_logits_exist_a_tile_at_a_time(monkeypatch: pytest.MonkeyPatch) -> N
     for head in (True, False):
         if not head:
             monkeypatch.setattr(masked, "masked_head_of", lambda adapter: None)
-        for budget in (1, 40, 4096):
+        for budget in (1, 150, 4096):
             seen.clear()
             for one, other in zip(run("bert", torch.float64, budget, asked), whole, strict=True):
                 np.testing.assert_allclose(one.logprobs, other.logprobs, rtol=1e-12)
             assert max(seen) <= most
+
+
+def one_by_one(model: Any, full: list[int], hidden: Sequence[Sequence[int]], mask: int) -> NDArray[np.float64]:
+    """log p of each token but the first and the last, from a copy of all of them with these places masked."""
+    ids, places = torch.tensor(full), torch.arange(1, len(full) - 1)
+    copies = ids.repeat(len(hidden), 1)
+    for row, masked_places in enumerate(hidden):
+        copies[row, masked_places] = mask
+    with torch.no_grad():
+        exact = model(input_ids=copies).logits[places - 1, places].log_softmax(-1)
+    found: NDArray[np.float64] = exact[places - 1, ids[1:-1]].numpy()
+    return found
 
 
 @pytest.mark.parametrize("architecture", ["bert", "roberta"])
@@ -150,12 +163,8 @@ def test_a_text_stands_between_the_tokenizers_own_tokens(architecture: str) -> N
     for score in scorer.score(list(TEXTS)):
         full: list[int] = tokenizer(score.text)["input_ids"]
         assert score.token_ids.tolist() == full[1:-1] and score.start_token == full[0]
-        for t, logprob in enumerate(score.logprobs, start=1):
-            ids = torch.tensor([full])
-            ids[0, t] = tokenizer.mask_token_id
-            with torch.no_grad():
-                exact = model(input_ids=ids).logits[0, t].log_softmax(-1)[full[t]].item()
-            assert logprob == pytest.approx(exact, rel=1e-12)
+        exact = one_by_one(model, full, [[t] for t in range(1, len(full) - 1)], tokenizer.mask_token_id)
+        np.testing.assert_allclose(score.logprobs, exact, rtol=1e-12)
         assert score.perplexity == pytest.approx(np.exp(-score.logprobs.mean()), rel=1e-12)
         assert score.scored.all() and score.num_windows == 1
     fields = dict(scorer.signature().fields)
@@ -181,13 +190,10 @@ def test_what_is_masked_with_a_token_is_of_its_word(architecture: str, masking: 
     texts = ["it rained, the cats sat.", "don't  (sit) 20a!", "日本 the"]
     for score in scorer.score(texts, masking=masking):
         encoded = tokenizer(score.text)
-        ids, words = torch.tensor(encoded["input_ids"]), encoded.word_ids()
-        for t, logprob in enumerate(score.logprobs, start=1):
-            masked_ids = ids.clone()
-            masked_ids[hidden_with(words, t, masking)] = tokenizer.mask_token_id
-            with torch.no_grad():
-                exact = model(input_ids=masked_ids[None]).logits[0, t].log_softmax(-1)[ids[t]].item()
-            assert logprob == pytest.approx(exact, rel=1e-12), (score.text, t)
+        full, words = encoded["input_ids"], encoded.word_ids()
+        hidden = [hidden_with(words, t, masking) for t in range(1, len(full) - 1)]
+        exact = one_by_one(model, full, hidden, tokenizer.mask_token_id)
+        np.testing.assert_allclose(score.logprobs, exact, rtol=1e-12, err_msg=score.text)
     assert dict(scorer.signature(masking=masking).fields)["masking"] == masking
 
 
@@ -240,7 +246,7 @@ def test_words_are_masked_in_windows_too() -> None:
 
 def test_masking_is_refused_where_there_is_nothing_to_mask_or_no_word() -> None:
     with pytest.raises(OptionError, match="masking='whole-word' is for masked models, and this is a causal one"):
-        Scorer(tiny_model("llama"), tiny_tokenizer()).score("a", masking="whole-word")
+        Scorer(tiny_model("llama"), tiny_tokenizer(), engine="reference").score("a", masking="whole-word")
     scorer = Scorer(masked_model("esm", mask_token_id=32), residues())
     score = scorer.score("MKV")
     assert score.token_texts == ("M", "K", "V") and score.start_token == 0 and score.scored.all()
@@ -389,8 +395,9 @@ def test_as_much_is_planned_at_once_as_takes_as_long() -> None:
 def test_a_text_of_full_length_fits(architecture: str) -> None:
     scorer = scorer_of(architecture)
     assert scorer.max_length is not None
-    ids = np.random.default_rng(1).integers(5, 70, size=scorer.max_length - 2)
-    assert scorer.score(ids.tolist()).num_windows == 1
+    ids = np.random.default_rng(1).integers(5, 70, size=scorer.max_length - 2).tolist()
+    score = scorer.score(Pair(ids[:-2], ids[-2:]))
+    assert (score.num_windows, score.num_unread, score.num_scored) == (1, 0, 2)
 
 
 @pytest.mark.parametrize(
@@ -457,6 +464,18 @@ def test_the_callers_model_is_left_as_it_was() -> None:
         model.double() and scorer.score("a")
 
 
+def test_a_part_that_the_caller_exchanges_counts_from_then_on() -> None:
+    model, other = masked_model("bert"), masked_model("bert", seed=1)
+    scorer = Scorer(model, word_pieces())
+    before = scorer.score("the cat sat").logprobs
+    model.cls = other.cls
+    after = scorer.score("the cat sat").logprobs
+    assert after.tobytes() == Scorer(model, word_pieces()).score("the cat sat").logprobs.tobytes() != before.tobytes()
+    model.resize_token_embeddings(VOCABULARY + 5)
+    with pytest.raises(SeqscoreError, match="it has 305 tokens where it had 300"):
+        scorer.score("the cat sat")
+
+
 def test_a_failure_leaves_nothing_switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: Any, **__: Any) -> Values:
         raise RuntimeError("out of memory")
@@ -478,10 +497,15 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_a_folder_is_found_to_be_masked(folder: Path) -> None:
+@pytest.fixture(scope="module")
+def loaded(folder: Path) -> Scorer:
+    return Scorer.from_pretrained(folder, device="cpu")
+
+
+def test_a_folder_is_found_to_be_masked(loaded: Scorer) -> None:
     import pickle
 
-    scorer = Scorer.from_pretrained(folder, device="cpu")
+    scorer = loaded
     assert scorer.kind == "masked" and type(scorer.model).__name__ == "RobertaForMaskedLM"
     own = Scorer(masked_model("roberta"), bytes_of_roberta()).score("it rained")
     score = scorer.score("it rained")
@@ -496,13 +520,13 @@ def test_verify_is_for_causal_models() -> None:
         verify(lambda dtype: scorer_of(dtype=torch.float32))
 
 
-def test_the_command_line_scores_with_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_line_scores_with_it(folder: Path, loaded: Scorer, capsys: pytest.CaptureFixture[str]) -> None:
     from seqscore.cli.app import run as command
 
     arguments = ["score", "it rained", "--model", str(folder), "--device", "cpu", "--format", "jsonl", "--tokens"]
     assert command(arguments) == 0
     record = json.loads(capsys.readouterr().out)
-    expected_score = Scorer.from_pretrained(folder, device="cpu").score("it rained")
+    expected_score = loaded.score("it rained")
     assert record["log_likelihood"] == expected_score.log_likelihood
     assert [token["logprob"] for token in record["tokens"]] == expected_score.logprobs.tolist()
     assert command(["score", "it rained", "a", "--model", str(folder), "--device", "cpu"]) == 0
@@ -511,39 +535,37 @@ def test_the_command_line_scores_with_it(folder: Path, capsys: pytest.CaptureFix
     assert "pseudo_perplexity=" in repr(expected_score)
     assert command([*arguments, "--masking", "whole-word"]) == 0
     record = json.loads(capsys.readouterr().out)
-    whole = Scorer.from_pretrained(folder, device="cpu").score("it rained", masking="whole-word")
+    whole = loaded.score("it rained", masking="whole-word")
     assert record["log_likelihood"] == whole.log_likelihood != expected_score.log_likelihood
 
 
-def test_minimal_pairs_are_evaluated_with_it(folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_minimal_pairs_are_evaluated_with_it(
+    folder: Path, loaded: Scorer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from seqscore.cli.app import run as command
 
-    data, out = tmp_path / "pairs.jsonl", tmp_path / "run"
+    data, out, model = tmp_path / "pairs.jsonl", tmp_path / "run", ["--model", str(folder), "--device", "cpu"]
     rows = [("the cats sit", "the cats sits"), ("a dog", "a dogs"), ("it rained", "it raineds")]
     data.write_text("".join(json.dumps({"sentence_good": good, "sentence_bad": bad}) + "\n" for good, bad in rows))
-    assert command(["eval", "pairs", str(data), "--model", str(folder), "--device", "cpu", "--out", str(out)]) == 0
-    scorer = Scorer.from_pretrained(folder, device="cpu")
-    wins = [scorer.score(good).log_likelihood > scorer.score(bad).log_likelihood for good, bad in rows]
+    assert command(["eval", "pairs", str(data), *model, "--resamples", "100", "--out", str(out)]) == 0
+    wins = [loaded.score(good).log_likelihood > loaded.score(bad).log_likelihood for good, bad in rows]
     summary = json.loads((out / "summary.json").read_text())
     accuracy = next(one for one in summary["figures"] if one["name"] == "accuracy")
     assert accuracy["value"] == pytest.approx(sum(wins) / 3)
     assert "mask-one" in (out / "manifest.json").read_text()
     assert "a perplexity a pseudo-perplexity" in " ".join(told(capsys.readouterr().out))
-    assert command(["eval", "pairs", str(data), "--model", str(folder), "--device", "cpu", "--dry-run"]) == 0
+    assert command(["eval", "pairs", str(data), *model, "--dry-run"]) == 0
     assert "(each token is a row of its own: " in capsys.readouterr().out
-    choices = tmp_path / "choices.jsonl"
-    choices.write_text(json.dumps({"context": "it", "choices": ["rained", "sat"], "answer": 0}) + "\n")
-    arguments = [
-        "eval",
-        "choices",
-        str(choices),
-        "--model",
-        str(folder),
-        "--device",
-        "cpu",
-        "--out",
-        str(tmp_path / "c"),
-    ]
+
+
+def test_choices_are_evaluated_without_differences_to_a_prior(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from seqscore.cli.app import run as command
+
+    data, model = tmp_path / "choices.jsonl", ["--model", str(folder), "--device", "cpu"]
+    data.write_text(json.dumps({"context": "it", "choices": ["rained", "sat"], "answer": 0}) + "\n")
+    arguments = ["eval", "choices", str(data), *model, "--resamples", "100", "--out", str(tmp_path / "run")]
     for more in ([], ["--no-pmi", "--domain-context", "it"]):
         assert command([*arguments, *more]) != 0
         said = " ".join(told(capsys.readouterr().err))
@@ -555,8 +577,8 @@ def test_minimal_pairs_are_evaluated_with_it(folder: Path, tmp_path: Path, capsy
 def test_the_same_text_has_the_same_bits_in_any_company(architecture: str) -> None:
     """A width that is filled and widths that are padded, words masked together, windows; one row and many at once."""
     model, tokenizer = model_of(architecture, torch.float32), tokenizer_of(architecture)
-    rows = np.random.default_rng(4).integers(5, 70, size=(4, 42))
-    texts = ["the cats sat on it", *(rows[i, :size].tolist() for i, size in enumerate((3, 13, 14, 42)))]
+    rows = np.random.default_rng(4).integers(5, 70, size=(4, 42)).tolist()
+    texts = ["the cats sat on it", rows[0][:3], rows[1][:13], rows[2][:14], Pair(rows[3][:36], rows[3][36:])]
     scorer = Scorer(model, tokenizer)
     alone = [scorer.score(text, masking="whole-word").logprobs.tobytes() for text in texts]
     assert scorer.keeps_bits
