@@ -8,12 +8,11 @@ masked with a token, ``masking`` says (``seqscore.text.masking``); how rows are 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seqscore.engine.mask_one import MaskedReading, MaskOneEngine
 from seqscore.errors import ModelError, OptionError, TokenizerError
@@ -25,8 +24,9 @@ from seqscore.models.architecture.passes import undisturbed
 from seqscore.models.architecture.probes import probe_ids, probe_logits
 from seqscore.models.base import Conditioning, RunSettings
 from seqscore.models.load.find import LoadedModel
-from seqscore.models.local import LocalModel, TokenizerCodec
-from seqscore.plan.requests import Request, Values
+from seqscore.models.local import TokenizerCodec
+from seqscore.models.own_engine import OwnEngineModel
+from seqscore.plan.requests import Request
 from seqscore.policies import Extra, StartPolicy
 from seqscore.text.codec.encoder import TextEncoder
 from seqscore.text.start import StartToken, resolve_start
@@ -35,11 +35,8 @@ if TYPE_CHECKING:
     from torch import Tensor
     from transformers import PreTrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-DEFAULT_BATCH_TOKENS = 1024
-_ON_ACCELERATORS = 16384
 
-
-class MaskedModel(LocalModel):
+class MaskedModel(OwnEngineModel):
     """A model that predicts a masked token from both sides.
 
     Raises:
@@ -49,8 +46,12 @@ class MaskedModel(LocalModel):
     """
 
     kind: ClassVar[str] = "masked"
+    called: ClassVar[str] = "a masked one"
+    engine_name: ClassVar[str] = MaskOneEngine.name
     conditioning: ClassVar[Conditioning] = "both"
     offers: ClassVar[frozenset[Extra]] = frozenset({"rank", "entropy"})
+
+    _engine: MaskOneEngine
 
     def __init__(
         self,
@@ -60,16 +61,12 @@ class MaskedModel(LocalModel):
         settings: RunSettings,
         description: LoadedModel | None = None,
     ) -> None:
-        if settings.engine not in ("auto", self.engine):
-            raise OptionError(f"engine={settings.engine!r} is for causal models; a masked one takes 'auto'")
         super().__init__(model, tokenizer, settings=settings, description=description)
-        on_cpu, budget = self._adapter.device.type == "cpu", self._settings.batch_tokens
-        default = DEFAULT_BATCH_TOKENS if on_cpu else _ON_ACCELERATORS
         self._engine = MaskOneEngine(
             self._adapter,
             masked_head_of(self._adapter),
             _reading_of(self._adapter, tokenizer),
-            batch_tokens=default if budget is None else budget,
+            batch_tokens=self._budget,
         )
         around = 1 + len(self.codec.behind)
         if self.max_inputs is not None and self.max_inputs <= around:
@@ -105,48 +102,21 @@ class MaskedModel(LocalModel):
         )
 
     @property
-    def engine(self) -> str:
-        """How it is run: one token masked at a time."""
-        return MaskOneEngine.name
-
-    @property
-    def batch_tokens(self) -> int | None:
-        """How many positions may run at once, padding included."""
-        return self._engine.batch_tokens
-
-    @property
     def under_way(self) -> tuple[int, int] | None:
         """Rows, one for each target."""
         return self._engine.under_way
-
-    @cached_property
-    def keeps_bits(self) -> bool:
-        """Where rows are laid so that they may be equal, and a few made-up texts are, alone and side by side."""
-        if not self._engine.lays_rows or self.description.quantization is not None:
-            return False
-        requests = _made_up(self.vocabulary, self.max_inputs)
-        alone = [self.run([one], extras=frozenset())[0] for one in requests]
-        together = self.run(requests[::-1], extras=frozenset())[::-1]
-        return all(np.array_equal(a.logprobs, b.logprobs) for a, b in zip(alone, together, strict=True))
 
     @cached_property
     def codec(self) -> TokenizerCodec:
         """The tokenizer, with what it puts around a text."""
         return _FramedCodec(self.tokenizer, configs=self._configs, vocabulary=self.vocabulary)
 
+    def _made_up(self) -> list[Request]:
+        return _made_up(self.vocabulary, self.max_inputs)
+
     def how(self) -> Mapping[str, str]:
         """That each token was masked in turn."""
         return {"kind": self.kind, "engine": self.engine}
-
-    def run(self, asked: Sequence[Request], *, extras: frozenset[Extra]) -> list[Values]:
-        """log p of each target given all other tokens of its request."""
-        with self.running():
-            return self._engine.run(asked, extras=extras)
-
-    def logits(self, requests: Sequence[Request]) -> NDArray[np.float64]:
-        """[targets, V], each with its own token masked."""
-        with self.running():
-            return self._engine.logits(requests)
 
 
 class _FramedCodec(TokenizerCodec):

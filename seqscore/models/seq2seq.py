@@ -20,9 +20,9 @@ from seqscore.models.architecture.causality import why_not_encoder_decoder
 from seqscore.models.architecture.stacks import decoder_adapter, stacks_of
 from seqscore.models.base import Conditioning, RunSettings
 from seqscore.models.load.find import LoadedModel
-from seqscore.models.local import LocalModel
+from seqscore.models.own_engine import OwnEngineModel
 from seqscore.models.source_codec import Languages, SourceCodec
-from seqscore.plan.requests import Request, Values
+from seqscore.plan.requests import Request
 from seqscore.plan.sources import by_source
 from seqscore.plan.workload import Workload
 from seqscore.policies import Extra, LongPolicy
@@ -32,11 +32,8 @@ if TYPE_CHECKING:
 
 IntArray = NDArray[np.int64]
 
-DEFAULT_BATCH_TOKENS = 1024
-_ON_ACCELERATORS = 16384
 
-
-class EncoderDecoderModel(LocalModel):
+class EncoderDecoderModel(OwnEngineModel):
     """A model that predicts each token from those before it and a source, which its encoder reads.
 
     Raises:
@@ -46,10 +43,14 @@ class EncoderDecoderModel(LocalModel):
     """
 
     kind: ClassVar[str] = "encoder-decoder"
+    called: ClassVar[str] = "an encoder-decoder"
+    engine_name: ClassVar[str] = EncodeOnceEngine.name
     conditioning: ClassVar[Conditioning] = "source"
     offers: ClassVar[frozenset[Extra]] = frozenset({"rank", "entropy"})
     has_languages: ClassVar[bool] = True
     gives_masses: ClassVar[bool] = True
+
+    _engine: EncodeOnceEngine
 
     def __init__(
         self,
@@ -59,12 +60,7 @@ class EncoderDecoderModel(LocalModel):
         settings: RunSettings,
         description: LoadedModel | None = None,
     ) -> None:
-        if settings.engine not in ("auto", self.engine):
-            raise OptionError(f"engine={settings.engine!r} is for causal models; an encoder-decoder takes 'auto'")
         super().__init__(model, tokenizer, settings=settings, description=description)
-        on_cpu, budget = self._adapter.device.type == "cpu", self._settings.batch_tokens
-        default = DEFAULT_BATCH_TOKENS if on_cpu else _ON_ACCELERATORS
-        self._budget = default if budget is None else budget
         stacks = stacks_of(self._adapter)
         self._settings = replace(self._settings, max_length=settings.max_length)  # the decoder's limit is no encoder's
         limits = [one for one in (stacks.source_length, settings.max_length) if one is not None]
@@ -91,16 +87,6 @@ class EncoderDecoderModel(LocalModel):
         return decoder_adapter(model)
 
     @property
-    def engine(self) -> str:
-        """How it is run: each source encoded once."""
-        return EncodeOnceEngine.name
-
-    @property
-    def batch_tokens(self) -> int | None:
-        """How many positions of a stack may run at once, padding included."""
-        return self._budget
-
-    @property
     def max_inputs(self) -> int | None:
         """How many positions the decoder reads from the start token on."""
         return None if self._max_inputs is None else self._max_inputs - len(self._frames.decoder) + 1
@@ -111,15 +97,8 @@ class EncoderDecoderModel(LocalModel):
         languages = Languages(self._settings.source_language, self._settings.target_language)
         return SourceCodec(self.tokenizer, configs=self._configs, vocabulary=self.vocabulary, languages=languages)
 
-    @cached_property
-    def keeps_bits(self) -> bool:
-        """Where rows are laid so that they may be equal, and a few made-up texts are, alone and side by side."""
-        if not self._engine.lays_rows or self.description.quantization is not None or _has_experts(self.model.config):
-            return False
-        requests = _made_up(self.vocabulary, self._source_room, self.max_inputs)
-        alone = [self.run([one], extras=frozenset())[0] for one in requests]
-        together = self.run(requests[::-1], extras=frozenset())[::-1]
-        return all(np.array_equal(a.logprobs, b.logprobs) for a, b in zip(alone, together, strict=True))
+    def _made_up(self) -> list[Request]:
+        return _made_up(self.vocabulary, self._source_room, self.max_inputs)
 
     def how(self) -> Mapping[str, str]:
         """That each source was encoded once, and what stands around what the two stacks read."""
@@ -154,16 +133,6 @@ class EncoderDecoderModel(LocalModel):
             f"long='truncate', which cuts its end"
         )
 
-    def run(self, asked: Sequence[Request], *, extras: frozenset[Extra]) -> list[Values]:
-        """log p of each target given those before it and its source."""
-        with self.running():
-            return self._engine.run(asked, extras=extras)
-
-    def logits(self, requests: Sequence[Request]) -> NDArray[np.float64]:
-        """[targets, V]."""
-        with self.running():
-            return self._engine.logits(requests)
-
     @property
     def _source_room(self) -> int | None:
         return None if self._source_limit is None else self._source_limit - self._frames.room
@@ -190,8 +159,3 @@ def _padding_of(config: Any, tokenizer: Any) -> int:
     """What stands where no token does; some models count positions by it."""
     numbers = (getattr(config, "pad_token_id", None), getattr(tokenizer, "pad_token_id", None))
     return next((number for number in numbers if isinstance(number, int)), 0)
-
-
-def _has_experts(config: Any) -> bool:
-    """Whether tokens are handed to experts, where a row's bits depend on what else is there."""
-    return any(isinstance(getattr(config, name, None), int) for name in ("num_experts", "num_local_experts"))
