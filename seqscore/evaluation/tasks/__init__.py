@@ -17,7 +17,7 @@
 | ``suites`` | what the items of a suite share |
 | ``region_items`` | rows to the items of a suite |
 | ``regions`` | where regions lie, and which tokens they have |
-| ``formulas`` | criteria, from text to whether they hold |
+| ``formulas``, ``criterion_tree`` | criteria: how they are written; whether they hold |
 | ``nbest`` | n-best lists, re-ranked |
 | ``correlate`` | a score beside a number of the data |
 | ``filter`` | rows of a corpus sorted out |

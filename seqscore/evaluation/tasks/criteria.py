@@ -13,7 +13,7 @@ from seqscore.evaluation.data.fields import Fields, Form
 from seqscore.evaluation.data.problem import Problem
 from seqscore.evaluation.scored.scored_rows import FieldKind
 from seqscore.evaluation.tasks.base import Option, Task, option
-from seqscore.evaluation.tasks.formulas import WHOLE, Reference, Verdict, verdict
+from seqscore.evaluation.tasks.criterion_tree import WHOLE, Reference, Verdict, verdict
 from seqscore.evaluation.tasks.measure import Measure, RowValues
 from seqscore.evaluation.tasks.region_items import FORMS, Sentence, SuiteItem, suite_items
 from seqscore.evaluation.tasks.regions import RegionScore, as_numbers, metric_of, region_scores

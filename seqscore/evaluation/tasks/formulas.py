@@ -1,4 +1,4 @@
-"""Criteria: comparisons of surprisals of regions, from text to whether they hold.
+"""Criteria as they are written: comparisons of surprisals of regions; what is read is a tree of ``criterion_tree``.
 
     criterion  = comparison (& comparison ...) | comparison (| comparison ...)
     comparison = sum (< | > | =) sum, or a criterion in parentheses
@@ -18,32 +18,22 @@ Source: SyntaxGym's documentation (Gauthier et al. 2020) and its ``prediction.py
 
 from __future__ import annotations
 
-import math
 import re
-import statistics
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
 
 from seqscore.errors import InputError
-
-Metric: TypeAlias = Literal["sum", "mean", "median", "range", "max", "min"]
-"""What the surprisals of a region's tokens come to."""
-
-WHOLE = "*"
-"""The name of all regions of a condition together."""
-
-METRICS: Mapping[Metric, Callable[[Sequence[float]], float]] = {
-    "sum": math.fsum,
-    "mean": lambda bits: math.fsum(bits) / len(bits),
-    "median": statistics.median,
-    "range": lambda bits: max(bits) - min(bits),
-    "max": max,
-    "min": min,
-}
-
-ABSOLUTE, RELATIVE = 1e-3, 1e-5
-"""How near to each other the sides of ``=`` are, as in SyntaxGym."""
+from seqscore.evaluation.tasks.criterion_tree import (
+    WHOLE,
+    Arithmetic,
+    Comparison,
+    Criterion,
+    Junction,
+    Metric,
+    Number,
+    Quantity,
+    Reference,
+)
 
 _LONGEST, _DEEPEST = 10_000, 50
 _TOKEN = re.compile(
@@ -119,67 +109,6 @@ def _listed(names: Sequence[str] | Mapping[str, object]) -> str:
     return (", ".join(map(repr, every[:20])) or "none") + more
 
 
-@dataclass(frozen=True, slots=True)
-class Reference:
-    """A metric of a region of a condition."""
-
-    metric: Metric
-    condition: str
-    region: str
-
-
-Look: TypeAlias = Callable[[Reference], float]
-"""The value of a reference in bits; NaN where it has none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Number:
-    """A number as it is written."""
-
-    value: float
-
-
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
-    """A first part, and what is done to it with the others, from left to right."""
-
-    first: Quantity
-    rest: tuple[tuple[str, Quantity], ...]
-
-
-Quantity: TypeAlias = Reference | Number | Arithmetic
-
-
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """Two sides and ``<``, ``>`` or ``=``."""
-
-    sign: str
-    left: Quantity
-    right: Quantity
-
-
-@dataclass(frozen=True, slots=True)
-class Junction:
-    """All (``&``) of its parts, or one of them (``|``)."""
-
-    sign: str
-    parts: tuple[Criterion, ...]
-
-
-Criterion: TypeAlias = Comparison | Junction
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """Whether a criterion holds, None where a value is missing; by how many bits, above 0 where it does (NaN where it
-    is not known), of several comparisons those that decide; whether sides of a ``<`` or ``>`` are equal."""
-
-    holds: bool | None
-    margin: float
-    tied: bool
-
-
 def parse(formula: str, names: Names, metric: Metric = "sum") -> Criterion:
     """The criterion that a text is; see the module for how it is written.
 
@@ -195,6 +124,7 @@ def parse(formula: str, names: Names, metric: Metric = "sum") -> Criterion:
         InputError: the text is no criterion, or names a condition or region that is not there.
 
     Example:
+        >>> from seqscore.evaluation.tasks.criterion_tree import verdict
         >>> names = Names((("gp", ("verb",)), ("no", ("verb",))))
         >>> found = parse("sum(gp.verb) > sum(no.verb) + 1", names)
         >>> verdict(found, lambda one: 8.0 if one.condition == "gp" else 5.0)
@@ -327,57 +257,3 @@ class _Parser:
         if not isinstance(found, Comparison | Junction):
             raise self._error("a comparison (<, > or =) is expected, and there is a number alone")
         return found
-
-
-def references(node: Criterion | Quantity) -> Iterator[Reference]:
-    """All that it refers to."""
-    if isinstance(node, Reference):
-        yield node
-    elif isinstance(node, Comparison):
-        yield from (*references(node.left), *references(node.right))
-    elif isinstance(node, Junction):
-        for part in node.parts:
-            yield from references(part)
-    elif isinstance(node, Arithmetic):
-        yield from references(node.first)
-        for _, one in node.rest:
-            yield from references(one)
-
-
-def quantity(node: Quantity, look: Look) -> float:
-    """The number that it comes to; NaN where a value is missing, or it is divided by 0."""
-    if isinstance(node, Number):
-        return node.value
-    if isinstance(node, Reference):
-        return look(node)
-    found = quantity(node.first, look)
-    for sign, one in node.rest:
-        other = quantity(one, look)
-        if sign == "/":
-            found = found / other if other else math.nan
-        else:
-            found = found + other if sign == "+" else found - other if sign == "-" else found * other
-    return found
-
-
-def verdict(node: Criterion, look: Look) -> Verdict:
-    """Whether a criterion holds, and by how much."""
-    if isinstance(node, Comparison):
-        return _compared(node.sign, quantity(node.left, look), quantity(node.right, look))
-    parts = [verdict(part, look) for part in node.parts]
-    every, decides = [one.holds for one in parts], node.sign == "|"
-    holds = decides if decides in every else None if None in every else not decides
-    margins = [one.margin for one in parts]
-    margin = math.nan if holds is None or any(map(math.isnan, margins)) else (max if decides else min)(margins)
-    return Verdict(holds, margin, any(one.tied for one in parts))
-
-
-def _compared(sign: str, left: float, right: float) -> Verdict:
-    if math.isnan(left) or math.isnan(right):
-        return Verdict(None, math.nan, tied=False)
-    gap = 0.0 if left == right else left - right
-    if sign == "=":
-        margin = ABSOLUTE + RELATIVE * abs(right) - abs(gap) if math.isfinite(right) else -abs(gap)
-        return Verdict(left == right or margin >= 0.0, margin, tied=False)
-    margin = gap if sign == ">" else -gap
-    return Verdict(margin > 0.0, margin + 0.0, tied=gap == 0.0)

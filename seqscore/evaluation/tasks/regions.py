@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from seqscore.errors import InputError
-from seqscore.evaluation.tasks.formulas import METRICS, Metric
+from seqscore.evaluation.tasks.criterion_tree import METRICS, Metric
 from seqscore.text.joins import DELIMITER_AUTO, delimiter_between
 
 

@@ -12,7 +12,8 @@ from seqscore.evaluation.data.dataset import DataRow
 from seqscore.evaluation.data.fields import Fields
 from seqscore.evaluation.data.problem import Problem
 from seqscore.evaluation.data.records import kind_of_value
-from seqscore.evaluation.tasks.formulas import METRICS, WHOLE, Criterion, Metric, Names, parse, references
+from seqscore.evaluation.tasks.criterion_tree import METRICS, WHOLE, Criterion, Metric, references
+from seqscore.evaluation.tasks.formulas import Names, parse
 from seqscore.evaluation.tasks.region_items import SuiteItem
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from seqscore.errors import InputError
-from seqscore.evaluation.tasks.formulas import METRICS, Names, Reference, parse, references, verdict
+from seqscore.evaluation.tasks.criterion_tree import METRICS, Reference, references, verdict
+from seqscore.evaluation.tasks.formulas import Names, parse
 
 NAMES = Names(
     (
