@@ -13,14 +13,18 @@ from seqscore.output.console import console_on
 from seqscore.output.destination import Output
 from seqscore.output.escape import terminal_text
 from seqscore.output.jsonl import print_json
+from seqscore.output.notes import notes
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from seqscore.explain.axes import AxesLesson
     from seqscore.explain.exponential import ExponentialLesson
     from seqscore.explain.lessons import Lesson
     from seqscore.explain.numbers.naive import FormatFailure
     from seqscore.explain.numbers.softmax import SoftmaxOutcome
     from seqscore.explain.product import UnderflowLesson
+    from seqscore.scores.sequence_score import SequenceScore
 
 
 def print_underflow(lesson: UnderflowLesson) -> None:
@@ -34,7 +38,14 @@ def print_underflow(lesson: UnderflowLesson) -> None:
         console.print(_softmax(lesson))
         for line in _means(lesson):
             console.print(line, soft_wrap=True)
-        console.print(f"signature: {terminal_text(lesson.score.signature)}", soft_wrap=True)
+        _end(console, lesson.score)
+
+
+def _end(console: Console, score: SequenceScore) -> None:
+    """What a reader should know of the score that a lesson is about, and its signature."""
+    for note, detail in notes(score):
+        console.print(Text(f"note: {note} ({detail})" if detail else f"note: {note}"), soft_wrap=True)
+    console.print(f"signature: {terminal_text(score.signature)}", soft_wrap=True)
 
 
 def _table(*columns: str) -> Table:
@@ -45,7 +56,7 @@ def _table(*columns: str) -> Table:
 
 
 def _products(lesson: UnderflowLesson) -> Table:
-    table = _table("way", "subnormal from", "zero from", "result", "perplexity")
+    table = _table("way", "subnormal from", "zero from", "result", lesson.score.perplexity_name)
     for failure in lesson.products.formats:
         table.add_row(
             f"product in {failure.dtype}",
@@ -87,7 +98,7 @@ def _means(lesson: UnderflowLesson) -> tuple[str, str, str]:
     factors = " x ".join(f"{p:g}" for p in lesson.example)
     return (
         f"mean of the token probabilities: {lesson.arithmetic_mean:.6g}, which is no probability of the text",
-        f"geometric mean, exp(log-likelihood / n) = 1 / perplexity: {lesson.geometric_mean:.6g}",
+        f"geometric mean, exp(log-likelihood / n) = 1 / {lesson.score.perplexity_name}: {lesson.geometric_mean:.6g}",
         f"by hand: {factors} = {lesson.example_product:.6g}, ln = {lesson.example_log_sum:.2f}",
     )
 
@@ -108,7 +119,7 @@ def print_exponential(lesson: ExponentialLesson) -> None:
         console.print(_cross_entropies(lesson))
         console.print("gradient of -log p(token) by autograd beside softmax(z) - one_hot, largest difference")
         console.print(_gradients(lesson))
-        console.print(f"signature: {terminal_text(lesson.score.signature)}", soft_wrap=True)
+        _end(console, lesson.score)
 
 
 def _place_of(lesson: ExponentialLesson) -> str:

@@ -20,8 +20,11 @@ from seqscore.explain.exponential import LOSS_TABLE, ExponentialLesson, exponent
 from seqscore.explain.gradients import gradient_trials
 from seqscore.explain.lessons import LESSONS, teach
 from seqscore.explain.numbers.float_formats import largest_exponent
+from seqscore.explain.product import underflow_lesson
+from seqscore.explain.tables import print_underflow, show_lesson
 from seqscore.explain.training import train_tiny
 from seqscore.files import plain
+from tests.masked_models import masked_model, word_pieces
 from tests.tiny_models import tiny_model
 from tests.tiny_tokenizers import tiny_tokenizer
 
@@ -181,3 +184,14 @@ def test_nothing_to_explain(scorer: Scorer, name: str) -> None:
 def test_an_unknown_lesson(scorer: Scorer) -> None:
     with pytest.raises(OptionError, match="expected one of product, exponential, axes"):
         teach("sum", scorer, [TEXT])  # type: ignore[arg-type]
+
+
+def test_a_masked_model_s_numbers_are_said_to_be_pseudo(capsys: pytest.CaptureFixture[str]) -> None:
+    masked = Scorer(masked_model("bert"), word_pieces())
+    for name in ("product", "exponential"):
+        show_lesson(teach(name, masked, ["the cat sat"]))
+        assert "note: each token was given all others of its text: log p is a pseudo-log" in capsys.readouterr().out
+    print_underflow(underflow_lesson(masked, "日本 the"))
+    shown = capsys.readouterr().out
+    assert "exp(log-likelihood / n) = 1 / pseudo-perplexity: " in shown and "unknown token, which may" in shown
+    assert "may stand for any text (2)" in shown
