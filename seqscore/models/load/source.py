@@ -62,9 +62,12 @@ def find_adapter(name: str | Path, options: LoadOptions, notify: Notify | None) 
     """
     text, at, revision = str(name).partition("@")
     is_folder = isinstance(name, Path) or Path(name).expanduser().exists() or not at
-    source = find_source(name, None, options, notify) if is_folder else find_source(text, revision, options, notify)
-    if source.kind != "folder":
-        raise ModelError(f"{str(name)!r} is a model, and no adapter of the library peft")
+    source = None
+    if name != DEFAULT_MODEL:
+        sought, commit = (name, None) if is_folder else (text, revision)
+        source = find_source(sought, commit, options, notify, kinds=_ADAPTERS)
+    if source is None or source.kind != "folder":
+        raise ModelError(f"{str(name)!r} is a model, and no adapter of the library peft: {_ADAPTERS}")
     return _as_adapter(source, options)
 
 
@@ -94,10 +97,16 @@ def _base_of(adapter: FoundAdapter, options: LoadOptions, notify: Notify | None)
     return source
 
 
-def find_source(model: str | Path, revision: str | None, options: LoadOptions, notify: Notify | None) -> Source:
-    """What a name stands for, fetched if it is not on this machine."""
+_KINDS = 'give "default", a folder with a checkpoint, a .gguf file, or a name on the hub such as gpt2 or owner/name'
+_ADAPTERS = "give a folder with an adapter_config.json, or a name on the hub such as owner/name"
+
+
+def find_source(
+    model: str | Path, revision: str | None, options: LoadOptions, notify: Notify | None, *, kinds: str = _KINDS
+) -> Source:
+    """What a name stands for, fetched if it is not on this machine; ``kinds``: what may be given, for messages."""
     if model != DEFAULT_MODEL:
-        local = _find_local(model)
+        local = _find_local(model, kinds)
         if local is None:
             return _find_on_hub(str(model), revision, options, notify)
     if revision is not None:
@@ -108,28 +117,25 @@ def find_source(model: str | Path, revision: str | None, options: LoadOptions, n
     return local
 
 
-def _find_local(model: str | Path) -> Source | None:
+def _find_local(model: str | Path, kinds: str) -> Source | None:
     from seqscore.models.load.hub import is_hub_name
 
     text = str(model)
     try:
         path = Path(model).expanduser()
         if not text.strip() or "\0" in text:
-            raise ModelError(f"{text!r} is not the name of a model: {_KINDS}")
+            raise ModelError(f"{text!r} is no name: {kinds}")
         if path.is_dir():
             return Source(path, path.resolve().name, None, "folder")
         if path.is_file():
-            return Source(path.absolute(), path.name, None, "gguf") if _is_gguf(path) else _refuse_file(path)
+            return Source(path.absolute(), path.name, None, "gguf") if _is_gguf(path) else _refuse_file(path, kinds)
     except (OSError, RuntimeError) as error:
-        raise ModelError(f"cannot look at {text!r} ({error}): {_KINDS}") from error
+        raise ModelError(f"cannot look at {text!r} ({error}): {kinds}") from error
     if isinstance(model, Path) or not is_hub_name(text) or path.suffix.lower() == ".gguf":
         raise ModelError(
-            f"{text!r} is neither a folder nor a .gguf file here, nor can it be a name on the hub: {_KINDS}"
+            f"{text!r} is neither a folder nor a .gguf file here, nor can it be a name on the hub: {kinds}"
         )
     return None
-
-
-_KINDS = 'give "default", a folder with a checkpoint, a .gguf file, or a name on the hub such as gpt2 or owner/name'
 
 
 def _is_gguf(path: Path) -> bool:
@@ -137,8 +143,8 @@ def _is_gguf(path: Path) -> bool:
         return path.suffix.lower() == ".gguf" or file.read(4) == b"GGUF"
 
 
-def _refuse_file(path: Path) -> Source:
-    raise ModelError(f"{path} is a file and not a .gguf: give the folder that holds the checkpoint, or a .gguf file")
+def _refuse_file(path: Path, kinds: str) -> Source:
+    raise ModelError(f"{path} is a file and not a .gguf: give the folder that holds it; {kinds}")
 
 
 def _find_on_hub(name: str, revision: str | None, options: LoadOptions, notify: Notify | None) -> Source:

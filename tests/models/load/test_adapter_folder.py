@@ -116,8 +116,9 @@ def test_what_is_no_adapter(scorer: Scorer, checkpoint: Path, make_gguf: Any) ->
         scorer.with_adapter(checkpoint)
     with pytest.raises(ModelError, match="is a model, and no adapter"):
         scorer.with_adapter(make_gguf())
-    with pytest.raises(ModelError, match="neither a folder nor"):
-        scorer.with_adapter("./nowhere")
+    for name, said in (("./nowhere", "neither a folder nor"), ("", "is no name"), ("default", "is a model, and no ad")):
+        with pytest.raises(ModelError, match=f"{said}.*: give a folder with an adapter_config.json, or a name on the"):
+            scorer.with_adapter(name)
 
 
 def test_without_the_library_it_says_what_to_install(
