@@ -587,6 +587,21 @@ def test_the_same_text_has_the_same_bits_in_any_company(architecture: str) -> No
         assert [one.logprobs.tobytes() for one in found] == alone, budget
 
 
+def test_rows_run_side_by_side_in_numbers_that_were_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Powers of two whose positions keep a row's bits, as far as the budget goes."""
+    model, seen = masked_model("bert"), list[int]()
+    scorer = Scorer(model, word_pieces())
+    scorer.score("a")
+    model.base_model.register_forward_pre_hook(
+        lambda _, __, given: seen.append(len(given["input_ids"])), with_kwargs=True
+    )
+    for steady, expected_sizes in (((16, 32), [2, 2, 2, 1]), ((16, 32, 64), [4, 2, 1]), ((32, 64), [1] * 7)):
+        monkeypatch.setattr(mask_one, "pack_row_counts", lambda *_, steady=steady, **__: steady)
+        seen.clear()
+        scorer.score(list(range(5, 12)))
+        assert seen == expected_sizes
+
+
 @pytest.mark.parametrize("architecture", ["convbert", "fnet"])
 def test_bits_are_not_promised_where_padding_is_seen(architecture: str) -> None:
     assert not scorer_of(architecture, torch.float32).keeps_bits
