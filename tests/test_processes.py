@@ -76,7 +76,10 @@ def test_copies(folder: Path) -> None:
         with torch.no_grad():
             deep.model.get_input_embeddings().weight.mul_(2)  # the copy's own
         assert same(shallow, scorer)
-    assert same(pickle.loads(pickle.dumps(copy.copy(Scorer.from_pretrained(folder, device="cpu")))), shallow) is False
+    named = Scorer.from_pretrained(folder, device="cpu")
+    for one in (copy.copy(named), copy.deepcopy(named)):
+        again = pickle.loads(pickle.dumps(one))  # by name, as what it is a copy of
+        assert same(again, named) and not same(again, shallow)
 
 
 @pytest.fixture
