@@ -155,6 +155,8 @@ def test_a_vocabulary_that_has_grown(tmp_path: Path, is_tied: bool) -> None:
     right = sum(logprobs[place - 1, ids[place]].item() for place in range(1, len(ids)))
     assert 300 in score.token_ids and score.log_likelihood == pytest.approx(right, abs=ROUNDING)
     assert len(base.get_input_embeddings().weight) == base.config.vocab_size == 300
+    own: Any = found.model
+    assert len(own.get_input_embeddings().weight) == own.config.vocab_size == 301
     assert any("by the tokenizer that came with the adapter grown" in one for one in said)
     assert first.score("the catlike mat").num_tokens > score.num_tokens
 
