@@ -77,8 +77,8 @@ def _check_same_everywhere(scorer: Scorer) -> None:
     if not scorer.keeps_bits and scorer.description.device.startswith("cpu"):
         if scorer.kind != "causal":
             raise OptionError(
-                f"--ray is for causal models here: on a CPU a {scorer.kind} one does not promise the same bits for "
-                f"every number of threads, and Ray gives its workers other numbers; leave --ray out"
+                f"this {scorer.kind} model in {scorer.description.dtype} does not promise the same bits for every "
+                f"number of threads, and Ray gives its workers other numbers; use --dtype float32, or leave --ray out"
             )
         raise OptionError(
             f"engine {scorer.engine} in {scorer.description.dtype} does not promise the same bits for every number of "

@@ -46,7 +46,8 @@ SHARED = 11
 
 @lru_cache(maxsize=1)
 def requests() -> tuple[Request, ...]:
-    generator = np.random.default_rng(5)
+    # With seed 5 two experts of deepseek_v2 are so near each other that bfloat16 takes now one, now the other.
+    generator = np.random.default_rng(6)
     made = []
     stem = generator.integers(3, VOCABULARY, size=SHARED)
     for i, length in enumerate(LENGTHS):

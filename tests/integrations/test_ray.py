@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 
 from seqscore import Scorer
 from seqscore.errors import OptionError, SeqscoreWarning
@@ -107,9 +108,9 @@ def test_what_would_not_be_the_same_everywhere_is_refused(tmp_path: Path, folder
     scorer = Scorer.from_pretrained(str(folder), device="cpu", engine="padded")
     with pytest.raises(OptionError, match="does not promise the same bits"):
         evaluate_on_ray(scorer, data, made("pairs", data), tmp_path / "run", options=OPTIONS, address="auto", load={})
-    masked = Scorer(masked_model("bert"), word_pieces())
+    masked = Scorer(masked_model("bert").to(dtype=torch.bfloat16), word_pieces())
     with pytest.raises(
-        OptionError, match=r"--ray is for causal models here: on a CPU a masked one does not .* leave --ray"
+        OptionError, match=r"this masked model in bfloat16 does not promise .* leave --ray"
     ):
         evaluate_on_ray(masked, data, made("pairs", data), tmp_path / "run", options=OPTIONS, address="auto", load={})
 

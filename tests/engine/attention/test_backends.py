@@ -191,7 +191,7 @@ def test_the_last_line_fits_all() -> None:
     assert all(last.fits(device, str(dtype).removeprefix("torch.")) for dtype in DTYPES for device in DEVICES)
 
 
-def test_a_form_that_is_refused_is_told_and_the_model_runs_padded(
+def test_a_form_that_is_refused_is_told_and_the_model_runs_cached(
     dense: DenseBackend, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(pack: Pack, form: LayerForm) -> DenseAttention:
@@ -199,7 +199,7 @@ def test_a_form_that_is_refused_is_told_and_the_model_runs_padded(
 
     monkeypatch.setattr(dense, "prepare", refuse)
     adapter = adapt(tiny_model("llama", dtype=torch.float64))
-    with pytest.warns(SeqscoreWarning, match="runs padded, not packed: dense runs no layers of this form"):
-        assert resolve_engine("auto", adapter).name == "padded"
+    with pytest.warns(SeqscoreWarning, match="runs cached, not packed: dense runs no layers of this form"):
+        assert resolve_engine("auto", adapter).name == "cached"
     with pytest.raises(EngineError, match="cannot run LlamaForCausalLM: dense runs no layers of this form"):
         resolve_engine("packed", adapter)

@@ -275,6 +275,7 @@ def test_a_server_that_comes_back_in_time_is_waited_for(
 
 
 def test_an_interrupt_ends_the_work_at_once(server: StandIn, scorer: Scorer) -> None:
+    former = signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
     ended = threading.Event()
     whole = server.answer
 
@@ -284,8 +285,11 @@ def test_an_interrupt_ends_the_work_at_once(server: StandIn, scorer: Scorer) -> 
         return whole(path, body)
 
     server.answer = answer  # type: ignore[method-assign]
-    with pytest.raises(KeyboardInterrupt):
-        scorer.score(["one", "two"])
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            scorer.score(["one", "two"])
+    finally:
+        signal.signal(signal.SIGINT, former)
     assert not ended.is_set()  # no answer was waited for
     ended.set()
     server.answer = whole  # type: ignore[method-assign]
