@@ -109,9 +109,7 @@ def test_what_would_not_be_the_same_everywhere_is_refused(tmp_path: Path, folder
     with pytest.raises(OptionError, match="does not promise the same bits"):
         evaluate_on_ray(scorer, data, made("pairs", data), tmp_path / "run", options=OPTIONS, address="auto", load={})
     masked = Scorer(masked_model("bert").to(dtype=torch.bfloat16), word_pieces())
-    with pytest.raises(
-        OptionError, match=r"this masked model in bfloat16 does not promise .* leave --ray"
-    ):
+    with pytest.raises(OptionError, match=r"this masked model in bfloat16 does not promise .* leave --ray"):
         evaluate_on_ray(masked, data, made("pairs", data), tmp_path / "run", options=OPTIONS, address="auto", load={})
 
 
