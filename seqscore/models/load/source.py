@@ -97,7 +97,10 @@ def _base_of(adapter: FoundAdapter, options: LoadOptions, notify: Notify | None)
     return source
 
 
-_KINDS = 'give "default", a folder with a checkpoint, a .gguf file, or a name on the hub such as gpt2 or owner/name'
+_KINDS = (
+    'give "default", a folder with a checkpoint, a .gguf or .arpa file, a server (http://HOST:PORT/v1), or a name '
+    "on the hub such as gpt2 or owner/name"
+)
 _ADAPTERS = "give a folder with an adapter_config.json, or a name on the hub such as owner/name"
 
 

@@ -66,7 +66,8 @@ def test_notices_go_to_the_one_given_or_to_that_of_the_options(make_gguf: Callab
 )
 def test_a_name_that_is_nothing_says_what_would_be(name: str) -> None:
     with pytest.raises(
-        ModelError, match=r'give "default", a folder with a checkpoint, a \.gguf file, or a name on the hub'
+        ModelError,
+        match=r'give "default", a folder with a checkpoint, a \.gguf or \.arpa file, a server \(.*\), or a name',
     ):
         load_model(name)
 
